@@ -1,0 +1,83 @@
+"""What can go wrong, in the user's words.
+
+Every error that a user can cause or repair is a `CnnlabError`. The command line prints it without a traceback and
+exits with its `exit_code`; anything else that is raised is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class CnnlabError(Exception):
+    """A problem stated as what, where, received, expected and what to do next.
+
+    Args:
+        what: one sentence naming the problem.
+        where: the file, folder, key or record concerned.
+        received: what was found there.
+        expected: what would have been accepted.
+        hint: what the user can do next.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | Path | None = None,
+        received: object = None,
+        expected: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what, self.where, self.received, self.expected, self.hint = what, where, received, expected, hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        for label, value in (
+            ("where", self.where),
+            ("received", self.received),
+            ("expected", self.expected),
+            ("try", self.hint),
+        ):
+            if value is not None:
+                parts.append(f"  {label}: {value}")
+        return "\n".join(parts)
+
+
+class LabError(CnnlabError):
+    """The lab file, or an override of it, is wrong."""
+
+
+class DataError(CnnlabError):
+    """A data set is missing, unreadable or unfit for training."""
+
+
+class StoreError(CnnlabError):
+    """A record under `runs/` cannot be read, written or trusted."""
+
+
+class TemplateProblem(CnnlabError):
+    """A template or a commentary file cannot be rendered."""
+
+
+class CheckFailed(CnnlabError):
+    """A check that the user asked for found something."""
+
+    exit_code = 3
+
+
+class Incomplete(CnnlabError):
+    """The command finished, but something that was asked for is missing."""
+
+    exit_code = 4
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint naming the nearest known spelling of `name`, or None when nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean “{near[0]}”?" if near else None

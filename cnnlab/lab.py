@@ -1,0 +1,269 @@
+"""`lab.toml` with a profile and `--set` overrides, read into a checked, frozen `Lab` and its list of run specs."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from cnnlab.errors import LabError, did_you_mean
+from cnnlab.registry import NETWORKS, READERS
+from cnnlab.resources import labs_dir
+from cnnlab.spec import DatasetSpec, Frozen, Name, NetworkOptions, Recipe, RunSpec
+
+
+class LabInfo(Frozen):
+    """The `[lab]` table. Only `seeds` changes what is trained."""
+
+    title: str
+    authors: tuple[str, ...] = ()
+    course: str | None = None
+    language: Literal["es", "en"] = "es"
+    seeds: tuple[int, ...] = (0,)
+    budget_minutes: float | None = Field(None, gt=0, description="wall time that all training should stay near")
+
+
+class RunGroup(Frozen):
+    """One `[[runs]]` table: networks trained on one data set by one recipe."""
+
+    dataset: str
+    networks: tuple[str, ...] = Field(min_length=1)
+    recipe: str
+
+
+class ReportSpec(Frozen):
+    """Which data set answers which part, and which network each part is about (default: best on validation)."""
+
+    part_2_1: str
+    part_2_2: str | None = None
+    primary_2_1: str | None = None
+    primary_2_2: str | None = None
+
+
+class LabFile(Frozen):
+    """The whole lab file."""
+
+    lab: LabInfo
+    datasets: dict[Name, DatasetSpec] = Field(min_length=1)
+    networks: dict[str, NetworkOptions] = {}
+    recipes: dict[Name, Recipe] = Field(min_length=1)
+    runs: tuple[RunGroup, ...] = Field(min_length=1)
+    report: ReportSpec
+
+
+class Lab(Frozen):
+    """A checked lab. `stem` names its outputs, `path` is the file it was read from."""
+
+    stem: str
+    path: Path
+    file: LabFile
+
+    @property
+    def templates(self) -> Path:
+        """The lab's own templates, which win file by file over the project's."""
+        return self.path.parent / self.path.stem / "templates"
+
+    def run_specs(self) -> list[RunSpec]:
+        """Every run the lab asks for, in file order, seeds innermost."""
+        file = self.file
+        return [
+            RunSpec(
+                dataset=group.dataset,
+                data=file.datasets[group.dataset],
+                network=network,
+                options=file.networks.get(network, NetworkOptions()),
+                recipe=file.recipes[group.recipe],
+                seed=seed,
+            )
+            for group in file.runs
+            for network, seed in product(group.networks, file.lab.seeds)
+        ]
+
+
+def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] = ()) -> Lab:
+    """Read a lab by the name of a shipped one or by path.
+
+    Args:
+        name: `demo`, or a path to a TOML file.
+        profile: a table under `[profiles]` whose keys replace the lab's.
+        overrides: `dotted.key=value` pairs, the value in TOML (or a bare word), applied last.
+
+    Raises:
+        LabError: the file, the profile, an override, a key, a type or a reference is wrong.
+    """
+    path = _find(name)
+    table = _parse(path)
+    profiles = table.pop("profiles", {})
+    stem = path.stem
+    if profile:
+        if profile not in profiles:
+            raise LabError(
+                "the lab has no such profile",
+                where=path,
+                received=profile,
+                expected=", ".join(sorted(profiles)) or "no profile at all",
+                hint=did_you_mean(profile, profiles),
+            )
+        table = _merged(table, profiles[profile])
+        stem = f"{stem}-{profile}"
+    for override in overrides:
+        table = _merged(table, _override(override))
+    file = _validated(table, path)
+    _check_references(file, path)
+    return Lab(stem=stem, path=path, file=_located(file, path.parent))
+
+
+def shipped_labs() -> list[str]:
+    """Names under which the project's own labs can be run."""
+    return sorted(path.stem for path in labs_dir().glob("*.toml"))
+
+
+def _find(name: str) -> Path:
+    shipped = labs_dir() / f"{name}.toml"
+    if "/" not in name and not name.endswith(".toml") and shipped.is_file():
+        return shipped
+    path = Path(os.path.expandvars(name)).expanduser()
+    if path.is_file():
+        return path.resolve()
+    raise LabError(
+        "there is no such lab",
+        received=name,
+        expected=f"the path of a TOML file, or one of: {', '.join(shipped_labs())}",
+        hint=did_you_mean(name, shipped_labs()),
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise LabError(
+            "the lab file is not valid TOML", where=path, received=str(problem), hint="mend that line and run again"
+        ) from None
+    except OSError as problem:
+        raise LabError("the lab file cannot be read", where=path, received=problem.strerror) from None
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise LabError("an override needs a key and a value", received=text, expected="--set recipes.NAME.epochs=5")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _validated(table: dict[str, Any], path: Path) -> LabFile:
+    try:
+        return LabFile.model_validate(table)
+    except ValidationError as problem:
+        raise _lab_error(problem, path) from None
+
+
+def _lab_error(problem: ValidationError, path: Path) -> LabError:
+    """The first of pydantic's findings as one message, with the others counted."""
+    errors = problem.errors(include_url=False)
+    first = errors[0]
+    key = ".".join(str(part) for part in first["loc"] if part not in ("int", "float")) or "the whole file"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = list(_fields_at(LabFile, first["loc"][:-1]))
+        return LabError(
+            f"the lab file has an unknown key{more}",
+            where=f"{path}, {key}",
+            received=first["loc"][-1],
+            expected=", ".join(known),
+            hint=did_you_mean(str(first["loc"][-1]), known),
+        )
+    what = "the lab file lacks a key" if first["type"] == "missing" else "the lab file has a wrong value"
+    return LabError(
+        f"{what}{more}",
+        where=f"{path}, {key}",
+        received=None if first["type"] == "missing" else repr(first["input"]),
+        expected=first["msg"].removeprefix("Value error, "),
+    )
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> Iterator[str]:
+    """The keys accepted at `loc`, following nested models through dicts, tuples and unions."""
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            nested = _model_in(model.model_fields[part].annotation)
+            if nested is None:
+                return
+            model = nested
+    yield from model.model_fields
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_in(inner)) is not None:
+            return found
+    return None
+
+
+def _check_references(file: LabFile, path: Path) -> None:
+    """Names used in one table must be defined in another."""
+    for name, spec in file.datasets.items():
+        _known(spec.reader, READERS, f"{path}, datasets.{name}.reader", "reader")
+    for name in file.networks:
+        _known(name, NETWORKS, f"{path}, networks", "network")
+    for index, group in enumerate(file.runs):
+        where = f"{path}, runs.{index}"
+        _known(group.dataset, file.datasets, f"{where}.dataset", "data set")
+        _known(group.recipe, file.recipes, f"{where}.recipe", "recipe")
+        for network in group.networks:
+            _known(network, NETWORKS, f"{where}.networks", "network")
+    trained = {(group.dataset, network) for group in file.runs for network in group.networks}
+    for part in ("2_1", "2_2"):
+        dataset, primary = getattr(file.report, f"part_{part}"), getattr(file.report, f"primary_{part}")
+        if dataset is not None:
+            _known(dataset, {d for d, _ in trained}, f"{path}, report.part_{part}", "data set with runs")
+        if primary is not None:
+            choices = {network for d, network in trained if d == dataset}
+            _known(primary, choices, f"{path}, report.primary_{part}", "network trained on that data set")
+
+
+def _known(name: str, known: Any, where: str, kind: str) -> None:
+    if name not in known:
+        raise LabError(
+            f"the lab names an unknown {kind}",
+            where=where,
+            received=name,
+            expected=", ".join(sorted(known)),
+            hint=did_you_mean(name, known),
+        )
+
+
+def _located(file: LabFile, folder: Path) -> LabFile:
+    """The same file with `~`, `$VARS` and paths relative to the lab made absolute."""
+    datasets = {
+        name: spec.model_copy(update={"path": _absolute(spec.path, folder)}) for name, spec in file.datasets.items()
+    }
+    return file.model_copy(update={"datasets": datasets})
+
+
+def _absolute(path: Path | None, folder: Path) -> Path | None:
+    if path is None:
+        return None
+    expanded = Path(os.path.expandvars(path)).expanduser()
+    return expanded if expanded.is_absolute() else (folder / expanded).resolve()

@@ -1,0 +1,34 @@
+"""Which networks and data-set readers exist, and their hand-bumped versions.
+
+Kept apart from their modules so that a lab file can be checked, and run ids computed, without importing a framework.
+A new network or reader is one module plus one line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ENGINE_VERSION = 1
+"""Version of the training engine; bumped by hand when the same spec would train to other numbers."""
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """A network: `module` builds it, `title` names it in prose, `version` enters every run id."""
+
+    module: str
+    title: str
+    version: int
+
+
+NETWORKS = {
+    "alexnet": NetworkEntry("cnnlab.networks.alexnet", "AlexNet", 1),
+    "vgg19": NetworkEntry("cnnlab.networks.vgg19", "VGG-19", 1),
+    "resnet50": NetworkEntry("cnnlab.networks.resnet50", "ResNet-50", 1),
+}
+
+READERS = {
+    "fashion-mnist": "cnnlab.datasets.fashion_mnist",
+    "mnist-5k": "cnnlab.datasets.mnist_5k",
+    "folder": "cnnlab.datasets.folder",
+}

@@ -1,0 +1,43 @@
+"""Where the project's own files and the user's folders are, in a checkout and in an installed wheel alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
+
+
+def in_checkout() -> bool:
+    """Whether the packages run from a checkout of the project, whose files are the ones its user edits."""
+    return (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "templates").is_dir()
+
+
+def templates_dir() -> Path:
+    """The project's templates; a wheel carries them inside `cnnlab`."""
+    return _CHECKOUT / "templates" if in_checkout() else _PACKAGE / "templates"
+
+
+def labs_dir() -> Path:
+    """The shipped labs; a wheel carries them inside `cnnlab`."""
+    return _CHECKOUT / "labs" if in_checkout() else _PACKAGE / "labs"
+
+
+def data_dir() -> Path:
+    """Where fetched data and decoded caches live: `CNNLAB_DATA`, else beside the checkout, else the user's data folder."""
+    if chosen := os.environ.get("CNNLAB_DATA"):
+        return Path(chosen).expanduser()
+    return _CHECKOUT / "data" if in_checkout() else user_data_path("cnnlab")
+
+
+def runs_dir(chosen: Path | None = None) -> Path:
+    """The run store: the argument, else `CNNLAB_RUNS`, else `runs` in the current folder."""
+    return chosen or Path(os.environ.get("CNNLAB_RUNS") or "runs")
+
+
+def out_dir(chosen: Path | None = None) -> Path:
+    """Where reports go: the argument, else `CNNLAB_OUT`, else `out` in the current folder."""
+    return chosen or Path(os.environ.get("CNNLAB_OUT") or "out")

@@ -1,0 +1,148 @@
+"""The frozen types that a lab file is made of, and the identity of a run.
+
+Identity is the sha256 of canonical JSON: sorted keys, no defaults left out, so that a run's name depends on what
+changes its numbers and on nothing that only changes how they are presented.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cnnlab.registry import ENGINE_VERSION, NETWORKS
+
+FORMAT = 1
+"""Version of every JSON file under `runs/`: older ones are read, newer ones refused."""
+
+SPLITS = ("train", "validation", "test")
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """Base of all specs: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Split(Frozen):
+    """How images are divided, stratified inside each class.
+
+    Fractions in (0, 1] are shares of the data set, whole numbers are images in all; what is left over is not used.
+    """
+
+    train: Share = 0.8
+    validation: Share = 0.1
+    test: Share = 0.1
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Split:
+        shares = [share for share in (self.train, self.validation, self.test) if isinstance(share, float)]
+        if sum(shares) > 1 + 1e-9:
+            raise ValueError(f"the shares of the split add up to {sum(shares):g}, more than 1")
+        return self
+
+
+class DatasetSpec(Frozen):
+    """One data set of a lab.
+
+    `title`, `credit`, `stand_in_for` and `path` only present or locate it; the rest changes the numbers.
+    """
+
+    reader: str
+    path: Path | None = None
+    image_size: int = Field(84, ge=16, le=1024, description="side in pixels of the square images the networks see")
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    split: Split = Split()
+    title: str | None = None
+    credit: str | None = None
+    stand_in_for: str | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What of this spec changes a run's numbers (the images themselves enter through their fingerprint)."""
+        return self.model_dump(mode="json", include={"image_size", "fit", "split"})
+
+
+class NetworkOptions(Frozen):
+    """Departures from a network as published; every one that is taken is stated in the report."""
+
+    batch_norm: bool = Field(False, description="batch normalisation after each convolution (VGG-19 only)")
+    dropout: float | None = Field(None, ge=0, lt=1, description="rate in the dense head; None: as published")
+    dense_units: int | None = Field(None, ge=1, description="width of the dense head; None: as published")
+    stem: Literal["auto", "published", "small"] = Field("auto", description="auto: small below 112 px")
+
+
+class EarlyStopping(Frozen):
+    """Stop when `monitor` has not improved for `patience` epochs; the best epoch's weights are kept."""
+
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
+    patience: int = Field(10, ge=1)
+    min_delta: float = Field(0.0, ge=0)
+
+
+class Recipe(Frozen):
+    """How a network is trained. Cross entropy on softmax outputs is the loss of every recipe."""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(0.05, gt=0, le=10, description="peak rate of the schedule")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0, lt=1, description="L2 decay on kernels only, per step, times the rate")
+    batch_size: int = Field(64, ge=1, le=4096)
+    epochs: int = Field(30, ge=1, le=10_000)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises from 0")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    gradient_clip: float | None = Field(None, gt=0, description="global norm above which gradients are scaled down")
+    augmentation: tuple[Literal["flip", "crop"], ...] = ()
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    weights: str | None = Field(None, description='"imagenet", or the path of a keras.applications weight file')
+    frozen: bool = Field(False, description="train the classifier only, the base keeps its weights")
+
+    @field_validator("augmentation")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(value)))
+
+
+class RunSpec(Frozen):
+    """One network trained on one data set by one recipe from one seed: all that its numbers depend on."""
+
+    dataset: Name
+    data: DatasetSpec
+    network: str
+    options: NetworkOptions = NetworkOptions()
+    recipe: Recipe
+    seed: int = Field(0, ge=0)
+
+    def identity(self, fingerprint: str) -> dict[str, Any]:
+        """The requested spec with the data fingerprint and code versions, as hashed into the run id."""
+        return {
+            "data": self.data.identity(),
+            "fingerprint": fingerprint,
+            "network": self.network,
+            "options": self.options.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "seed": self.seed,
+            "versions": {"network": NETWORKS[self.network].version, "engine": ENGINE_VERSION},
+        }
+
+    def run_id(self, fingerprint: str) -> str:
+        """`<dataset>-<network>-s<seed>-<hash8>`, for the data with this fingerprint."""
+        return f"{self.dataset}-{self.network}-s{self.seed}-{hash8(self.identity(fingerprint))}"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no white space; equal values give equal text. NaN and infinities are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def hash8(value: Any) -> str:
+    """The first 8 hexadecimal digits of the sha256 of `value` in canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:8]
