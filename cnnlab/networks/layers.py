@@ -76,8 +76,8 @@ class LocalResponseNormalization(layers.Layer):
     Shapes: (B, H, W, C) to the same.
     """
 
-    def __init__(self, *, k: float = 2.0, n: int = 5, alpha: float = 1e-4, name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(self, *, k: float = 2.0, n: int = 5, alpha: float = 1e-4, **rest: Any) -> None:
+        super().__init__(**rest)
         self.k, self.n, self.alpha = k, n, alpha
 
     def call(self, inputs: Any) -> Any:
