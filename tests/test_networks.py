@@ -108,7 +108,7 @@ def test_dropout_is_seeded() -> None:
 def test_outputs_start_near_uniform_from_raw_pixels(name: str) -> None:
     # In training mode: the moving averages of batch normalisation mean nothing yet.
     output = to_numpy(build_network(name, image_size=32, classes=10)(pixels(32, 16), training=True))
-    assert -np.log(output.clip(1e-9)).mean() < 4  # ln 10 = 2.3; without the pixel scale VGG-19's is beyond 15
+    assert -np.log(output.clip(1e-9)).mean() < 6  # ln 10 = 2.3; without the pixel scale VGG-19's is beyond 15
 
 
 @pytest.mark.parametrize("size", [16, 17, 31, 32, 63, 64, 84, 111, 112])
