@@ -40,7 +40,9 @@ def toy(count: int = 150, classes: int = CLASSES, seed: int = 0) -> tuple[Table,
     return Table(images, labels, tuple(f"class {c}" for c in range(classes))), Splits(*parts)
 
 
-def build(name: str, *, image_size: int, classes: int, seed: int = 0, batch_norm_momentum: float = 0.99, **rest: Any) -> Any:
+def build(
+    name: str, *, image_size: int, classes: int, seed: int = 0, batch_norm_momentum: float = 0.99, **rest: Any
+) -> Any:
     """Convolution, batch norm, dropout and a dense softmax."""
     layers = keras.layers
     return keras.Sequential(

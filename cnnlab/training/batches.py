@@ -27,7 +27,14 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 
 
 def training_batches(
-    images: np.ndarray, labels: np.ndarray, ids: np.ndarray, *, batch_size: int, augmentation: Iterable[str], seed: int, epoch: int
+    images: np.ndarray,
+    labels: np.ndarray,
+    ids: np.ndarray,
+    *,
+    batch_size: int,
+    augmentation: Iterable[str],
+    seed: int,
+    epoch: int,
 ) -> Iterator[Batch]:
     """The batches of one epoch (0-based), shuffled and augmented.
 

@@ -55,9 +55,7 @@ def make_plan(
     return Plan(epochs, planned, steps, predicted, budget_seconds)
 
 
-def probe_epoch_seconds(
-    trainer: Trainer, batch: tuple[np.ndarray, np.ndarray], *, steps: int, measured: int
-) -> float:
+def probe_epoch_seconds(trainer: Trainer, batch: tuple[np.ndarray, np.ndarray], *, steps: int, measured: int) -> float:
     """Predicted seconds of one epoch of `steps` steps and `measured` images in inference mode.
 
     The first step and inference trace and are not counted. Model and optimiser are put back exactly as they were.

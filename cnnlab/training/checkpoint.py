@@ -41,11 +41,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     Raises:
         StoreError: the folder cannot be written, or the disk is full; earlier checkpoints are left alone.
     """
-    arrays = {
-        f"{group}.{index}": array
-        for group in _GROUPS
-        for index, array in enumerate(getattr(checkpoint, group))
-    }
+    arrays = {f"{group}.{index}": array for group in _GROUPS for index, array in enumerate(getattr(checkpoint, group))}
     meta = json.dumps({"epoch": checkpoint.epoch, **checkpoint.meta}).encode()
     temporary = folder / f"writing-{uuid.uuid4().hex[:8]}"
     try:

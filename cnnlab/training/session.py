@@ -48,9 +48,7 @@ class Session:
 
     def run(self, progress: Progress, at_boundary: Callable[[], None]) -> Stopped:
         """Train from the state the trainer is in to the end; `at_boundary` is called after each epoch but the last."""
-        progress.begin(
-            self.spec.network, self.spec.dataset, epochs=self.epochs, steps=self.steps, done=len(self.rows)
-        )
+        progress.begin(self.spec.network, self.spec.dataset, epochs=self.epochs, steps=self.steps, done=len(self.rows))
         try:
             while (stopped := self._stopped()) is None:
                 row = self._epoch(len(self.rows), progress)
