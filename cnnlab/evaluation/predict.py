@@ -72,7 +72,7 @@ def evaluate(
             )
         started = time.perf_counter()
         predictor = Predictor(model if model is not None else load_model(run, len(table.classes), build=build))
-        arrays: dict[str, np.ndarray] = {}
+        arrays: dict[str, Any] = {}
         correct = {}
         for name in SPLITS:
             part = _predicted(predictor, table, getattr(splits, name))
@@ -120,7 +120,7 @@ def load_model(run: Record, classes: int, *, build: Build | None = None) -> kera
 
 
 def read_spec(run: Record) -> RunSpec:
-    """The spec that a run was trained by, from its `spec.json` (what only locates or presents the data is not there)."""
+    """The spec that a run was trained by, from its `spec.json`; what only locates or presents the data is not there."""
     identity = run.json("spec.json")
     return RunSpec(
         dataset=identity["dataset"],
@@ -151,7 +151,7 @@ def _top(part: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return (part["classes"][rows, column] if "classes" in part else column), probabilities[rows, column]
 
 
-def _exhibits(arrays: dict[str, np.ndarray], table: ImageTable) -> dict[str, np.ndarray]:
+def _exhibits(arrays: dict[str, Any], table: ImageTable) -> dict[str, Any]:
     test = {key.removeprefix("test_"): value for key, value in arrays.items() if key.startswith("test_")}
     positions = choose(*_top(test), test["labels"], len(table.classes))
     ids = test["ids"][positions]

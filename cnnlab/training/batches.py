@@ -65,7 +65,7 @@ def augmented(images: np.ndarray, rows: np.ndarray, chosen: frozenset[str], rng:
         y, x = _reflected(y + shifts[0], size), _reflected(x + shifts[1], size)
     if "flip" in chosen:
         x = np.where(rng.random((count, 1)) < 0.5, x[:, ::-1], x)
-    return images[rows[:, None, None], y[:, :, None], x[:, None, :]]
+    return np.asarray(images[rows[:, None, None], y[:, :, None], x[:, None, :]])
 
 
 def _reflected(index: np.ndarray, size: int) -> np.ndarray:

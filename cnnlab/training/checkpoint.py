@@ -26,7 +26,10 @@ _GROUPS = ("model", "optimizer", "best")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after `epoch` finished epochs: variables in the model's order, the best weights, and plain JSON values."""
+    """State after `epoch` finished epochs: variables in the model's order, and plain JSON values.
+
+    `best` holds the best epoch's weights, and is empty when `epoch` is itself the best: the model has them.
+    """
 
     epoch: int
     model: list[np.ndarray]
@@ -41,7 +44,9 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     Raises:
         StoreError: the folder cannot be written, or the disk is full; earlier checkpoints are left alone.
     """
-    arrays = {f"{group}.{index}": array for group in _GROUPS for index, array in enumerate(getattr(checkpoint, group))}
+    arrays: dict[str, Any] = {}
+    for group in _GROUPS:
+        arrays |= {f"{group}.{index}": array for index, array in enumerate(getattr(checkpoint, group))}
     meta = json.dumps({"epoch": checkpoint.epoch, **checkpoint.meta}).encode()
     temporary = folder / f"writing-{uuid.uuid4().hex[:8]}"
     try:

@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("cnnlab.training")
 
 CHECKPOINT_SECONDS = 20.0
-"""A boundary this soon after the last checkpoint writes none: VGG-19's takes half a gigabyte."""
+"""A boundary this soon after the last checkpoint writes none."""
+
+_CHECKPOINT_SHARE = 0.05
+"""Of the time, at most, goes into checkpoints: VGG-19's holds 39 million parameters twice or three times."""
 
 
 class Trained(NamedTuple):
@@ -80,7 +83,8 @@ def train_model(
         budget_seconds: wall time from now that the run should stay inside, by training fewer epochs (at least 1).
         dataset_record: id of the data set's record, for the manifest.
         build: replaces `cnnlab.networks.build_network`.
-        checkpoint_seconds: least time between two checkpoints; 0 keeps one at every epoch boundary.
+        checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
+            at most that and the epoch begun. 0 keeps one at every epoch boundary.
 
     Returns:
         A record of status "done", or "diverged" when the loss stopped being finite; that one holds the kept weights of
@@ -124,7 +128,7 @@ class _Job:
             self._start()
         else:
             self._resume(found)
-        self._saved = time.perf_counter()
+        self._saved, self._saving = time.perf_counter(), 0.0
         stopped = self.session.run(self.progress, self._at_boundary)
         if self.session.best_row is not None:
             self.session.trainer.set_weights(self.session.best)
@@ -217,8 +221,10 @@ class _Job:
         self.progress.message(f"warning: {text}")
 
     def _at_boundary(self) -> None:
-        if time.perf_counter() - self._saved < self.checkpoint_seconds:
+        since = time.perf_counter() - self._saved
+        if self.checkpoint_seconds and since < max(self.checkpoint_seconds, self._saving / _CHECKPOINT_SHARE):
             return
+        started = time.perf_counter()
         meta = {
             "plan": self.plan.as_dict(),
             "precision": list(self.precision),
@@ -228,6 +234,7 @@ class _Job:
         }
         checkpoints.save(self.folder, self.session.checkpoint(meta))
         self._saved = time.perf_counter()
+        self._saving = self._saved - started
 
     def _seconds(self) -> float:
         return self._earlier + time.perf_counter() - self.started

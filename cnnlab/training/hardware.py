@@ -47,7 +47,7 @@ def hardware() -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """Versions of what the numbers depend on; None for a package that runs without being installed."""
-    names = {"cnnlab": ("cnnlab",), "keras": ("keras",), "numpy": ("numpy",)}
+    names: dict[str, tuple[str, ...]] = {name: (name,) for name in ("cnnlab", "keras", "numpy")}
     names["tensorflow"] = ("tensorflow", "tensorflow-cpu", "tensorflow-macos")
     return {"python": platform.python_version()} | {key: _version(*dists) for key, dists in names.items()}
 

@@ -40,9 +40,9 @@ class Predictor:
 class Trainer:
     """A model with its optimiser: steps, and the state that a checkpoint keeps."""
 
-    def __init__(self, model: keras.Model, optimizer: Any, recipe: Recipe) -> None:
+    def __init__(self, model: keras.Model, optimizer: Any, recipe: Recipe, *, predict: Predictor | None = None) -> None:
         self.model, self.optimizer = model, optimizer
-        self.predict = Predictor(model)
+        self.predict = predict or Predictor(model)
         self._seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
         self._step = self._traced_step(recipe.label_smoothing)
 

@@ -25,7 +25,9 @@ def build_model(
         LabError: there is no such network, or not at this size.
     """
     if build is None:
-        from cnnlab.networks import build_network as build
+        from cnnlab.networks import build_network
+
+        build = build_network
     with dtype_policy(precision.policy):
         return build(
             spec.network,

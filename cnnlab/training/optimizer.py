@@ -35,4 +35,4 @@ def make_optimizer(recipe: Recipe, model: keras.Model, steps: int, *, policy: st
 
 def is_kernel(variable: Any) -> bool:
     """Whether weight decay applies: convolution and dense kernels (depthwise ones too), by their Keras name."""
-    return variable.path.rsplit("/", 1)[-1].endswith("kernel")
+    return bool(variable.path.rsplit("/", 1)[-1].endswith("kernel"))

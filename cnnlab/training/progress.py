@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as RichProgress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
 from cnnlab.training.history import EpochRow
 
@@ -114,7 +115,7 @@ class LiveProgress:
             console=self._console,
             transient=True,
         )
-        fields = {"epoch": done + 1, "epochs": epochs, "measured": "", "speed": 0.0}
+        fields: dict[str, Any] = {"epoch": done + 1, "epochs": epochs, "measured": "", "speed": 0.0}
         self._task = self._bar.add_task(self._title, total=epochs * steps, completed=done * steps, **fields)
         self._bar.start()
 

@@ -1,4 +1,4 @@
-"""The learning rate of every step: a linear warm-up, then a cosine decay to 0 (Loshchilov & Hutter 2017) or constant."""
+"""The learning rate of every step: a linear warm-up, then a cosine decay to 0 (Loshchilov, Hutter 2017) or constant."""
 
 from __future__ import annotations
 

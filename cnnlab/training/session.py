@@ -69,8 +69,9 @@ class Session:
         """The state at the boundary just reached."""
         model, optimizer = self.trainer.state()
         best_epoch = self.best_row.epoch if self.best_row else None
+        best = [] if best_epoch == len(self.rows) else self.best
         everything = {**meta, "rows": [asdict(row) for row in self.rows], "best_epoch": best_epoch}
-        return Checkpoint(len(self.rows), model, optimizer, self.best, everything)
+        return Checkpoint(len(self.rows), model, optimizer, best, everything)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Continue after the checkpoint's epoch.
@@ -80,7 +81,7 @@ class Session:
         """
         self.trainer.restore((checkpoint.model, checkpoint.optimizer))
         self.rows = [from_dict(row) for row in checkpoint.meta["rows"]]
-        self.best = checkpoint.best
+        self.best = checkpoint.best or self.trainer.weights()
         self.best_row = self.rows[checkpoint.meta["best_epoch"] - 1]
 
     def _stopped(self) -> Stopped | None:
