@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Trained
 
 
 def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_path):
-    store, (run, model) = trained
+    store, (run, model, live) = trained
     record = evaluate(run, TABLE, SPLITS, store=store, build=build)
     arrays = record.arrays("predictions.npz")
     assert record.id == evaluation_id(run.id) and record.id.startswith(run.id + "-")
@@ -49,13 +49,13 @@ def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_pat
         np.testing.assert_array_equal(arrays[f"{name}_labels"], TABLE.labels[ids])
         assert record.manifest["correct"][name] == (stored.argmax(1) == TABLE.labels[ids]).sum()
     assert record.manifest["correct"]["test"] >= 29
-    again = evaluate(run, TABLE, SPLITS, store=RunStore(tmp_path), model=model)
+    again = evaluate(run, TABLE, SPLITS, store=RunStore(tmp_path), predict=live)
     for key, value in again.arrays("predictions.npz").items():
         np.testing.assert_array_equal(value, arrays[key])
 
 
 def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
-    _, (run, model) = trained
+    _, (run, model, _) = trained
     assert read_spec(run).run_id(TABLE.fingerprint) == run.id
     rebuilt = load_model(run, 3, build=build)
     for mine, theirs in zip(rebuilt.weights, model.weights, strict=True):
@@ -63,7 +63,7 @@ def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
 
 
 def test_other_images_and_damaged_weights_are_refused(trained, tmp_path):
-    _, (run, _) = trained
+    _, (run, _, _) = trained
     other = dataclasses.replace(TABLE, fingerprint="cd" * 32)
     with pytest.raises(DataError, match="not those that the run was trained on"):
         evaluate(run, other, SPLITS, store=RunStore(tmp_path), build=build)

@@ -12,7 +12,7 @@ from training_toys import SIZE, build
 from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.training import hardware, precision
 from cnnlab.training.batches import augmented, measured_sample, prefetched, steps_per_epoch, training_batches
-from cnnlab.training.budget import make_plan
+from cnnlab.training.budget import Pace, make_plan
 from cnnlab.training.history import COLUMNS, EpochRow, improves, measure, to_csv
 from cnnlab.training.loop import Trainer
 from cnnlab.training.model import batch_norm_momentum, freeze_base
@@ -217,13 +217,13 @@ def test_automatic_precision_looks_at_the_machine(monkeypatch, gpu, units, expec
 
 
 def test_plan_takes_epochs_away_until_it_fits():
-    parts = {"epochs": 10, "steps": 7, "epoch_seconds": 5.0, "fixed_seconds": 3.0}
+    parts = {"epochs": 10, "steps": 7, "pace": Pace(5.0, 2.0), "fixed_seconds": 3.0}
     free = make_plan(**parts, budget_seconds=None)
     assert (free.epochs_planned, free.predicted_seconds, free.shortened, free.fits) == (10, 53.0, False, True)
     short = make_plan(**parts, budget_seconds=29.0)
-    assert (short.epochs_planned, short.predicted_seconds, short.shortened, short.fits) == (5, 28.0, True, True)
+    assert (short.epochs_planned, short.predicted_seconds, short.shortened, short.fits) == (4, 25.0, True, True)
     none = make_plan(**parts, budget_seconds=4.0)
-    assert (none.epochs_planned, none.predicted_seconds, none.shortened, none.fits) == (1, 8.0, True, False)
+    assert (none.epochs_planned, none.predicted_seconds, none.shortened, none.fits) == (1, 10.0, True, False)
 
 
 def test_lines_say_where_the_training_stands():

@@ -17,6 +17,7 @@ from cnnlab.evaluation.predict import evaluate
 from cnnlab.spec import EarlyStopping, RunSpec
 from cnnlab.store import RunStore
 from cnnlab.training import fit, session
+from cnnlab.training.budget import Pace
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from cnnlab.training.fit import Trained, train, train_model
 from cnnlab.training.interruption import Terminated, terminable
@@ -133,7 +134,7 @@ def test_early_stopping_publishes_the_best_epoch(tmp_path):
     table = type(TABLE)(TABLE.images, labels, TABLE.classes)
     what = spec(epochs=30, early_stopping=EarlyStopping(patience=2), schedule="constant")
     options = {"budget_seconds": None, "progress": QuietProgress(), "build": build}
-    record, model = train_model(what, table, SPLITS, store=RunStore(tmp_path), **options)
+    record, model, _ = train_model(what, table, SPLITS, store=RunStore(tmp_path), **options)
     rows, resolved = record.rows("history.csv"), record.manifest["resolved"]
     losses = [float(row["val_loss"]) for row in rows]
     best = int(np.argmin(losses)) + 1
@@ -147,7 +148,7 @@ def test_early_stopping_publishes_the_best_epoch(tmp_path):
 def test_a_diverged_run_publishes_what_it_had(tmp_path, monkeypatch, after):
     store, step = RunStore(tmp_path), session.Trainer.step
     steps = iter(range(10_000))
-    monkeypatch.setattr(fit, "probe_epoch_seconds", lambda *args, **kwargs: 0.01)
+    monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
 
     def breaking(self, images, labels):
         loss = step(self, images, labels)
@@ -173,12 +174,12 @@ def test_a_rate_far_too_high_diverges_or_finishes_but_never_crashes(tmp_path):
 
 
 def test_a_budget_shortens_the_run_and_its_schedule(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit, "probe_epoch_seconds", lambda *args, **kwargs: 1000.0)
+    monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(1000.0, 50.0))
     progress = QuietProgress()
     record = run(RunStore(tmp_path), spec(epochs=10), budget_seconds=2500, progress=progress).record
     resolved = record.manifest["resolved"]
     assert (resolved["epochs_requested"], resolved["epochs_planned"], resolved["epochs_run"]) == (10, 2, 2)
-    assert resolved["shortened"] and resolved["budget_seconds"] == 2500 and 2000 < resolved["predicted_seconds"] < 2500
+    assert resolved["shortened"] and resolved["budget_seconds"] == 2500 and 2050 < resolved["predicted_seconds"] < 2500
     assert "2 epochs of 5 steps" in progress.messages[0] and "10 were asked for" in progress.messages[0]
     short = run(RunStore(tmp_path / "short"), spec(epochs=2))
     assert record.rows("history.csv")[-1]["val_loss"] == history(short)[-1]["val_loss"]
@@ -187,7 +188,7 @@ def test_a_budget_shortens_the_run_and_its_schedule(tmp_path, monkeypatch):
 
 def test_the_probe_leaves_no_trace(tmp_path, monkeypatch):
     probed = run(RunStore(tmp_path / "probed"), spec())
-    monkeypatch.setattr(fit, "probe_epoch_seconds", lambda *args, **kwargs: 0.01)
+    monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
     unprobed = run(RunStore(tmp_path / "unprobed"), spec())
     assert history(probed) == history(unprobed)
     for mine, theirs in zip(weights(probed), weights(unprobed), strict=True):

@@ -39,13 +39,14 @@ def evaluate(
     splits: Splits,
     *,
     store: RunStore,
-    model: keras.Model | None = None,
+    predict: Predictor | None = None,
     build: Build | None = None,
 ) -> Record:
     """Predict train, validation and test with a run's published weights and publish the result.
 
     Args:
-        model: the run's model with its published weights, to save building it; None rebuilds it from code.
+        predict: the live inference that `train_model` returned, to save building and tracing; None rebuilds the model
+            from code and the published weights.
         build: replaces `cnnlab.networks.build_network`.
 
     Returns:
@@ -71,7 +72,7 @@ def evaluate(
                 hint="run the lab again, it trains on the data as they are now",
             )
         started = time.perf_counter()
-        predictor = Predictor(model if model is not None else load_model(run, len(table.classes), build=build))
+        predictor = predict or Predictor(load_model(run, len(table.classes), build=build))
         arrays: dict[str, Any] = {}
         correct = {}
         for name in SPLITS:

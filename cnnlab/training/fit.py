@@ -19,11 +19,11 @@ from cnnlab.store import Record, RunStore
 from cnnlab.training import checkpoint as checkpoints
 from cnnlab.training.backend import keras
 from cnnlab.training.batches import measured_sample, steps_per_epoch
-from cnnlab.training.budget import Plan, make_plan, probe_epoch_seconds
+from cnnlab.training.budget import Pace, Plan, make_plan, probe
 from cnnlab.training.hardware import git_state, hardware, versions
 from cnnlab.training.history import to_csv
 from cnnlab.training.interruption import terminable
-from cnnlab.training.loop import Trainer
+from cnnlab.training.loop import Predictor, Trainer
 from cnnlab.training.model import (
     Build,
     batch_norm_momentum,
@@ -51,10 +51,14 @@ _CHECKPOINT_SHARE = 0.05
 
 
 class Trained(NamedTuple):
-    """A run's record and its model with the published weights; no model when the record was there already."""
+    """A run's record with its model and traced inference on the published weights.
+
+    No model and no inference when the record was there already.
+    """
 
     record: Record
     model: keras.Model | None
+    predict: Predictor | None
 
 
 def train(spec: RunSpec, table: ImageTable, splits: Splits, **options: Any) -> Record:
@@ -99,7 +103,7 @@ def train_model(
     _check(splits, spec)
     with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: another process trains {run_id}")):
         if store.has("run", run_id):
-            return Trained(store.read("run", run_id), None)
+            return Trained(store.read("run", run_id), None, None)
         folder = store.work_folder() / run_id
         with _logged(folder), terminable():
             job = _Job(spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds)
@@ -134,7 +138,7 @@ class _Job:
             self.session.trainer.set_weights(self.session.best)
         record = store.publish("run", run_id, lambda folder: self._write(folder, stopped, dataset_record))
         shutil.rmtree(self.folder, ignore_errors=True)
-        return Trained(record, self.session.trainer.model)
+        return Trained(record, self.session.trainer.model, self.session.trainer.predict)
 
     def _start(self) -> None:
         recipe, spec = self.spec.recipe, self.spec
@@ -142,11 +146,11 @@ class _Job:
         steps = steps_per_epoch(len(self.splits.train), recipe.batch_size)
         momentum = batch_norm_momentum(steps * recipe.epochs)
         trainer = self._trainer(momentum, steps * recipe.epochs)
-        epoch_seconds = self._probe(trainer, steps)
+        pace = self._probe(trainer, steps)
         self.plan = make_plan(
             epochs=recipe.epochs,
             steps=steps,
-            epoch_seconds=epoch_seconds,
+            pace=pace,
             fixed_seconds=time.perf_counter() - self.started,
             budget_seconds=self.budget_seconds,
         )
@@ -166,6 +170,7 @@ class _Job:
             model,
             make_optimizer(self.spec.recipe, model, steps, policy=self.precision.policy),
             self.spec.recipe,
+            predict=trainer.predict,
         )
 
     def _resume(self, found: checkpoints.Checkpoint) -> None:
@@ -199,11 +204,11 @@ class _Job:
             steps=self.plan.steps_per_epoch,
         )
 
-    def _probe(self, trainer: Trainer, steps: int) -> float:
+    def _probe(self, trainer: Trainer, steps: int) -> Pace:
         rows = self.splits.train[: self.spec.recipe.batch_size]
         sample = measured_sample(self.splits.train, len(self.splits.validation), self.spec.seed)
         batch = self.table.images[rows], self.table.labels[rows]
-        return probe_epoch_seconds(trainer, batch, steps=steps, measured=len(sample) + len(self.splits.validation))
+        return probe(trainer, batch, steps=steps, measured=len(sample) + len(self.splits.validation))
 
     def _announce(self) -> None:
         plan = self.plan
