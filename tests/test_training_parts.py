@@ -98,6 +98,21 @@ def test_half_precision_trains_with_float32_variables():
         assert trainer.predict(IMAGES, np.arange(10)).dtype == np.float32
 
 
+def test_dropout_of_an_epoch_depends_on_seed_and_epoch_alone():
+    recipe = Recipe(learning_rate=0.01)
+    model = build("toy", image_size=SIZE, classes=3)
+    trainer = Trainer(model, make_optimizer(recipe, model, 10, policy="float32"), recipe)
+    start = trainer.state()
+
+    def first_loss(seed: int, epoch: int) -> float:
+        trainer.restore(start)
+        trainer.seed_epoch(seed, epoch)
+        return trainer.step(IMAGES, LABELS)
+
+    assert first_loss(0, 1) == first_loss(0, 1)
+    assert len({first_loss(0, 0), first_loss(0, 1), first_loss(1, 0)}) == 3
+
+
 def test_frozen_layers_keep_weights_and_statistics():
     model = build("toy", image_size=SIZE, classes=3)
     freeze_base(model)

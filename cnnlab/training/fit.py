@@ -61,9 +61,19 @@ class Trained(NamedTuple):
     predict: Predictor | None
 
 
-def train(spec: RunSpec, table: ImageTable, splits: Splits, **options: Any) -> Record:
+def train(
+    spec: RunSpec,
+    table: ImageTable,
+    splits: Splits,
+    *,
+    store: RunStore,
+    budget_seconds: float | None,
+    progress: Progress,
+    dataset_record: str | None = None,
+) -> Record:
     """`train_model` for callers that want the record alone."""
-    return train_model(spec, table, splits, **options).record
+    options: dict[str, Any] = {"store": store, "budget_seconds": budget_seconds, "progress": progress}
+    return train_model(spec, table, splits, dataset_record=dataset_record, **options).record
 
 
 def train_model(
