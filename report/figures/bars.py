@@ -181,7 +181,7 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
     for row in rows:
         look = network_style(row["network"])
         axes.annotate(row["title"], (0, y), xycoords=("axes fraction", "data"), va="center", ha="left",
-                      fontweight="semibold", color=theme[look.colour])  # fmt: skip
+                      fontweight="bold", color=theme[look.colour])  # fmt: skip
         for one in row["splits"]:
             y += 1
             test = one["split"] == "test"
@@ -189,7 +189,7 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
                      markerfacecolor=theme[look.colour] if test else theme["paper"])  # fmt: skip
             axes.annotate(percent(one["value"], 1, code), (1, y), xycoords=("axes fraction", "data"), va="center",
                           xytext=(8, 0), textcoords="offset points", color=theme["ink"],
-                          fontweight="semibold" if test else "normal", annotation_clip=False)  # fmt: skip
+                          fontweight="bold" if test else "normal", annotation_clip=False)  # fmt: skip
             ticks.append(y)
             labels.append(one["name"])
         y += 1.15
@@ -225,7 +225,7 @@ def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
         for y, label in enumerate(axes.get_yticklabels()):
             rank = column * rows + y
             if rank in (0, len(pairs) - 1):
-                label.set(fontweight="semibold", color=theme["good" if rank == 0 else "bad"])
+                label.set(fontweight="bold", color=theme["good" if rank == 0 else "bad"])
         axes.set_ylim(rows - 0.4, -0.6)
         _share_axis(axes, code, pairs)
         axes.set_xlabel(data["words"]["axis"] + " (%)")

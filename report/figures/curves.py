@@ -220,7 +220,7 @@ def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
     axes.set_title(words["axis"])
     ends = [
         (value, words[name], colour, weight)
-        for name, colour, weight in (("train", "muted", "normal"), ("validation", look.colour, "semibold"))
+        for name, colour, weight in (("train", "muted", "normal"), ("validation", look.colour, "bold"))
         if (value := _last(data[name]["mean"])) is not None
     ]
     _end_labels(axes, theme, ends, epochs)
@@ -268,7 +268,7 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
                       markerfacecolor="none", linewidth=0)  # fmt: skip
     _axes(axes, data, epochs)
     ends = [
-        (value, one["title"], network_style(one["network"]).colour, "semibold")
+        (value, one["title"], network_style(one["network"]).colour, "bold")
         for one in data["series"]
         if (value := _last(one["mean"])) is not None
     ]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 FAMILY = "Source Sans 3"
-WEIGHTS = (400, 600)
+WEIGHTS = (400, 700)
 _CHARACTERS = (*range(0x20, 0x180), *range(0x370, 0x460), *range(0x2010, 0x2040), 0x20AC, 0x2192, 0x2212, 0x2248, 0xD7)
 
 

@@ -29,7 +29,7 @@ def settings(theme: Theme) -> dict[str, Any]:
         "axes.labelcolor": theme["muted"],
         "axes.labelsize": theme.size,
         "axes.titlesize": theme.size,
-        "axes.titleweight": "semibold",
+        "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.edgecolor": theme["rule"],
         "axes.linewidth": 0.7,
