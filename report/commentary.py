@@ -172,11 +172,15 @@ class Commentary:
 
     @cached_property
     def _environment(self) -> ImmutableSandboxedEnvironment:
+        @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
+        def finalize(context: Context, value: Any) -> Markup:
+            return self._printed(value)
+
         environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader([str(folder) for folder in self._folders]),
             autoescape=True,
             undefined=Misspelt,
-            finalize=pass_context(self._finalize),
+            finalize=finalize,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
@@ -207,9 +211,6 @@ class Commentary:
         if isinstance(words, str) or not isinstance(words, Sequence):
             raise _CallError("the filter takes a list", repr(words), [])
         return Markup(self._tokens.text(self.language.join([str(self._printed(word)) for word in words])))
-
-    def _finalize(self, context: Context, value: Any) -> Markup:
-        return self._printed(value)
 
     def _printed(self, value: Any) -> Markup:
         """What `{{ value }}` leaves in the Markdown."""
