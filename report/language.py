@@ -133,11 +133,11 @@ class Language:
     def _with_unit(self, unit: str) -> Callable[[float, int | None], str]:
         return {
             "share": lambda v, d: self.number(100 * v, 1 if d is None else d) + self._percent_sign,
-            "points": lambda v, d: self.text("{number} pp", number=self.number(100 * v, 1 if d is None else d)),
+            "points": lambda v, d: self.text("{number}\u00a0pp", number=self.number(100 * v, 1 if d is None else d)),
             "rate": self._rate,
             "ratio": lambda v, d: f"{self.number(v, 1 if d is None else d)}×",
             "seconds": self._duration,
-            "images_per_second": lambda v, d: self.text("{number} images/s", number=self.number(v, d or 0)),
+            "images_per_second": lambda v, d: self.text("{number}\u00a0images/s", number=self.number(v, d or 0)),
             "pixels": lambda v, d: f"{self.number(v, d or 0)}{NBSP}px",
             "bytes": self._bytes,
             "probability": self._probability,
