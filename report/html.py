@@ -70,7 +70,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             groups=groups(document),
             appendix=appendix(document),
             medium=medium,
-            style=Markup(_style(medium, templates)),
+            style=Markup(_style(document, medium, templates)),
             script=Markup(_read(templates, "style/report.js")) if medium == "screen" else "",
         )
     except TemplateSyntaxError as problem:
@@ -229,7 +229,7 @@ def _fit(text: str) -> str:
     return "fit-70" if longest <= 70 else "fit-84" if longest <= 84 else "fit-100"
 
 
-def _style(medium: Medium, templates: Sequence[Path]) -> str:
+def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str:
     from report.fonts import font_faces
 
     sheets = [_read(templates, "style/common.css"), _read(templates, f"style/{medium}.css")]
@@ -237,7 +237,17 @@ def _style(medium: Medium, templates: Sequence[Path]) -> str:
         from report.figures.style import screen_css
 
         sheets = [screen_css(), *sheets]
+    else:
+        sheets.append(_page_numbers(document))
     return "\n".join([font_faces(), *sheets])
+
+
+def _page_numbers(document: Document) -> str:
+    """ "page n of N" in the words of the language."""
+    words = document.language.text("page {page} of {pages}")
+    for name in ("page", "pages"):
+        words = words.replace(f"{{{name}}}", f'" counter({name}) "')
+    return f'@page {{ @bottom-right {{ content: "{words}" }} }}'
 
 
 def _read(templates: Sequence[Path], name: str) -> str:
