@@ -8,11 +8,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure, Quantity
+from report.figures.sizes import NetworkSize, block_counts, networks_compared
 from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
+
+__all__ = [
+    "NetworkSize",
+    "accuracy_comparison",
+    "block_counts",
+    "class_distribution",
+    "networks_compared",
+    "per_class_accuracy",
+]
 
 _ONE_COLUMN = 30  # classes that fit below each other, each on its own row
 _MOST = 120  # classes that fit in two columns

@@ -44,11 +44,8 @@ def confusion_matrix(
     alt = language.text("Confusion matrix of {count} classes: {right} of {total} images on the diagonal.",
                         count=len(names), right=number(right, 0, code), total=number(total, 0, code))  # fmt: skip
     if top:
-        alt += " " + language.text("Most frequent confusions:") + " " + "; ".join(
-            language.text("{true} taken for {predicted}, {share}", true=labels[i], predicted=labels[j],
-                          share=percent(table[i][j] / sum(table[i]), 0, code))
-            for i, j in top[:3]
-        ) + "."  # fmt: skip
+        listed = "; ".join(_told(labels, table, pair, language) for pair in top[:3])
+        alt += " " + language.text("Most frequent confusions: {list}.", list=listed)
     data = {
         "counts": table, "names": labels, "top": top, "code": code,
         "words": {
@@ -58,6 +55,14 @@ def confusion_matrix(
     }  # fmt: skip
     wide = len(names) > _ANNOTATED
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data), wide=wide)
+
+
+def _told(labels: list[str], table: list[list[int]], pair: list[int], language: Words) -> str:
+    true, predicted = pair
+    share = percent(table[true][predicted] / sum(table[true]), 0, language.code)
+    return language.text(
+        "{true} taken for {predicted}, {share}", true=labels[true], predicted=labels[predicted], share=share
+    )
 
 
 def _top(table: list[list[int]]) -> list[list[int]]:
