@@ -114,10 +114,6 @@ class Commentary:
             raise self._syntax_problem(problem, path) from None
         except Exception as problem:
             raise self._problem(problem, path, context) from None
-        if "Quantity(value=" in source:
-            raise TemplateProblem(
-                "a quantity was joined to text with ~ or +", where=path, expected="{{ quantity }} between the text"
-            )
         generated = bool(_GENERATED.match(path.read_text(encoding="utf-8")))
         return Draft(parts=tuple(self._parts(source, placed, path)), generated=generated, path=path)
 
@@ -221,6 +217,8 @@ class Commentary:
         if isinstance(value, Quantity):
             return Markup(self._quantity(value, self.language.quantity(value)))
         if isinstance(value, str):
+            if "Quantity(value=" in value:
+                raise _CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
             return Markup(self._tokens.text(value))
         if isinstance(value, int) and not isinstance(value, bool):
             return Markup(self._tokens.text(self.language.number(value)))
@@ -259,18 +257,24 @@ class Commentary:
         return TemplateProblem("the template cannot be rendered", where=where, received=repr(problem))
 
 
-def markdown_html(source: str, path: Path | None = None) -> str:
+def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> str:
     """Markdown (with tokens) as HTML. Raw HTML prints literally; only harmless addresses become links.
+
+    Args:
+        level: what `####` becomes, so that no level is left out under the section's own heading.
 
     Raises:
         TemplateProblem: a heading above level 4, the levels above being the document's own.
     """
     parsed = _markdown().parse(source)
-    for token, text in zip(parsed, parsed[1:], strict=False):
-        if token.type == "heading_open" and token.tag in ("h1", "h2", "h3"):
-            raise TemplateProblem(
-                "a heading in the prose is too high", where=path, received=text.content, expected="#### or lower"
-            )
+    for token, text in zip(parsed, [*parsed[1:], None], strict=True):
+        if token.type in ("heading_open", "heading_close"):
+            if token.tag in ("h1", "h2", "h3"):
+                title = text.content if text else ""
+                raise TemplateProblem(
+                    "a heading in the prose is too high", where=path, received=title, expected="#### or lower"
+                )
+            token.tag = f"h{int(token.tag[1]) - 4 + level}"
     return str(_markdown().renderer.render(parsed, _markdown().options, {}))
 
 

@@ -6,7 +6,7 @@ The HTML, the PDF and the notebook are three renderings of one `Document`.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,12 +15,14 @@ from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.resources import templates_dir
 from report.commentary import Commentary, Draft, markdown_html
-from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
+from report.evidence import Cell, Evidence, Figure, Gallery, Item, Listing, Quantity, Table
 from report.language import NBSP, Language
 from report.records import LabData, Part
 from report.tokens import Medium, Printed, Tokens
 
 ItemKind = Literal["figure", "table", "listing"]
+TITLED_PARTS = ("1", "2_1", "2_2")
+"""Parts whose sections stand under a heading of their own."""
 
 
 class Section(Protocol):
@@ -93,6 +95,11 @@ class SectionText:
     def heading(self) -> str:
         """Label and title: "Actividad 7: Entrenamiento"."""
         return f"{self.label}: {self.title}" if self.label else self.title
+
+    @property
+    def level(self) -> int:
+        """Level of its heading in the page: 3 under a part's heading, else 2."""
+        return 3 if self.part in TITLED_PARTS else 2
 
     @property
     def items(self) -> list[Placed]:
@@ -248,6 +255,7 @@ class _Assembly:
         number = self.counts[kind]
         placed = Placed(name, item, kind, number, self._label(kind, number), f"{section}-{name}".replace("_", "-"))
         self.placed[section, name] = placed
+        self.tokens.printed += _of_item(section, name, item, self.language)
         return placed
 
     def _label(self, kind: ItemKind, number: int) -> str:
@@ -306,6 +314,7 @@ class _Assembly:
         self, section: Section, draft: Draft | None, pieces: Sequence[str | Placed], problems: tuple[str, ...]
     ) -> SectionText:
         path = draft.path if draft else None
+        level = 4 if section.part in TITLED_PARTS else 3
         return SectionText(
             key=section.key,
             number=section.number,
@@ -313,13 +322,13 @@ class _Assembly:
             module=section.module,
             label=self.language.text("Activity {number}", number=section.number) if section.number else "",
             title=self.language.text(section.title_msgid),
-            pieces=tuple(piece if isinstance(piece, Placed) else self._prose(piece, path) for piece in pieces),
+            pieces=tuple(piece if isinstance(piece, Placed) else self._prose(piece, path, level) for piece in pieces),
             generated=bool(draft and draft.generated),
             problems=problems,
         )
 
-    def _prose(self, source: str, path: Path | None) -> Prose:
-        page = markdown_html(source, path)
+    def _prose(self, source: str, path: Path | None, level: int) -> Prose:
+        page = markdown_html(source, path, level=level)
         return Prose(
             screen=self.tokens.resolve(page, "screen"),
             print=self.tokens.resolve(page, "print"),
@@ -337,3 +346,22 @@ def kind_of(item: Item) -> ItemKind:
         case Figure() | Gallery():
             return "figure"
 
+
+
+def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
+    """The quantities that a table's cells and a gallery's captions print: `results.VGG-19.accuracy`, `mistakes.0`."""
+    if isinstance(item, Table):
+        head = item.columns[0].key
+        for row in item.rows:
+            for column in item.columns:
+                if isinstance(cell := row.get(column.key), Quantity):
+                    text = language.quantity(cell)
+                    yield Printed(section, f"{name}.{_head(row.get(head), language)}.{column.key}", cell, text)
+    elif isinstance(item, Gallery):
+        for index, exhibit in enumerate(item.items):
+            if exhibit.confidence is not None:
+                yield Printed(section, f"{name}.{index}", exhibit.confidence, language.quantity(exhibit.confidence))
+
+
+def _head(cell: Cell, language: Language) -> str:
+    return language.quantity(cell) if isinstance(cell, Quantity) else (cell or "")

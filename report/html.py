@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
-from report.appendix import Appendix, appendix
-from report.document import Document, Placed, Prose, SectionText
+from report.appendix import appendix
+from report.document import TITLED_PARTS, Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 
 Medium = Literal["screen", "print"]
@@ -92,7 +92,7 @@ def groups(document: Document) -> list[Group]:
     """The sections by the part that they belong to, in document order."""
     result = []
     for part, sections in groupby(document.sections, key=lambda section: section.part):
-        titled = part in ("1", "2_1", "2_2")
+        titled = part in TITLED_PARTS
         result.append(Group(part, document.part_title(str(part)) if titled else None, list(sections)))
     return result
 
@@ -207,10 +207,14 @@ def _verdict(exhibit: Exhibit) -> str:
 
 
 def _drawing(figure: Figure, medium: Medium, cache: Path) -> str:
+    """The figure in line on screen, so that dark mode reaches its colours; as a vector image on paper."""
     from report.figures.cache import drawn
     from report.figures.style import PRINT, SCREEN
 
-    return drawn(figure, SCREEN if medium == "screen" else PRINT, cache)
+    if medium == "screen":
+        return drawn(figure, SCREEN, cache)
+    content = base64.b64encode(drawn(figure, PRINT, cache).encode()).decode()
+    return f'<img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{content}">'
 
 
 def _highlighted(listing: Listing) -> str:
@@ -224,9 +228,10 @@ def _highlighted(listing: Listing) -> str:
 
 
 def _fit(text: str) -> str:
-    """The class of an output by its longest line, so that paper shows it whole."""
+    """The classes of a text by its longest line, so that paper shows it whole, and by whether it fits on half a page."""
     longest = max(map(len, text.splitlines()), default=0)
-    return "fit-70" if longest <= 70 else "fit-84" if longest <= 84 else "fit-100"
+    width = "fit-70" if longest <= 70 else "fit-84" if longest <= 84 else "fit-100"
+    return f"{width} short" if len(text.splitlines()) <= 28 else width
 
 
 def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str:

@@ -59,7 +59,8 @@ def render_pdf(page: str) -> bytes:
         except FatalURLFetchingError as problem:
             raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
     if warnings:
-        raise TemplateProblem("the page cannot be laid out as it is", received="; ".join(warnings))
+        shown = "; ".join(list(dict.fromkeys(warnings))[:5])
+        raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
     return bytes(content)
 
 

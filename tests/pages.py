@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from report.evidence import Column, Evidence, Exhibit, Gallery, Listing, Quantit
 from report.language import Language
 from report.records import LabData
 from tests.fabricate import write_store
+from tests.figure_samples import samples
 
 HOSTILE = ("<script>alert(1)</script>", "*bold*", "[x](javascript:alert(1))", "{{7*7}}", "a|b `c` &amp; <b>", "​")
 SUMMARY = "\n".join(["┏" + "━" * 98 + "┓", "┃ Layer (type)" + " " * 85 + "┃", "└" + "─" * 98 + "┘"])
@@ -56,9 +58,9 @@ def accuracy(data: LabData, value: float = 0.632, n: int = 1000) -> Quantity:
     return Quantity(value=value, unit="share", n=n, low=0.591, high=0.67, runs=runs, how="Wilson interval")
 
 
-def build_evidence(data: LabData, language: Language) -> Evidence:
+def build_evidence(data: LabData, language: Language, *, charts: Sequence[str] = ()) -> Evidence:
     pixels = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
-    first = accuracy(data)
+    first, drawings = accuracy(data), samples(language) if charts else {}
     tiles = tuple(
         Exhibit(pixels=pixels, label=name, predicted=HOSTILE[0] if i % 2 else name, confidence=accuracy(data, 0.9))
         for i, name in enumerate(HOSTILE[:5])
@@ -86,6 +88,7 @@ def build_evidence(data: LabData, language: Language) -> Evidence:
         items={
             "results": Table(caption="VGG-19 is second", columns=columns, rows=rows, note="n = 1,000 test images"),
             "mistakes": Gallery(caption=f"Mistakes about {HOSTILE[0]}", alt="Five images", items=tiles, note="Test split"),
+            **{name: drawings[name] for name in charts},
             "block": Listing(caption="First block", code=CODE, output=SUMMARY),
         },
     )
@@ -93,8 +96,8 @@ def build_evidence(data: LabData, language: Language) -> Evidence:
 
 SECTIONS = (
     PlainSection("introduction", None, None, "Contents", "introduction", lambda data, language: Evidence()),
-    PlainSection("activity-01", 1, "1", "Contents", "architecture", build_evidence),
-    PlainSection("activity-07", 7, "2_1", "Contents", "training", build_evidence),
+    PlainSection("activity-01", 1, "1", "Contents", "architecture", partial(build_evidence, charts=("vgg19",))),
+    PlainSection("activity-07", 7, "2_1", "Contents", "training", partial(build_evidence, charts=("accuracy-8",))),
 )
 PROSE = {
     "introduction": "{# generated: remove this line when you have reviewed the text #}\n\nLab **{{ lab.title }}**.\n",

@@ -13,7 +13,7 @@
   const title = here.textContent;
   const mark = () => {
     const current = links.filter(([, target]) => target.getBoundingClientRect().top < 120).at(-1);
-    for (const [link] of links) link.toggleAttribute("aria-current", current && link === current[0]);
+    for (const [link] of links) link.removeAttribute("aria-current");
     here.textContent = current ? current[0].textContent.trim().replace(/^(\d+)\s+/, "$1 · ") : title;
     if (current) current[0].setAttribute("aria-current", "true");
   };
