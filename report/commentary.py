@@ -253,7 +253,9 @@ class Commentary:
                 hint=did_you_mean(problem.received, problem.known),
             )
         if isinstance(problem, TemplateNotFound):
-            return TemplateProblem("the template includes a file that does not exist", where=where, received=problem.name)
+            return TemplateProblem(
+                "the template includes a file that does not exist", where=where, received=problem.name
+            )
         return TemplateProblem("the template cannot be rendered", where=where, received=repr(problem))
 
 

@@ -169,9 +169,13 @@ def assemble(
         StoreError: a record that a section reads is damaged.
     """
     if sections is None:
-        from report.activities import SECTIONS as sections  # noqa: N811
+        from report.activities import SECTIONS
+
+        sections = SECTIONS
     if references is None:
-        from report.literature import REFERENCES as references  # noqa: N811
+        from report.literature import REFERENCES
+
+        references = REFERENCES
     return _Assembly(data, lab, language, references).document(sections)
 
 
@@ -233,7 +237,9 @@ class _Assembly:
             return (), True
         part: Part | None = self.data.parts.get(section.part)
         if part is None:
-            return (self.language.text("The lab names no data set for this part, so there is nothing to report."),), False
+            return (
+                self.language.text("The lab names no data set for this part, so there is nothing to report."),
+            ), False
         problems = tuple(self._run_problem(section, part, *entry) for entry in part.problems.items())
         if part.runs or section.module == "dataset":
             return problems, True
@@ -345,7 +351,6 @@ def kind_of(item: Item) -> ItemKind:
             return "listing"
         case Figure() | Gallery():
             return "figure"
-
 
 
 def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:

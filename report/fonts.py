@@ -72,7 +72,9 @@ def _range(face: Face) -> str:
 
 def _woff2(face: Face) -> bytes:
     source = resources.files(face.package) / "files" / face.file
-    key = hashlib.sha256(repr((VERSION, face, resources.files(face.package).joinpath("metadata.json").read_text())).encode())
+    key = hashlib.sha256(
+        repr((VERSION, face, resources.files(face.package).joinpath("metadata.json").read_text())).encode()
+    )
     path = user_cache_path("cnnlab") / "fonts" / f"{key.hexdigest()[:24]}.woff2"
     if (content := _cached(path)) is not None:
         return content

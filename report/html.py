@@ -174,7 +174,9 @@ def _best(column: Column, cells: Sequence[Any], texts: Sequence[str]) -> set[int
 
 def _pads(cells: Sequence[Any], texts: Sequence[str], sign: str) -> list[tuple[int, bool]]:
     """For each cell how many decimals it has fewer than the longest, and whether it lacks the decimal sign too."""
-    decimals = [_decimals(text, sign) if isinstance(cell, Quantity) else 0 for cell, text in zip(cells, texts, strict=True)]
+    decimals = [
+        _decimals(text, sign) if isinstance(cell, Quantity) else 0 for cell, text in zip(cells, texts, strict=True)
+    ]
     most = max(decimals, default=0)
     return [
         (most - found, most > 0 and found == 0) if isinstance(cell, Quantity) else (0, False)
@@ -265,5 +267,3 @@ def _read(templates: Sequence[Path], name: str) -> str:
 def template_folders(own: Path) -> list[Path]:
     """Where templates are looked for: the lab's own folder, then the project's."""
     return [own, templates_dir()]
-
-

@@ -68,7 +68,12 @@ def build_evidence(data: LabData, language: Language, *, charts: Sequence[str] =
     rows = (
         {"name": "VGG-19", "accuracy": first, "loss": Quantity(value=1.5, unit="loss"), "notes": "single crop"},
         {"name": HOSTILE[0], "accuracy": accuracy(data, 0.71), "loss": None, "notes": HOSTILE[1]},
-        {"name": "ResNet-50", "accuracy": accuracy(data, 0.71), "loss": Quantity(value=12.25, unit="loss"), "notes": ""},
+        {
+            "name": "ResNet-50",
+            "accuracy": accuracy(data, 0.71),
+            "loss": Quantity(value=12.25, unit="loss"),
+            "notes": "",
+        },
     )
     columns = (
         Column(key="name", head="Network"),
@@ -87,7 +92,9 @@ def build_evidence(data: LabData, language: Language, *, charts: Sequence[str] =
         },
         items={
             "results": Table(caption="VGG-19 is second", columns=columns, rows=rows, note="n = 1,000 test images"),
-            "mistakes": Gallery(caption=f"Mistakes about {HOSTILE[0]}", alt="Five images", items=tiles, note="Test split"),
+            "mistakes": Gallery(
+                caption=f"Mistakes about {HOSTILE[0]}", alt="Five images", items=tiles, note="Test split"
+            ),
             **{name: drawings[name] for name in charts},
             "block": Listing(caption="First block", code=CODE, output=SUMMARY),
         },
@@ -101,8 +108,7 @@ SECTIONS = (
 )
 PROSE = {
     "introduction": "{# generated: remove this line when you have reviewed the text #}\n\nLab **{{ lab.title }}**.\n",
-    "activity-01": "It has {{ parameters }} parameters {{ cite('vgg') }}, see {{ ref('block') }}.\n\n"
-    "The end.\n",
+    "activity-01": "It has {{ parameters }} parameters {{ cite('vgg') }}, see {{ ref('block') }}.\n\nThe end.\n",
     "activity-07": "Accuracy **{{ accuracy|interval }}** against {{ best.accuracy|plain(2) }} of {{ best.name }} "
     "{{ cite('he2016') }}.\n\n{{ table('results') }}\n\nClasses: {{ classes|join_words }}. See {{ ref('results') }}.\n",
 }
@@ -117,7 +123,9 @@ def write_prose(folder: Path, prose: Mapping[str, str] = PROSE) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def write_lab(folder: Path, *, language: str = "es", prose: Mapping[str, str] = PROSE, **store: Any) -> tuple[RunStore, Lab]:
+def write_lab(
+    folder: Path, *, language: str = "es", prose: Mapping[str, str] = PROSE, **store: Any
+) -> tuple[RunStore, Lab]:
     """A fabricated store, a lab that it answers, and the lab's own prose."""
     records = write_store(folder / "runs", language=language, **store)
     file = LabFile.model_validate(

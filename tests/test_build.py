@@ -84,7 +84,10 @@ def test_a_failed_run_is_said_in_the_page_and_in_missing(tmp_path: Path) -> None
     store.write_lab("demo", lock)
     result = build_report(store, lab, tmp_path / "out", {"html"})
     assert result.missing == ["clothes, alexnet: loss became NaN"]
-    assert "alexnet no tiene aquí ninguna ejecución terminada: loss became NaN" in (tmp_path / "out/report.html").read_text()
+    assert (
+        "alexnet no tiene aquí ninguna ejecución terminada: loss became NaN"
+        in (tmp_path / "out/report.html").read_text()
+    )
 
 
 def test_wrong_calls(tmp_path: Path) -> None:

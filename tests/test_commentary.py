@@ -56,7 +56,9 @@ def test_what_was_printed_is_recorded_by_name(tmp_path: Path) -> None:
 
 
 def test_data_prints_literally(tmp_path: Path) -> None:
-    document = assembled(tmp_path, "{% for name in hostile %}\n- {{ name }}\n{% endfor %}\n\n**{{ best.name }}** `{{ best.name }}`")
+    document = assembled(
+        tmp_path, "{% for name in hostile %}\n- {{ name }}\n{% endfor %}\n\n**{{ best.name }}** `{{ best.name }}`"
+    )
     page = BeautifulSoup(prose_of(document)[0].screen, "html.parser")
     assert [item.get_text() for item in page.select("li")] == list(HOSTILE)
     assert page.select("script, em, a, b") == []
@@ -186,7 +188,10 @@ def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> Non
         if entry["network"] == "vgg19" or entry["dataset"] == "digits":
             entry |= {"run": None, "evaluation": None, "problem": "diverged at epoch 2\nmore"}
     store.write_lab("demo", lock)
-    sections = (*SECTIONS, SECTIONS[2].__class__("activity-11", 11, "2_2", "Contents", "training", lambda d, t: Evidence()))
+    sections = (
+        *SECTIONS,
+        SECTIONS[2].__class__("activity-11", 11, "2_2", "Contents", "training", lambda d, t: Evidence()),
+    )
     document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=sections, references=REFERENCES)
     assert document.section("activity-07").problems == (
         "vgg19 no tiene aquí ninguna ejecución terminada: diverged at epoch 2",

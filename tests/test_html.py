@@ -183,7 +183,9 @@ def test_the_labs_own_templates_win_and_their_mistakes_are_told(tmp_path: Path) 
     own = lab.templates / "activities" / "training.html.j2"
     own.parent.mkdir(parents=True)
     own.write_text("{% extends 'section.html.j2' %}{% block after %}<p class='mine'>mine</p>{% endblock %}")
-    assert one(BeautifulSoup(page(document, lab, tmp_path / "out", "screen"), "html.parser"), ".mine").get_text() == "mine"
+    assert (
+        one(BeautifulSoup(page(document, lab, tmp_path / "out", "screen"), "html.parser"), ".mine").get_text() == "mine"
+    )
     own.write_text("\n{% block %}")
     with pytest.raises(TemplateProblem, match="line 2"):
         page(document, lab, tmp_path / "out", "screen")

