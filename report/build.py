@@ -28,7 +28,7 @@ class BuildResult:
 
 
 def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult:
-    """Render the lab's report into the folder `out`: report.html, report.pdf, report.ipynb, and report.json beside them.
+    """Render the lab's report into the folder `out`: report.html, .pdf, .ipynb, and report.json beside them.
 
     Args:
         formats: any of `html`, `pdf`, `ipynb`.

@@ -1,4 +1,4 @@
-"""A report put together but not yet laid out: sections with their prose and items in order, numbered and cross-referenced.
+"""A report put together but not yet laid out: sections of prose and items, numbered and cross-referenced.
 
 The HTML, the PDF and the notebook are three renderings of one `Document`.
 """

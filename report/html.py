@@ -230,7 +230,7 @@ def _highlighted(listing: Listing) -> str:
 
 
 def _fit(text: str) -> str:
-    """The classes of a text by its longest line, so that paper shows it whole, and by whether it fits on half a page."""
+    """The classes of a text: by its longest line, so that paper shows it whole, and whether it stays on one page."""
     longest = max(map(len, text.splitlines()), default=0)
     width = "fit-70" if longest <= 70 else "fit-84" if longest <= 84 else "fit-100"
     return f"{width} short" if len(text.splitlines()) <= 28 else width

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,7 +106,7 @@ def test_a_damaged_record_is_told_and_nothing_is_overwritten(tmp_path: Path) -> 
     build_report(store, lab, out, {"html"})
     before = (out / "report.html").read_bytes()
     spec = next(path for path in (tmp_path / "runs").glob("clothes-*/spec.json"))
-    os.chmod(spec, 0o644)
+    spec.chmod(0o644)
     spec.write_text("{}")
     with pytest.raises(StoreError, match="not what was published"):
         build_report(store, lab, out, {"html"})
