@@ -15,6 +15,7 @@ from report.document import Document, assemble
 from report.html import render_html, template_folders
 from report.language import Language
 from report.records import open_lab
+from report.tokens import printable
 
 FORMATS = ("html", "pdf", "ipynb")
 
@@ -91,10 +92,13 @@ def _pdf(result: BuildResult, document: Document, lab: Lab, out: Path) -> None:
         result.missing.append(problem)
         return
     path = out / "report.pdf"
-    replace_file(path, render_pdf(page(document, lab, out, "print")))
+    made = render_pdf(page(document, lab, out, "print"))
+    replace_file(path, made.content)
     result.paths.append(path)
+    if made.problem:
+        result.missing.append(made.problem)
 
 
 def _write(result: BuildResult, path: Path, text: str) -> None:
-    replace_file(path, text.encode())
+    replace_file(path, printable(text).encode())
     result.paths.append(path)

@@ -19,6 +19,7 @@ from cnnlab.resources import templates_dir
 from report.appendix import appendix
 from report.document import TITLED_PARTS, Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
+from report.tokens import printable
 
 Medium = Literal["screen", "print"]
 TINY = 64
@@ -65,7 +66,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
     """
     environment = _environment(document, medium, templates, cache)
     try:
-        return environment.get_template("report.html.j2").render(
+        text = environment.get_template("report.html.j2").render(
             document=document,
             groups=groups(document),
             appendix=appendix(document),
@@ -73,6 +74,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             style=Markup(_style(document, medium, templates)),
             script=Markup(_read(templates, "style/report.js")) if medium == "screen" else "",
         )
+        return printable(text)
     except TemplateSyntaxError as problem:
         raise TemplateProblem(
             f"the template cannot be read: {problem.message}", where=f"{problem.filename}, line {problem.lineno}"

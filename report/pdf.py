@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes.util
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.errors import TemplateProblem
 
 _LIBRARIES = ("pango-1.0", "pangoft2-1.0", "gobject-2.0", "fontconfig", "harfbuzz")
+_NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
 INSTALL = (
     "Debian/Ubuntu: sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
     "Fedora: sudo dnf install pango; macOS: brew install pango"
@@ -44,7 +47,26 @@ def _homebrew(name: str) -> Iterator[str]:
         yield from map(str, Path(prefix).glob(f"lib{name}*.dylib"))
 
 
-def render_pdf(page: str) -> bytes:
+@dataclass(frozen=True)
+class Pdf:
+    """The file's content, and the characters that no font of this machine could show."""
+
+    content: bytes
+    unshown: str
+
+    @property
+    def problem(self) -> str | None:
+        """What the reader of the file will not see, with what mends it; None when all is there."""
+        if not self.unshown:
+            return None
+        return (
+            f"the PDF shows boxes in place of {self.unshown}: no font on this machine has these characters. "
+            "Install one and build the report again (Debian/Ubuntu: sudo apt-get install fonts-noto; "
+            "Fedora: sudo dnf install google-noto-sans-fonts; macOS has them)"
+        )
+
+
+def render_pdf(page: str) -> Pdf:
     """The page as a tagged PDF (variant pdf/ua-1).
 
     Raises:
@@ -53,15 +75,21 @@ def render_pdf(page: str) -> bytes:
     from weasyprint import HTML
     from weasyprint.urls import FatalURLFetchingError
 
-    with _warnings() as warnings:
+    with _warnings() as heard:
         try:
             content = HTML(string=page, url_fetcher=_only_data()).write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
         except FatalURLFetchingError as problem:
             raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
+    glyphs = [match for message in heard if (match := _NO_GLYPH.match(message))]
+    warnings = list(dict.fromkeys(message for message in heard if not _NO_GLYPH.match(message)))
     if warnings:
-        shown = "; ".join(list(dict.fromkeys(warnings))[:5])
-        raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
-    return bytes(content)
+        raise TemplateProblem(
+            "the page cannot be laid out without warnings",
+            where=f"{len(warnings)} in all",
+            received="; ".join(warnings[:5]),
+        )
+    characters = dict.fromkeys(chr(int(match[1], 16)) for match in glyphs)
+    return Pdf(bytes(content), "".join(characters))
 
 
 def _only_data() -> Any:

@@ -21,6 +21,7 @@ Medium = Literal["screen", "print", "markdown"]
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _PERCENT_ENCODED = "%EE%80%80"
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$])")
 
 
@@ -90,7 +91,13 @@ class Tokens:
         return re.compile(f"{_OPEN}{self._nonce}x([0-9]+){_CLOSE}")
 
 
+def printable(text: str) -> str:
+    """`text` with what no file can hold (control characters, halves of file names that are not UTF-8) made visible."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _escaped(text: str, medium: Medium) -> str:
+    text = printable(text)
     if medium == "markdown":
-        return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split(" ")).replace("\n", " "))
+        return _MARKDOWN_SPECIAL.sub(r"\\\1", text.replace("\n", " "))
     return html.escape(text)

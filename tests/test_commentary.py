@@ -72,6 +72,12 @@ def test_data_at_the_start_of_a_line_makes_no_heading_or_list(tmp_path: Path) ->
     assert page.select("h1, ul") == []
 
 
+def test_what_no_file_can_hold_is_made_visible(tmp_path: Path) -> None:
+    prose = prose_of(assembled(tmp_path, "{{ 'a\\x00b\\udc80c' }}"))[0]
+    assert prose.screen == "<p>a\ufffdb\ufffdc</p>\n"
+    assert prose.markdown == "a\ufffdb\ufffdc"
+
+
 def test_raw_html_images_and_dangerous_links_of_the_prose_are_text(tmp_path: Path) -> None:
     text = "<b onclick='x()'>x</b> [a](javascript:alert(1)) ![i](https://example.org/i.png) [good](https://example.org)"
     page = BeautifulSoup(prose_of(assembled(tmp_path, text))[0].screen, "html.parser")

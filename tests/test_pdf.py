@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[PdfReader, list[str]
     heard = Heard()
     logging.getLogger("weasyprint").addHandler(heard)
     try:
-        (folder / "report.pdf").write_bytes(pdf.render_pdf(page(document, lab, folder / "out", "print")))
+        (folder / "report.pdf").write_bytes(pdf.render_pdf(page(document, lab, folder / "out", "print")).content)
     finally:
         logging.getLogger("weasyprint").removeHandler(heard)
     return PdfReader(folder / "report.pdf"), heard.messages
@@ -140,8 +140,16 @@ def test_nothing_outside_the_page_is_fetched(address: str) -> None:
 
 
 def test_warnings_are_errors() -> None:
-    with pytest.raises(TemplateProblem, match="1 warnings"):
+    with pytest.raises(TemplateProblem, match="without warnings"):
         pdf.render_pdf("<html lang=en><title>t</title><style>p { no-such-property: 1 }</style><p>x")
+
+
+def test_characters_without_a_font_are_told() -> None:
+    made = pdf.render_pdf("<html lang=en><title>t</title><p>a \U0010fffd b \U0010fffd")
+    assert made.content.startswith(b"%PDF-")
+    assert made.unshown == "\U0010fffd"
+    assert "Install one" in str(made.problem)
+    assert pdf.Pdf(b"", "").problem is None
 
 
 def test_missing_pango_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
