@@ -83,11 +83,8 @@ def render_pdf(page: str) -> Pdf:
     glyphs = [match for message in heard if (match := _NO_GLYPH.match(message))]
     warnings = list(dict.fromkeys(message for message in heard if not _NO_GLYPH.match(message)))
     if warnings:
-        raise TemplateProblem(
-            "the page cannot be laid out without warnings",
-            where=f"{len(warnings)} in all",
-            received="; ".join(warnings[:5]),
-        )
+        shown = "; ".join(warnings[:5])
+        raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
     characters = dict.fromkeys(chr(int(match[1], 16)) for match in glyphs)
     return Pdf(bytes(content), "".join(characters))
 

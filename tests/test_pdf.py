@@ -140,7 +140,7 @@ def test_nothing_outside_the_page_is_fetched(address: str) -> None:
 
 
 def test_warnings_are_errors() -> None:
-    with pytest.raises(TemplateProblem, match="without warnings"):
+    with pytest.raises(TemplateProblem, match="without 1 warnings"):
         pdf.render_pdf("<html lang=en><title>t</title><style>p { no-such-property: 1 }</style><p>x")
 
 
