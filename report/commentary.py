@@ -17,6 +17,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNot
 from jinja2.exceptions import UndefinedError
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -26,7 +27,7 @@ from report.language import Language
 from report.tokens import Tokens
 
 FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
-"""Names that the engine adds to those of the evidence."""
+"""Names that the engine adds to those of the evidence, which must not use them."""
 
 _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
 
@@ -35,10 +36,13 @@ _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
 class Draft:
     """One section's rendered prose: Markdown sources with tokens, and the names of the items placed between them.
 
-    `generated` says that the file still carries its mark as generated text.
+    Attributes:
+        parts: in order, ("prose", source) or ("item", name).
+        generated: whether the file still carries its mark as generated text.
+        path: the file.
     """
 
-    parts: tuple[tuple[str, str], ...]  # ("prose", source) | ("item", name)
+    parts: tuple[tuple[str, str], ...]
     generated: bool
     path: Path
 
@@ -74,7 +78,9 @@ class Commentary:
         folders: template folders, the lab's own first; a file there wins over one of the same name in the next.
         tokens: where what is printed is kept until the document is put together.
         lab: what templates see as `lab` (title, authors, course).
-        on_ref, on_cite: make the tokens of cross references and citations; on_cite raises KeyError for an unknown key.
+        on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence).
+        on_cite: makes the token of a citation.
+        citable: the keys that can be cited.
     """
 
     def __init__(
@@ -83,7 +89,7 @@ class Commentary:
         tokens: Tokens,
         *,
         lab: Mapping[str, Any],
-        on_ref: Callable[[str, str], str],
+        on_ref: Callable[[str, str, bool], str],
         on_cite: Callable[[str], str],
         citable: Sequence[str] = (),
     ) -> None:
@@ -105,6 +111,8 @@ class Commentary:
         """
         template = f"commentary/{self.language.code}/{key}.md.j2"
         path = self._path(template)
+        if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
+            raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
         self._section, self._names = key, _quantity_names(evidence.names)
         placed: dict[str, str] = {}
         context = {**evidence.names, **self._functions(evidence, placed), "lab": self._lab}
@@ -157,8 +165,8 @@ class Commentary:
         placed[token] = name
         return Markup(token)
 
-    def _ref(self, name: str) -> Markup:
-        return Markup(self._on_ref(self._section, name))
+    def _ref(self, name: str, capital: bool = False) -> Markup:
+        return Markup(self._on_ref(self._section, name, capital))
 
     def _cite(self, *keys: str) -> Markup:
         for key in keys:
@@ -234,9 +242,9 @@ class Commentary:
         )
 
     def _problem(self, problem: Exception, path: Path, context: Mapping[str, Any]) -> TemplateProblem:
-        where = f"{path}, line {_line(problem, path)}"
+        where = _line(problem, path)
         if isinstance(problem, _MisspeltError):
-            known = sorted(context) if isinstance(problem.owner, type(_missing())) else _attributes(problem.owner)
+            known = sorted(context) if problem.owner is missing else _attributes(problem.owner)
             return TemplateProblem(
                 "the template uses a name that does not exist",
                 where=where,
@@ -285,12 +293,6 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
-def _missing() -> object:
-    from jinja2.utils import missing
-
-    return missing
-
-
 def _attributes(owner: Any) -> list[str]:
     if isinstance(owner, Mapping):
         return sorted(map(str, owner))
@@ -298,13 +300,13 @@ def _attributes(owner: Any) -> list[str]:
 
 
 def _line(problem: Exception, path: Path) -> str:
-    """The last template line that the exception came through; Jinja puts them into the traceback."""
-    line, step = "?", problem.__traceback__
+    """The last template and line that the exception came through; Jinja puts them into the traceback."""
+    where, step = str(path), problem.__traceback__
     while step is not None:
-        if step.tb_frame.f_code.co_filename == str(path):
-            line = str(step.tb_lineno)
+        if step.tb_frame.f_code.co_filename.endswith(".j2"):
+            where = f"{step.tb_frame.f_code.co_filename}, line {step.tb_lineno}"
         step = step.tb_next
-    return line
+    return where
 
 
 def _inline_problem(path: Path, name: str) -> TemplateProblem:

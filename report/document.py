@@ -213,7 +213,7 @@ class _Assembly:
             sections=texts,
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
             printed=tuple(self.tokens.printed),
-            missing=tuple(self.missing),
+            missing=tuple(dict.fromkeys(self.missing)),
             tokens=self.tokens,
         )
 
@@ -272,12 +272,12 @@ class _Assembly:
         }
         return f"{words[kind]}{NBSP}{number}"
 
-    def _ref(self, section: str, name: str) -> str:
+    def _ref(self, section: str, name: str, capital: bool) -> str:
         self.pending.append((section, name))
 
         def link(medium: Medium) -> str:
             placed = self._target(section, name)
-            words = placed.label[0].lower() + placed.label[1:]
+            words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
             if medium == "markdown":
                 return words
             return f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'

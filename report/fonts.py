@@ -60,14 +60,10 @@ FACES = (
 def font_faces() -> str:
     """`@font-face` rules with every face embedded."""
     return "\n".join(
-        f'@font-face{{font-family:"{face.family}";font-weight:{_range(face)};font-style:{face.style};font-display:block;'
+        f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};font-style:{face.style};font-display:block;'
         f"src:url(data:font/woff2;base64,{base64.b64encode(_woff2(face)).decode()}) format('woff2')}}"
         for face in FACES
     )
-
-
-def _range(face: Face) -> str:
-    return str(face.weight)
 
 
 def _woff2(face: Face) -> bytes:

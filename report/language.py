@@ -42,12 +42,12 @@ class Language:
         self.locale = _locale(code)
         self._catalogue = None if code == "en" else _catalogue(templates_dir() / "locale" / f"{code}.po")
 
-    def text(self, msgid: str, **fields: Any) -> str:
+    def text(self, msgid: str, /, **fields: Any) -> str:
         """The message in this language, with `{fields}` filled in; numbers and quantities are formatted."""
         words = self._lookup(msgid)
         return words.format(**{key: self._field(value) for key, value in fields.items()}) if fields else words
 
-    def plural(self, singular: str, plural: str, n: int, **fields: Any) -> str:
+    def plural(self, singular: str, plural: str, n: int, /, **fields: Any) -> str:
         """The form of the message that goes with `n`, which also fills `{n}`."""
         form = singular if n == 1 else plural
         return self.text(form, n=n, **fields)

@@ -118,6 +118,26 @@ def test_references_across_sections(tmp_path: Path) -> None:
     assert [(cited.number, cited.key) for cited in document.bibliography] == [(1, "vgg"), (2, "he2016")]
 
 
+def test_a_reference_can_begin_a_sentence(tmp_path: Path) -> None:
+    assert prose_of(assembled(tmp_path, "{{ ref('block', capital=true) }} x"))[0].markdown == "Código\u00a02 x"
+
+
+def test_evidence_cannot_take_the_engines_names(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    kind = SECTIONS[2].__class__
+    section = kind("activity-07", 7, "2_1", "Contents", "training", lambda d, t: Evidence(names={"figure": 1}))
+    with pytest.raises(ValueError, match="activity-07 uses names of the engine: figure"):
+        assemble(open_lab(store, "demo"), lab, Language("es"), sections=[section], references={})
+
+
+def test_a_mistake_in_an_included_file_names_that_file(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path, prose={**PROSE, "activity-07": "{% include 'commentary/es/shared.md.j2' %}"})
+    (lab.templates / "commentary/es/shared.md.j2").write_text("a\n\n{{ acuracy }}")
+    with pytest.raises(TemplateProblem) as caught:
+        assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    assert str(caught.value.where).endswith("shared.md.j2, line 3")
+
+
 def test_headings_continue_the_sections_own(tmp_path: Path) -> None:
     document = assembled(tmp_path, "#### Detail")
     assert "<h4>Detail</h4>" in prose_of(document)[0].screen
@@ -205,5 +225,5 @@ def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> Non
     last = document.section("activity-11")
     assert last.problems[0].startswith("Ninguna red se ha entrenado")
     assert last.pieces == ()
-    assert any("clothes, vgg19: diverged" in text for text in document.missing)
+    assert sum("clothes, vgg19: diverged" in text for text in document.missing) == 1
     assert any(text.startswith("activity-11:") for text in document.missing)
