@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import logging
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,38 +12,39 @@ from typing import Any
 
 from cnnlab.errors import TemplateProblem
 
-_LIBRARIES = ("pango-1.0", "pangoft2-1.0", "gobject-2.0", "fontconfig", "harfbuzz")
+_LIBRARIES = {
+    "gobject-2.0": ("libgobject-2.0.so.0", "libgobject-2.0.0.dylib"),
+    "pango-1.0": ("libpango-1.0.so.0", "libpango-1.0.dylib"),
+    "pangoft2-1.0": ("libpangoft2-1.0.so.0", "libpangoft2-1.0.dylib"),
+    "harfbuzz": ("libharfbuzz.so.0", "libharfbuzz.0.dylib"),
+    "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib"),
+}
 _NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
 INSTALL = (
     "Debian/Ubuntu: sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
-    "Fedora: sudo dnf install pango; macOS: brew install pango"
+    "Fedora: sudo dnf install pango; macOS: brew install pango "
+    "(and, for a Python that is not Homebrew's: export DYLD_FALLBACK_LIBRARY_PATH=$(brew --prefix)/lib)"
 )
 
 
 def pango_problem() -> str | None:
     """What keeps this machine from making a PDF, with the line that mends it; None when nothing does.
 
-    Loads neither WeasyPrint nor anything else: quick enough to ask before hours of training.
+    Asks the system's loader without importing WeasyPrint: quick enough before hours of training.
     """
-    absent = [name for name in _LIBRARIES if _find(name) is None]
+    absent = [name for name, files in _LIBRARIES.items() if not any(map(_loads, files))]
     if not absent:
         return None
     return f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {INSTALL}"
 
 
-def _find(name: str) -> str | None:
-    """The library's file; Homebrew's folder is not on macOS's default search path for every Python."""
-    found = ctypes.util.find_library(name) or ctypes.util.find_library(name.replace("-1.0", "").replace("-2.0", ""))
-    if found is None and sys.platform == "darwin":
-        found = next((path for path in _homebrew(name)), None)
-    return found
-
-
-def _homebrew(name: str) -> Iterator[str]:
-    from pathlib import Path
-
-    for prefix in ("/opt/homebrew/lib", "/usr/local/lib"):
-        yield from map(str, Path(prefix).glob(f"lib{name}*.dylib"))
+def _loads(file: str) -> bool:
+    """Whether the system's loader finds the library, which is how WeasyPrint looks for it too."""
+    try:
+        ctypes.CDLL(file)
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,9 @@ def test_characters_without_a_font_are_told() -> None:
 
 def test_missing_pango_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pdf.pango_problem() is None
-    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    monkeypatch.setattr(pdf, "_loads", lambda file: "pango" not in file)
     problem = pdf.pango_problem()
     assert problem is not None
+    assert "lacks pango-1.0, pangoft2-1.0 (Pango)" in problem
     for line in ("apt-get install libpango-1.0-0", "dnf install pango", "brew install pango"):
         assert line in problem
