@@ -22,7 +22,7 @@ Medium = Literal["screen", "print", "markdown"]
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _PERCENT_ENCODED = "%EE%80%80"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$])")
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]!|<>&~$]|^[#+-]|(?<=^\d)[.)])")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from cnnlab.errors import TemplateProblem
+from report.commentary import markdown_html
 from report.document import Document, Prose, assemble
 from report.evidence import Evidence
 from report.language import Language
@@ -44,7 +45,7 @@ def test_quantities_are_worded_and_carry_their_source(tmp_path: Path) -> None:
     assert (number["data-n"], number["data-ci"]) == ("1.000", "59,1–67,0\u00a0%")
     assert str(number["data-runs"]).split()[0].startswith("clothes-alexnet-s0-")
     assert BeautifulSoup(first.print, "html.parser").select("data") == []
-    assert first.markdown == "Accuracy **63,2\u00a0% \\(59,1–67,0\\)**, 143\\.667\\.240, 63,20."
+    assert first.markdown == "Accuracy **63,2\u00a0% (59,1–67,0)**, 143.667.240, 63,20."
 
 
 def test_what_was_printed_is_recorded_by_name(tmp_path: Path) -> None:
@@ -63,6 +64,14 @@ def test_data_prints_literally(tmp_path: Path) -> None:
     assert [item.get_text() for item in page.select("li")] == list(HOSTILE)
     assert page.select("script, em, a, b") == []
     assert page.select("strong")[0].get_text() == page.select("code")[0].get_text() == "<script>alert(1)</script>"
+
+
+def test_data_is_literal_in_the_notebooks_markdown_too(tmp_path: Path) -> None:
+    text = "{% for name in hostile %}\n- {{ name }}\n{% endfor %}\n\n{{ '# x' }}\n\n{{ '1. x' }}\n\n{{ '- $a$' }}"
+    again = BeautifulSoup(markdown_html(prose_of(assembled(tmp_path, text))[0].markdown), "html.parser")
+    assert [item.get_text() for item in again.select("li")] == list(HOSTILE)
+    assert [p.get_text() for p in again.select("p")] == ["# x", "1. x", "- $a$"]
+    assert again.select("a, em, code, b, script, h1") == []
 
 
 def test_data_at_the_start_of_a_line_makes_no_heading_or_list(tmp_path: Path) -> None:
