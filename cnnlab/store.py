@@ -16,7 +16,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -248,7 +248,8 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as problem:
         raise _write_error(problem, path) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file stands where the folder should: the error above says so
+            temporary.unlink(missing_ok=True)
 
 
 def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
