@@ -11,6 +11,9 @@ from dataclasses import dataclass
 ENGINE_VERSION = 1
 """Version of the training engine; bumped by hand when the same spec would train to other numbers."""
 
+EVALUATION_VERSION = 1
+"""Version of the evaluation; bumped by hand when it would store other predictions or exhibits for the same run."""
+
 
 @dataclass(frozen=True)
 class NetworkEntry:

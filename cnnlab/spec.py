@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cnnlab.registry import ENGINE_VERSION, NETWORKS
+from cnnlab.registry import ENGINE_VERSION, EVALUATION_VERSION, NETWORKS
 
 FORMAT = 1
 """Version of every JSON file under `runs/`: older ones are read, newer ones refused."""
@@ -136,6 +136,23 @@ class RunSpec(Frozen):
     def run_id(self, fingerprint: str) -> str:
         """`<dataset>-<network>-s<seed>-<hash8>`, for the data with this fingerprint."""
         return f"{self.dataset}-{self.network}-s{self.seed}-{hash8(self.identity(fingerprint))}"
+
+
+def architecture_id(network: str, *, image_size: int, classes: int, options: NetworkOptions) -> str:
+    """`<network>-<size>-<hash8>`: the record of one network built for one input size and number of classes."""
+    identity = {
+        "network": network,
+        "version": NETWORKS[network].version,
+        "image_size": image_size,
+        "classes": classes,
+        "options": options.model_dump(mode="json"),
+    }
+    return f"{network}-{image_size}-{hash8(identity)}"
+
+
+def evaluation_id(run_id: str) -> str:
+    """`<run id>-<hash8>`: the record of a run's predictions by the current version of the evaluation."""
+    return f"{run_id}-{hash8({'run': run_id, 'version': EVALUATION_VERSION})}"
 
 
 def canonical_json(value: Any) -> str:

@@ -16,7 +16,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,12 @@ from cnnlab.spec import FORMAT
 
 Kind = Literal["run", "evaluation", "dataset", "architecture"]
 
-_FOLDERS: dict[str, str] = {"run": "", "evaluation": "evaluations", "dataset": "datasets", "architecture": "architectures"}
+_FOLDERS: dict[str, str] = {
+    "run": "",
+    "evaluation": "evaluations",
+    "dataset": "datasets",
+    "architecture": "architectures",
+}
 _RESERVED = {"evaluations", "datasets", "architectures", "labs", ".work", ".locks"}
 
 
@@ -210,7 +215,9 @@ class RunStore:
     def write_lab(self, stem: str, content: Mapping[str, Any]) -> Path:
         """Write the lab lock `labs/<stem>.json`: which records answer which part of the lab."""
         path = self.root / "labs" / f"{stem}.json"
-        replace_file(path, json.dumps({"format": FORMAT, **content}, indent=1, sort_keys=True, allow_nan=False).encode())
+        replace_file(
+            path, json.dumps({"format": FORMAT, **content}, indent=1, sort_keys=True, allow_nan=False).encode()
+        )
         return path
 
     def read_lab(self, stem: str) -> dict[str, Any]:
@@ -241,7 +248,8 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as problem:
         raise _write_error(problem, path) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file stands where the folder should: the error above says so
+            temporary.unlink(missing_ok=True)
 
 
 def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
@@ -250,7 +258,9 @@ def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise StoreError("there is no such record", where=path, hint=hint) from None
     except (OSError, ValueError) as problem:
-        raise StoreError("the record is damaged", where=path, received=problem, hint="remove it and run again") from None
+        raise StoreError(
+            "the record is damaged", where=path, received=problem, hint="remove it and run again"
+        ) from None
     if not isinstance(content, dict):
         raise StoreError("the record is damaged", where=path, received=type(content).__name__, expected="a JSON object")
     return content

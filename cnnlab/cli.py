@@ -1,0 +1,235 @@
+"""The command line. Data goes to stdout, progress and messages to stderr; frameworks are imported only to train.
+
+Exit codes: 0 done; 2 the call, the lab or the data are wrong; 3 a check failed; 4 finished, but something is missing;
+130 and 143 interrupted and resumable.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from cnnlab import resources
+from cnnlab.errors import CnnlabError, Incomplete, LabError
+from cnnlab.lab import load_lab, shipped_labs
+from cnnlab.pipeline import FORMATS, Outcome
+from cnnlab.store import RunStore
+
+app = typer.Typer(
+    help="Train networks on image data sets, cache every run, and render the lab report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+LabName = Annotated[str, typer.Argument(metavar="LAB", help="The name of a shipped lab, or the path of a lab file.")]
+Profile = Annotated[str | None, typer.Option("--profile", help="Apply the overrides of this [profiles] table.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as recipes.NAME.epochs=5.")
+]
+Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
+Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@app.command()
+def run(
+    lab: LabName = "demo",
+    profile: Profile = None,
+    overrides: Overrides = None,
+    runs: Runs = None,
+    out: Out = None,
+    formats: Formats = ",".join(FORMATS),
+) -> None:
+    """Train and evaluate what is missing, then render the report."""
+    loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
+    from cnnlab.pipeline import run_lab
+    from cnnlab.training.progress import make_progress
+
+    outcome = run_lab(
+        loaded,
+        store=RunStore(resources.runs_dir(runs)),
+        out=resources.out_dir(out),
+        formats=wanted,
+        data_dir=resources.data_dir(),
+        progress=make_progress(),
+        tell=_tell,
+    )
+    _tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
+    _finish(outcome)
+
+
+@app.command()
+def report(
+    lab: LabName = "demo",
+    profile: Profile = None,
+    overrides: Overrides = None,
+    runs: Runs = None,
+    out: Out = None,
+    formats: Formats = ",".join(FORMATS),
+) -> None:
+    """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
+    from cnnlab.pipeline import render_lab
+
+    loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
+    store = RunStore(resources.runs_dir(runs))
+    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=_tell))
+
+
+@app.command()
+def plan(
+    lab: LabName = "demo",
+    profile: Profile = None,
+    overrides: Overrides = None,
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would be trained, and why."""
+    from cnnlab.pipeline import fingerprints
+    from cnnlab.plan import make_plan
+
+    loaded = load_lab(lab, profile=profile, overrides=overrides or ())
+    store = RunStore(resources.runs_dir(runs))
+    planned = make_plan(loaded, store, fingerprints(loaded, resources.data_dir(), _tell)).runs
+    if as_json:
+        _print_json([{"run": one.id, "cached": one.cached, "why": one.why} for one in planned])
+        return
+    for one in planned:
+        typer.echo(f"{'cached' if one.cached else 'train '}  {one.id}  {one.why}".rstrip())
+
+
+@app.command()
+def status(runs: Runs = None, as_json: AsJson = False) -> None:
+    """List the cached runs, with what each came to."""
+    store = RunStore(resources.runs_dir(runs))
+    rows = [
+        {
+            "run": record.id,
+            "status": record.manifest["status"],
+            "created": record.manifest["created"],
+            "seconds": record.manifest["seconds"],
+            "epochs": record.manifest["resolved"]["epochs_run"],
+        }
+        for record in store.records("run")
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        typer.echo(
+            f"{row['status']:9} {row['run']}  {row['epochs']} epochs in {row['seconds']:.0f} s, {row['created']}"
+        )
+    if not rows:
+        _tell(f"no cached runs in {store.root}")
+
+
+@app.command()
+def data(lab: LabName = "demo", profile: Profile = None, as_json: AsJson = False) -> None:
+    """Read the lab's data sets and say what was found in them."""
+    from cnnlab.datasets import open_dataset
+
+    loaded = load_lab(lab, profile=profile)
+    found = []
+    for name, spec in loaded.file.datasets.items():
+        table = open_dataset(name, spec, data_dir=resources.data_dir(), report_progress=_tell)
+        found.append(
+            {
+                "name": name,
+                "images": len(table.labels),
+                "classes": list(table.classes),
+                "fingerprint": table.fingerprint,
+                "findings": [{"kind": f.kind, "severity": f.severity, "count": f.count} for f in table.findings],
+            }
+        )
+    if as_json:
+        _print_json(found)
+        return
+    for entry in found:
+        typer.echo(f"{entry['name']}: {entry['images']} images, {len(entry['classes'])} classes")
+        for finding in entry["findings"]:
+            typer.echo(f"  {finding['severity']}: {finding['kind']} ({finding['count']})")
+
+
+@app.command()
+def init(
+    lab: LabName = "demo",
+    sections: Annotated[list[str] | None, typer.Argument(help="Sections, as activity-07; all when none.")] = None,
+) -> None:
+    """Copy commentary files beside the lab, to be edited there; nothing is overwritten."""
+    from cnnlab.commentary_copy import copy_commentary
+
+    for path in copy_commentary(load_lab(lab), sections or []):
+        typer.echo(str(path))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has for training and rendering, and what it lacks."""
+    from cnnlab.training.hardware import describe_hardware
+    from cnnlab.training.precision import resolve_precision
+    from report.pdf import pango_problem
+
+    precision = resolve_precision("auto")
+    problem = pango_problem()
+    facts = {
+        "hardware": describe_hardware(),
+        "precision": {"auto": precision.policy, "reason": precision.reason},
+        "pdf": problem or "ready",
+        "labs": shipped_labs(),
+        "data": str(resources.data_dir()),
+    }
+    if as_json:
+        _print_json(facts)
+    else:
+        for key, value in facts.items():
+            typer.echo(f"{key}: {value}")
+    if problem:
+        raise Incomplete("the PDF cannot be made on this machine", hint=problem)
+
+
+def main() -> NoReturn:
+    """Run the command line, turning errors that users can mend into one message and an exit code."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app()
+    except CnnlabError as problem:
+        _tell(f"cnnlab: {problem}")
+        sys.exit(problem.exit_code)
+    sys.exit(0)
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    """Leave through every `finally` on the way, with the shell's code for the signal."""
+    _tell("stopped; finished runs are kept, and the same command goes on where it stopped")
+    sys.exit(128 + signum)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    wanted = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not wanted or set(wanted) - set(FORMATS):
+        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(FORMATS))
+    return wanted
+
+
+def _finish(outcome: Outcome) -> None:
+    for path in outcome.paths:
+        typer.echo(str(path))
+    if outcome.missing:
+        raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))
+
+
+def _tell(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

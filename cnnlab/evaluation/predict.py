@@ -1,0 +1,159 @@
+"""From a run record to the evaluation record: its probabilities on every split, and the images worth showing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnlab.errors import DataError, StoreError
+from cnnlab.evaluation.exhibits import choose
+from cnnlab.spec import SPLITS, DatasetSpec, NetworkOptions, Recipe, RunSpec, hash8
+from cnnlab.store import Record, RunStore
+from cnnlab.training.backend import keras
+from cnnlab.training.loop import Predictor
+from cnnlab.training.model import Build, build_model
+from cnnlab.training.precision import Precision
+
+if TYPE_CHECKING:
+    from cnnlab.datasets.split import Splits
+    from cnnlab.datasets.table import ImageTable
+
+VERSION = 1
+"""Version of what an evaluation contains; bumped by hand when the same run would evaluate to other content."""
+
+MOST_CLASSES, TOP = 1000, 20
+"""With more classes than the first, only the largest probabilities are kept, as many as the second says."""
+
+
+def evaluation_id(run_id: str) -> str:
+    """`<run id>-<hash8>` over the run and the evaluation's version."""
+    return f"{run_id}-{hash8({'run': run_id, 'evaluation': VERSION})}"
+
+
+def evaluate(
+    run: Record,
+    table: ImageTable,
+    splits: Splits,
+    *,
+    store: RunStore,
+    predict: Predictor | None = None,
+    build: Build | None = None,
+) -> Record:
+    """Predict train, validation and test with a run's published weights and publish the result.
+
+    Args:
+        predict: the live inference that `train_model` returned, to save building and tracing; None rebuilds the model
+            from code and the published weights.
+        build: replaces `cnnlab.networks.build_network`.
+
+    Returns:
+        The evaluation record, the one already there if there is one. `predictions.npz` holds for each split s
+        `s_probabilities` float16 (N, K), `s_labels` and `s_ids` int32 (N,), rows in the order of the split; with more
+        than 1,000 classes the 20 largest probabilities in falling order, and `s_classes` int32 (N, 20). The manifest's
+        `correct` counts what the first largest of these float16 values gets right. `exhibits.npz`: see `choose`.
+
+    Raises:
+        StoreError: the run's files cannot be trusted, or it has no weights.
+        DataError: the images are not those the run was trained on.
+    """
+    record_id = evaluation_id(run.id)
+    with store.lock(record_id):
+        if store.has("evaluation", record_id):
+            return store.read("evaluation", record_id)
+        if run.manifest["fingerprint"] != table.fingerprint:
+            raise DataError(
+                "the images are not those that the run was trained on",
+                where=run.folder,
+                received=f"fingerprint {table.fingerprint}",
+                expected=f"fingerprint {run.manifest['fingerprint']}",
+                hint="run the lab again, it trains on the data as they are now",
+            )
+        started = time.perf_counter()
+        predictor = predict or Predictor(load_model(run, len(table.classes), build=build))
+        arrays: dict[str, Any] = {}
+        correct = {}
+        for name in SPLITS:
+            part = _predicted(predictor, table, getattr(splits, name))
+            correct[name] = int((_top(part)[0] == part["labels"]).sum())
+            arrays |= {f"{name}_{key}": value for key, value in part.items()}
+        fields = {
+            "run": run.id,
+            "splits": {name: len(getattr(splits, name)) for name in SPLITS},
+            "correct": correct,
+            "version": VERSION,
+        }
+        exhibits = _exhibits(arrays, table)
+
+        def write(folder: Path) -> dict[str, Any]:
+            np.savez_compressed(folder / "predictions.npz", **arrays)
+            np.savez_compressed(folder / "exhibits.npz", **exhibits)
+            return {**fields, "seconds": round(time.perf_counter() - started, 3)}
+
+        return store.publish("evaluation", record_id, write)
+
+
+def load_model(run: Record, classes: int, *, build: Build | None = None) -> keras.Model:
+    """The run's network, built from code in the precision it was trained in, with its published weights.
+
+    Raises:
+        StoreError: a file cannot be trusted, or the run diverged before it had weights.
+    """
+    if "weights.weights.h5" not in run.manifest["files"]:
+        raise StoreError(
+            "the run has no weights to evaluate",
+            where=run.folder,
+            received=f"status {run.manifest['status']}",
+            expected="at least one finished epoch",
+            hint="lower the learning rate or lengthen the warm-up",
+        )
+    run.bytes("weights.weights.h5")  # raises unless it is what was published
+    resolved = run.manifest["resolved"]
+    precision = Precision(resolved["precision"], resolved["precision_reason"], resolved["fused_batch_norm"])
+    momentum = resolved["batch_norm_momentum"]
+    model = build_model(
+        read_spec(run), classes, precision, momentum=0.99 if momentum is None else momentum, build=build
+    )
+    model.load_weights(run.folder / "weights.weights.h5")
+    return model
+
+
+def read_spec(run: Record) -> RunSpec:
+    """The spec that a run was trained by, from its `spec.json`; what only locates or presents the data is not there."""
+    identity = run.json("spec.json")
+    return RunSpec(
+        dataset=identity["dataset"],
+        data=DatasetSpec(reader="", **identity["data"]),
+        network=identity["network"],
+        options=NetworkOptions(**identity["options"]),
+        recipe=Recipe(**identity["recipe"]),
+        seed=identity["seed"],
+    )
+
+
+def _predicted(predictor: Predictor, table: ImageTable, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """One split's arrays, without the split's name."""
+    probabilities = predictor(table.images, ids)
+    found = {"labels": table.labels[ids].astype(np.int32), "ids": np.asarray(ids, np.int32)}
+    if probabilities.shape[1] > MOST_CLASSES:
+        kept = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+        found["classes"] = kept.astype(np.int32)
+        probabilities = np.take_along_axis(probabilities, kept, axis=1)
+    return {"probabilities": probabilities.astype(np.float16), **found}
+
+
+def _top(part: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted class and its probability, (N,) each, from the stored float16 values as every reader finds them."""
+    probabilities = part["probabilities"]
+    column = probabilities.argmax(axis=1)
+    rows = np.arange(len(column))
+    return (part["classes"][rows, column] if "classes" in part else column), probabilities[rows, column]
+
+
+def _exhibits(arrays: dict[str, Any], table: ImageTable) -> dict[str, Any]:
+    test = {key.removeprefix("test_"): value for key, value in arrays.items() if key.startswith("test_")}
+    positions = choose(*_top(test), test["labels"], len(table.classes))
+    ids = test["ids"][positions]
+    return {"images": np.asarray(table.images[ids]), "ids": ids}

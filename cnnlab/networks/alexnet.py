@@ -1,0 +1,112 @@
+"""AlexNet: Krizhevsky, Sutskever & Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", NIPS 2012,
+§3.2-3.5 and 4.2 (dropout).
+
+The two towers of figure 2 are the two groups of conv2, conv4 and conv5. The paper's 224 px do not give its 55x55 first map;
+227 px do, and so do 224 px padded by 3 in all, which is what any input but 227 px gets here. Raw pixels are centred by
+ImageNet's mean colour and divided by a constant (`layers.PIXEL_SCALE`); the paper centres by the mean image and does not
+divide. Weights start from He's distribution and biases from 0, not from N(0, 0.01²) and 1 as in §5.
+
+Below 64 px the stem is a 5x5 convolution of stride 1; from 64 to 111 px it is 7x7 of stride 2, both padded to keep the map.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks.layers import CentredPixels, LocalResponseNormalization
+from cnnlab.spec import NetworkOptions
+
+PUBLISHED_SIZES = (227, 224)
+HEAD = ("fc6", "fc7", "fc8")
+FIRST = "conv1"
+BLOCKS = tuple((f"{part}{n}", f"block{n}") for n in range(1, 6) for part in ("pad", "conv", "norm", "pool"))
+WEIGHTS: dict[str, WeightFile] = {}  # keras.applications has no AlexNet
+
+# (block, filters, kernel, groups, normalise, pool)       output at 227 px (before that, conv1: 55 x 55 x 96)
+STAGES = (
+    (1, 96, 11, 1, True, True),  #                         27 x  27 x  96
+    (2, 256, 5, 2, True, True),  #                         13 x  13 x 256
+    (3, 384, 3, 1, False, False),  #                       13 x  13 x 384
+    (4, 384, 3, 2, False, False),  #                       13 x  13 x 384
+    (5, 256, 3, 2, False, True),  #                         6 x   6 x 256
+)
+STEMS = {"published": (11, 4), "medium": (7, 2), "small": (5, 1)}
+DENSE_UNITS, DROPOUT = 4096, 0.5
+
+
+def build(image_size: int, classes: int, options: NetworkOptions, make: LayerFactory) -> keras.Model:
+    """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
+    _check(image_size, options)
+    inputs = keras.Input((image_size, image_size, 3), name="pixels")
+    x = CentredPixels(reverse=False, name="centre")(inputs)
+    for number, filters, kernel, groups, normalise, pool in STAGES:
+        if number == 1:
+            x = _stem(x, filters, _stem_kind(image_size, options), make)
+        else:
+            x = make.conv(filters, kernel, groups=groups, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = _after(x, number, normalise, pool)
+    x = layers.Flatten(name="flatten")(x)  #               9216 = 6 * 6 * 256
+    rate = DROPOUT if options.dropout is None else options.dropout
+    for name in HEAD[:2]:
+        x = make.dense(options.dense_units or DENSE_UNITS, name=name)(x)
+        x = make.dropout(rate, name=f"{name}_dropout")(x)
+    return keras.Model(inputs, make.classifier(classes, name=HEAD[2])(x), name="alexnet")
+
+
+def _stem(x: keras.KerasTensor, filters: int, kind: str, make: LayerFactory) -> keras.KerasTensor:
+    kernel, stride = STEMS[kind]
+    if kind == "published" and x.shape[1] != 227:
+        x = layers.ZeroPadding2D(((1, 2), (1, 2)), name="pad1")(x)
+    padding = "valid" if kind == "published" else "same"
+    return make.conv(filters, kernel, strides=stride, padding=padding, activation="relu", name=FIRST)(x)
+
+
+def _after(x: keras.KerasTensor, number: int, normalise: bool, pool: bool) -> keras.KerasTensor:
+    if normalise:
+        x = LocalResponseNormalization(name=f"norm{number}")(x)
+    return layers.MaxPooling2D(3, strides=2, name=f"pool{number}")(x) if pool else x
+
+
+def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:
+    """What differs from the network as published."""
+    _check(image_size, options)
+    found = common_adaptations(
+        image_size=image_size,
+        classes=classes,
+        published_sizes=PUBLISHED_SIZES,
+        dense_units=DENSE_UNITS,
+        options=options,
+    )
+    kind = _stem_kind(image_size, options)
+    if kind != "published":
+        found.append(Adaptation("stem", "11x11/4", "{0}x{0}/{1}".format(*STEMS[kind])))
+    if (side := _map_sides(image_size, kind)[-1]) != 6:
+        found.append(Adaptation("flatten", square(6, 256), square(side, 256)))
+    return found
+
+
+def _stem_kind(image_size: int, options: NetworkOptions) -> Literal["published", "medium", "small"]:
+    if options.stem == "published" or (options.stem == "auto" and image_size >= 112):
+        return "published"
+    return "medium" if image_size >= 64 else "small"
+
+
+def _map_sides(image_size: int, kind: str) -> list[int]:
+    """Side of the map after conv1 and after each of the three overlapping poolings."""
+    stride = STEMS[kind][1]
+    side = (image_size + 3 - 11) // 4 + 1 if kind == "published" else -(-image_size // stride)
+    sides = [side]
+    for _ in range(3):
+        sides.append((sides[-1] - 3) // 2 + 1)
+    return sides
+
+
+def _check(image_size: int, options: NetworkOptions) -> None:
+    if options.batch_norm:
+        raise refuse("alexnet", "batch_norm", True, "false: it normalises local responses instead")
+    if _map_sides(image_size, _stem_kind(image_size, options))[-1] < 1:
+        raise refuse("alexnet", "stem", options.stem, f'"auto": at {image_size} px the published stem leaves no map')

@@ -1,0 +1,145 @@
+"""VGG-19 built step by step as the assignment builds it, each step's code being what is really run."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from unittest import mock
+
+import keras
+
+from cnnlab.networks.vgg19 import DENSE_UNITS, STAGES
+
+T = TypeVar("T")
+CONV = 'modelVGG19.add(Conv2D({filters}, (3, 3), strides=(1, 1), activation="relu", padding="same"))'
+PRINT = "print(modelVGG19.output_shape)"
+START = """\
+from keras import Input
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
+from keras.models import Sequential
+
+modelVGG19 = Sequential()
+modelVGG19.add(Input((224, 224, 3)))"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `code` as it was run, `output` what it printed, `summary` what `summary()` printed after it.
+
+    `outputs` names each printed shape: `{"after": "before pooling" | "after pooling" | <step>, "shape": [without batch]}`.
+    `parameters` is Keras's count of the network so far, `formula_parameters` our own for the same, `added_parameters` those of this step.
+    """
+
+    block: str
+    title: str
+    code: str
+    outputs: list[dict[str, Any]]
+    output: str
+    summary: str
+    parameters: int
+    formula_parameters: int
+    added_parameters: int
+    layers: list[str] = field(default_factory=list)
+
+
+def vgg19_construction() -> list[Step]:
+    """Build VGG-19 at 224 px for 1,000 classes in nine steps: block1 … block5, flatten, fc6, fc7, fc8.
+
+    The layers get the names (`conv2d`, `conv2d_1` …) that they would get in a fresh Python, whatever was built before.
+    Takes 575 MB for the weights until it returns.
+
+    Raises:
+        ArithmeticError: our formula and Keras's count differ after a step, which is a bug in one of them.
+    """
+    return with_fresh_keras(_build)
+
+
+def with_fresh_keras(work: Callable[[], T]) -> T:
+    """Call `work` where Keras counts layer names from the beginning and computes in float32.
+
+    Keras keeps both as thread-local state, so that a new thread starts afresh and leaves the caller's alone, which
+    `clear_session` would not.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+def summary_text(model: keras.Model) -> str:
+    """Keras's own `summary()`, 100 columns wide."""
+    text = io.StringIO()
+    # The table is cut at the console's width, not at `line_length`, when it is captured.
+    with mock.patch.dict(os.environ, COLUMNS="110"):
+        model.summary(line_length=100, print_fn=lambda table, **_: text.write(table))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _build() -> list[Step]:
+    space: dict[str, Any] = {}
+    steps: list[Step] = []
+    for block, title, code, places, added in _listings():
+        steps.append(_run(space, steps, block, title, code, places, added))
+    return steps
+
+
+def _listings() -> list[tuple[str, str, str, list[str], int]]:
+    """Per step: name, title, code, what each printed shape comes after, and our own count of its parameters."""
+    found: list[tuple[str, str, str, list[str], int]] = []
+    channels = 3
+    for block, convolutions, filters in STAGES:
+        lines = [CONV.format(filters=filters)] * convolutions
+        lines += [PRINT, "modelVGG19.add(MaxPooling2D((2, 2), strides=(2, 2)))", PRINT]
+        code = "\n".join([START, *lines] if block == "block1" else lines)
+        added = sum((9 * entering + 1) * filters for entering in [channels] + [filters] * (convolutions - 1))
+        title = f"{convolutions} × Conv2D {filters}, MaxPooling2D"
+        found.append((block, title, code, ["before pooling", "after pooling"], added))
+        channels = filters
+    found.append(("flatten", "Flatten", f"modelVGG19.add(Flatten())\n{PRINT}", ["flatten"], 0))
+    entering = 7 * 7 * channels
+    for block, units, activation in (
+        ("fc6", DENSE_UNITS, "relu"),
+        ("fc7", DENSE_UNITS, "relu"),
+        ("fc8", 1000, "softmax"),
+    ):
+        code = f'modelVGG19.add(Dense({units}, activation="{activation}"))\n{PRINT}'
+        found.append((block, f"Dense {units}, {activation}", code, [block], (entering + 1) * units))
+        entering = units
+    return found
+
+
+def _run(
+    space: dict[str, Any], before: list[Step], block: str, title: str, code: str, places: list[str], added: int
+) -> Step:
+    known = len(space["modelVGG19"].layers) if before else 0
+    output = io.StringIO()
+    space["print"] = functools.partial(print, file=output)  # redirecting stdout would catch other threads' output
+    exec(compile(code, f"<{block}>", "exec"), space)  # noqa: S102 - our own listing, run so that it cannot lie
+    model = space["modelVGG19"]
+    printed = [
+        [int(n) for n in line.strip("()").split(",")[1:] if n.strip()] for line in output.getvalue().splitlines()
+    ]
+    expected = (before[-1].formula_parameters if before else 0) + added
+    if model.count_params() != expected:
+        raise ArithmeticError(f"{block}: our count is {expected}, Keras counts {model.count_params()}")
+    return Step(
+        block=block,
+        title=title,
+        code=code,
+        outputs=[{"after": place, "shape": shape} for place, shape in zip(places, printed, strict=True)],
+        output=output.getvalue(),
+        summary=summary_text(model),
+        parameters=model.count_params(),
+        formula_parameters=expected,
+        added_parameters=added,
+        layers=[layer.name for layer in model.layers[known:]],
+    )
+
+
+def _summary(model: Any) -> str:
+    text = io.StringIO()
+    model.summary(line_length=100, print_fn=lambda line, **_: text.write(f"{line}\n"))
+    return text.getvalue()

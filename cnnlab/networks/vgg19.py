@@ -1,0 +1,91 @@
+"""VGG-19: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015, §2.1-2.3,
+configuration E.
+
+Layer names and order are those of `keras.applications.VGG19`, whose weight files fit. Raw pixels are centred and reversed
+to blue, green, red by the first layer, and divided by a constant besides (`layers.PIXEL_SCALE`), without which the
+logits of a network trained from scratch would start some 60 times too large. The dropout of §3.1 (0.5 after each of the
+hidden dense layers) is there although `keras.applications` leaves it out: it has no parameters.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks.layers import CentredPixels
+from cnnlab.spec import NetworkOptions
+
+PUBLISHED_SIZES = (224,)
+HEAD = ("fc1", "fc2", "predictions")
+FIRST = "block1_conv1"
+BLOCKS = (("block1", "block1"), ("block2", "block2"), ("block3", "block3"), ("block4", "block4"), ("block5", "block5"))
+_FILES = "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels"
+WEIGHTS: dict[str, WeightFile] = {
+    "top": WeightFile(f"{_FILES}.h5", "cbe5617147190e668d6c5d5026f83318"),
+    "base": WeightFile(f"{_FILES}_notop.h5", "253f8cb515780f3b799900260a226db6"),
+}
+
+# (block, convolutions, filters)                          output at 224 px
+STAGES = (
+    ("block1", 2, 64),  #                                 112 x 112 x  64
+    ("block2", 2, 128),  #                                 56 x  56 x 128
+    ("block3", 4, 256),  #                                 28 x  28 x 256
+    ("block4", 4, 512),  #                                 14 x  14 x 512
+    ("block5", 4, 512),  #                                  7 x   7 x 512
+)
+DENSE_UNITS, DROPOUT = 4096, 0.5
+
+
+def build(image_size: int, classes: int, options: NetworkOptions, make: LayerFactory) -> keras.Model:
+    """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
+    _check(options)
+    inputs = keras.Input((image_size, image_size, 3), name="pixels")
+    x = CentredPixels(reverse=True, name="centre")(inputs)
+    for block, convolutions, filters in STAGES:
+        x = _stage(x, block, convolutions, filters, options.batch_norm, make)
+        if x.shape[1] > 1:  # below 32 px the last map is a single pixel already
+            x = layers.MaxPooling2D(2, strides=2, name=f"{block}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)  #              25088 = 7 * 7 * 512
+    rate = DROPOUT if options.dropout is None else options.dropout
+    for name in HEAD[:2]:
+        x = make.dense(options.dense_units or DENSE_UNITS, name=name)(x)
+        x = make.dropout(rate, name=f"{name}_dropout")(x)
+    return keras.Model(inputs, make.classifier(classes, name=HEAD[2])(x), name="vgg19")
+
+
+def _stage(
+    x: keras.KerasTensor, block: str, convolutions: int, filters: int, batch_norm: bool, make: LayerFactory
+) -> keras.KerasTensor:
+    for number in range(1, convolutions + 1):
+        name = f"{block}_conv{number}"
+        x = make.conv(filters, 3, padding="same", activation=None if batch_norm else "relu", name=name)(x)
+        if batch_norm:
+            x = make.batch_norm(name=f"{block}_bn{number}")(x)
+            x = layers.Activation("relu", name=f"{block}_relu{number}")(x)
+    return x
+
+
+def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:
+    """What differs from the network as published."""
+    _check(options)
+    found = common_adaptations(
+        image_size=image_size,
+        classes=classes,
+        published_sizes=PUBLISHED_SIZES,
+        dense_units=DENSE_UNITS,
+        options=options,
+    )
+    side = max(image_size // 32, 1)
+    if image_size < 32:
+        found.append(Adaptation("last_pool", "2x2/2", "none"))
+    if side != 7:
+        found.append(Adaptation("flatten", square(7, 512), square(side, 512)))
+    if options.batch_norm:
+        found.append(Adaptation("batch_norm", "none", "after each convolution"))
+    return found
+
+
+def _check(options: NetworkOptions) -> None:
+    if options.stem == "small":
+        raise refuse("vgg19", "stem", options.stem, '"auto" or "published": its first convolution has no stride')

@@ -1,0 +1,326 @@
+"""From a run spec and its data to a published run record."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cnnlab.errors import DataError
+from cnnlab.spec import RunSpec, canonical_json
+from cnnlab.store import Record, RunStore
+from cnnlab.training import checkpoint as checkpoints
+from cnnlab.training.backend import keras
+from cnnlab.training.batches import measured_sample, steps_per_epoch
+from cnnlab.training.budget import Pace, Plan, make_plan, probe
+from cnnlab.training.hardware import git_state, hardware, versions
+from cnnlab.training.history import to_csv
+from cnnlab.training.interruption import terminable
+from cnnlab.training.loop import Predictor, Trainer
+from cnnlab.training.model import (
+    Build,
+    batch_norm_momentum,
+    build_model,
+    has_batch_norm,
+    prepare,
+    set_batch_norm_momentum,
+)
+from cnnlab.training.optimizer import make_optimizer
+from cnnlab.training.precision import Precision, resolve
+from cnnlab.training.progress import Progress, duration
+from cnnlab.training.session import Session, Stopped
+
+if TYPE_CHECKING:
+    from cnnlab.datasets.split import Splits
+    from cnnlab.datasets.table import ImageTable
+
+log = logging.getLogger("cnnlab.training")
+
+CHECKPOINT_SECONDS = 20.0
+"""A boundary this soon after the last checkpoint writes none."""
+
+_CHECKPOINT_SHARE = 0.05
+"""Of the time, at most, goes into checkpoints: VGG-19's holds 39 million parameters twice or three times."""
+
+
+class Trained(NamedTuple):
+    """A run's record with its model and traced inference on the published weights.
+
+    No model and no inference when the record was there already.
+    """
+
+    record: Record
+    model: keras.Model | None
+    predict: Predictor | None
+
+
+def train(
+    spec: RunSpec,
+    table: ImageTable,
+    splits: Splits,
+    *,
+    store: RunStore,
+    budget_seconds: float | None,
+    progress: Progress,
+    dataset_record: str | None = None,
+) -> Record:
+    """`train_model` for callers that want the record alone."""
+    options: dict[str, Any] = {"store": store, "budget_seconds": budget_seconds, "progress": progress}
+    return train_model(spec, table, splits, dataset_record=dataset_record, **options).record
+
+
+def train_model(
+    spec: RunSpec,
+    table: ImageTable,
+    splits: Splits,
+    *,
+    store: RunStore,
+    budget_seconds: float | None,
+    progress: Progress,
+    dataset_record: str | None = None,
+    build: Build | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Trained:
+    """Train what `spec` asks for and publish it, or return the record that is there already.
+
+    Holds the run's lock. Resumes from a checkpoint under `runs/.work/<run id>/`, to the same bits on a CPU as without
+    interruption; what was resolved at the first start (epochs, precision) is kept.
+
+    Args:
+        budget_seconds: wall time from now that the run should stay inside, by training fewer epochs (at least 1).
+        dataset_record: id of the data set's record, for the manifest.
+        build: replaces `cnnlab.networks.build_network`.
+        checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
+            at most that and the epoch begun. 0 keeps one at every epoch boundary.
+
+    Returns:
+        A record of status "done", or "diverged" when the loss stopped being finite; that one holds the kept weights of
+        the epochs before, or no weights when there were none.
+
+    Raises:
+        DataError: nothing to train or to validate on.
+        KeyboardInterrupt: Ctrl-C, or `Terminated` on SIGTERM; the last checkpoint stays.
+    """
+    run_id = spec.run_id(table.fingerprint)
+    started = time.perf_counter()
+    _check(splits, spec)
+    with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: another process trains {run_id}")):
+        if store.has("run", run_id):
+            return Trained(store.read("run", run_id), None, None)
+        folder = store.work_folder() / run_id
+        with _logged(folder), terminable():
+            job = _Job(spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds)
+            return job.run(store, run_id, dataset_record)
+
+
+@dataclass
+class _Job:
+    """One call of `train`, from an empty folder or a checkpoint to the record."""
+
+    spec: RunSpec
+    table: ImageTable
+    splits: Splits
+    folder: Path
+    progress: Progress
+    build: Build | None
+    budget_seconds: float | None
+    started: float
+    checkpoint_seconds: float
+
+    def run(self, store: RunStore, run_id: str, dataset_record: str | None) -> Trained:
+        """Train to the end and publish."""
+        found = checkpoints.load_newest(self.folder, self._warn)
+        self._earlier, self._resumed = 0.0, 0
+        if found is None:
+            self._start()
+        else:
+            self._resume(found)
+        self._saved, self._saving = time.perf_counter(), 0.0
+        stopped = self.session.run(self.progress, self._at_boundary)
+        if self.session.best_row is not None:
+            self.session.trainer.set_weights(self.session.best)
+        record = store.publish("run", run_id, lambda folder: self._write(folder, stopped, dataset_record))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return Trained(record, self.session.trainer.model, self.session.trainer.predict)
+
+    def _start(self) -> None:
+        recipe, spec = self.spec.recipe, self.spec
+        self.precision = resolve(recipe.precision)
+        steps = steps_per_epoch(len(self.splits.train), recipe.batch_size)
+        momentum = batch_norm_momentum(steps * recipe.epochs)
+        trainer = self._trainer(momentum, steps * recipe.epochs)
+        pace = self._probe(trainer, steps)
+        self.plan = make_plan(
+            epochs=recipe.epochs,
+            steps=steps,
+            pace=pace,
+            fixed_seconds=time.perf_counter() - self.started,
+            budget_seconds=self.budget_seconds,
+        )
+        self.momentum = batch_norm_momentum(steps * self.plan.epochs_planned)
+        if self.plan.shortened:
+            trainer = self._shortened(trainer)
+        self.session = self._session(trainer)
+        log.info("%s on %s, seed %d, %s", spec.network, spec.dataset, spec.seed, self.precision)
+        self._announce()
+
+    def _shortened(self, trainer: Trainer) -> Trainer:
+        """The same initial model under the schedule, and batch-norm momentum, of fewer steps."""
+        model = trainer.model
+        set_batch_norm_momentum(model, self.momentum)
+        steps = self.plan.epochs_planned * self.plan.steps_per_epoch
+        return Trainer(
+            model,
+            make_optimizer(self.spec.recipe, model, steps, policy=self.precision.policy),
+            self.spec.recipe,
+            predict=trainer.predict,
+        )
+
+    def _resume(self, found: checkpoints.Checkpoint) -> None:
+        meta = found.meta
+        self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
+        self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
+        total = self.plan.epochs_planned * self.plan.steps_per_epoch
+        self.session = self._session(self._trainer(self.momentum, total))
+        self.session.resume(found)
+        text = f"resumed after epoch {found.epoch} of {self.plan.epochs_planned}"
+        log.info(text)
+        self.progress.message(f"{self.spec.network} on {self.spec.dataset}: {text}")
+
+    def _trainer(self, momentum: float, total_steps: int) -> Trainer:
+        keras.utils.set_random_seed(self.spec.seed)
+        model = build_model(self.spec, len(self.table.classes), self.precision, momentum=momentum, build=self.build)
+        if (loaded := prepare(self.spec, model)) is not None:
+            log.info(loaded)
+        optimizer = make_optimizer(self.spec.recipe, model, total_steps, policy=self.precision.policy)
+        return Trainer(model, optimizer, self.spec.recipe)
+
+    def _session(self, trainer: Trainer) -> Session:
+        return Session(
+            spec=self.spec,
+            trainer=trainer,
+            images=self.table.images,
+            labels=self.table.labels,
+            train=self.splits.train,
+            validation=self.splits.validation,
+            epochs=self.plan.epochs_planned,
+            steps=self.plan.steps_per_epoch,
+        )
+
+    def _probe(self, trainer: Trainer, steps: int) -> Pace:
+        rows = self.splits.train[: self.spec.recipe.batch_size]
+        sample = measured_sample(self.splits.train, len(self.splits.validation), self.spec.seed)
+        batch = self.table.images[rows], self.table.labels[rows]
+        return probe(trainer, batch, steps=steps, measured=len(sample) + len(self.splits.validation))
+
+    def _announce(self) -> None:
+        plan = self.plan
+        text = f"{self.spec.network} on {self.spec.dataset}: {plan.epochs_planned} epochs of {plan.steps_per_epoch} "
+        text += f"steps, about {duration(plan.predicted_seconds)}"
+        if plan.budget_seconds is not None and plan.shortened:
+            text += f"; {plan.epochs_requested} were asked for, the budget is {duration(plan.budget_seconds)}"
+        if not plan.fits:
+            text += "; not even one epoch fits into the budget, one is trained"
+        log.info(text)
+        self.progress.message(text)
+
+    def _warn(self, text: str) -> None:
+        log.warning(text)
+        self.progress.message(f"warning: {text}")
+
+    def _at_boundary(self) -> None:
+        since = time.perf_counter() - self._saved
+        if self.checkpoint_seconds and since < max(self.checkpoint_seconds, self._saving / _CHECKPOINT_SHARE):
+            return
+        started = time.perf_counter()
+        meta = {
+            "plan": self.plan.as_dict(),
+            "precision": list(self.precision),
+            "momentum": self.momentum,
+            "seconds": self._seconds(),
+            "resumed": self._resumed,
+        }
+        checkpoints.save(self.folder, self.session.checkpoint(meta))
+        self._saved = time.perf_counter()
+        self._saving = self._saved - started
+
+    def _seconds(self) -> float:
+        return self._earlier + time.perf_counter() - self.started
+
+    def _write(self, folder: Path, stopped: Stopped, dataset_record: str | None) -> dict[str, Any]:
+        """Fill the record's folder; the further fields of its manifest."""
+        spec, session = self.spec, self.session
+        identity = {**spec.identity(self.table.fingerprint), "dataset": spec.dataset}
+        (folder / "spec.json").write_text(canonical_json(identity), encoding="utf-8")
+        (folder / "history.csv").write_text(to_csv(session.rows), encoding="utf-8")
+        if session.best_row is not None:
+            session.trainer.model.save_weights(folder / "weights.weights.h5")
+        log.info("%s after %d epochs, %s", stopped, len(session.rows), duration(self._seconds()))
+        shutil.copyfile(self.folder / "train.log", folder / "train.log")
+        return {
+            "status": "diverged" if stopped == "diverged" else "done",
+            "seconds": round(self._seconds(), 3),
+            "hardware": hardware(),
+            "versions": versions(),
+            "git": git_state(),
+            "resolved": self._resolved(stopped),
+            "dataset": spec.dataset,
+            "dataset_record": dataset_record,
+            "fingerprint": self.table.fingerprint,
+            "network": spec.network,
+        }
+
+    def _resolved(self, stopped: Stopped) -> dict[str, Any]:
+        session, model, rows = self.session, self.session.trainer.model, self.session.rows
+        return {
+            **self.plan.as_dict(),
+            "shortened": self.plan.shortened,
+            "precision": self.precision.policy,
+            "precision_reason": self.precision.reason,
+            "fused_batch_norm": self.precision.batch_norm_fused,
+            "batch_norm_momentum": self.momentum if has_batch_norm(model) else None,
+            "epochs_run": len(rows),
+            "best_epoch": session.best_row.epoch if session.best_row else None,
+            "stopped": stopped,
+            "images": {"train": len(session.train), "validation": len(session.validation)},
+            "parameters": model.count_params(),
+            "seconds_per_epoch": float(np.median([row.seconds for row in rows])) if rows else None,
+            "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
+            "resumed": self._resumed,
+        }
+
+
+def _check(splits: Splits, spec: RunSpec) -> None:
+    for name in ("train", "validation"):
+        if not len(getattr(splits, name)):
+            raise DataError(
+                f"there is no {name} image to train with",
+                where=f"datasets.{spec.dataset}.split",
+                received=0,
+                expected="at least 1 image in train and in validation",
+                hint="give that split a larger share",
+            )
+
+
+@contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    """Append what this package logs to `folder`/train.log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    former = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(former)
+        handler.close()

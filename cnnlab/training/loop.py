@@ -1,0 +1,108 @@
+"""One training step, inference, and the state of both as plain arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnlab.spec import Recipe
+from cnnlab.training.backend import keras, tf
+from cnnlab.training.batches import dropout_seed
+
+Arrays = list[np.ndarray]
+
+INFERENCE_BATCH = 256
+
+
+class Predictor:
+    """A model's probabilities in inference mode, traced once for every batch size."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self.classes = int(model.output_shape[-1])
+        signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
+
+        @tf.function(input_signature=signature, jit_compile=False)
+        def infer(images: Any) -> Any:
+            return tf.cast(model(tf.cast(images, tf.float32), training=False), tf.float32)
+
+        self._infer = infer
+
+    def __call__(self, images: np.ndarray, ids: np.ndarray, *, batch_size: int = INFERENCE_BATCH) -> np.ndarray:
+        """Probabilities float32 (len(ids), K) of rows `ids` of `images`, uint8 (N, S, S, 3)."""
+        parts = [
+            self._infer(tf.constant(images[ids[start : start + batch_size]])).numpy()
+            for start in range(0, len(ids), batch_size)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.classes), np.float32)
+
+
+class Trainer:
+    """A model with its optimiser: steps, and the state that a checkpoint keeps."""
+
+    def __init__(self, model: keras.Model, optimizer: Any, recipe: Recipe, *, predict: Predictor | None = None) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.predict = predict or Predictor(model)
+        self._seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
+        self._step = self._traced_step(recipe.label_smoothing)
+
+    def step(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Train on one batch, uint8 (B, S, S, 3) and int32 (B,); its mean loss before the step."""
+        return float(self._step(tf.constant(images), tf.constant(labels, tf.int32)))
+
+    def seed_epoch(self, seed: int, epoch: int) -> None:
+        """Start dropout's random streams of an epoch (0-based) at values that depend on nothing before it."""
+        for index, variable in enumerate(self._seeds):
+            variable.assign(np.array([dropout_seed(seed, epoch, index), 0], dtype=str(variable.dtype)))
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Copies of all variables of the model (seed generators included) and of the optimiser."""
+        return _copied(self.model.variables), _copied(self.optimizer.variables)
+
+    def restore(self, state: tuple[Arrays, Arrays]) -> None:
+        """Put back what `state` returned.
+
+        Raises:
+            ValueError: the arrays are those of another model or optimiser.
+        """
+        _assign(self.model.variables, state[0])
+        _assign(self.optimizer.variables, state[1])
+
+    def weights(self) -> Arrays:
+        """Copies of the model's weights, batch-norm statistics included."""
+        return _copied(self.model.weights)
+
+    def set_weights(self, weights: Arrays) -> None:
+        """Put back what `weights` returned."""
+        _assign(self.model.weights, weights)
+
+    def _traced_step(self, smoothing: float) -> Any:
+        model, optimizer = self.model, self.optimizer
+        classes = self.predict.classes
+        variables = model.trainable_variables
+
+        @tf.function(reduce_retracing=True, jit_compile=False)
+        def step(images: Any, labels: Any) -> Any:
+            targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+            with tf.GradientTape() as tape:
+                probabilities = model(tf.cast(images, tf.float32), training=True)
+                # Keras finds the softmax's logits from here, so that a vanishing probability still has a gradient.
+                loss = tf.reduce_mean(keras.ops.categorical_crossentropy(targets, probabilities))
+                scaled = optimizer.scale_loss(loss)
+            optimizer.apply(tape.gradient(scaled, [v.value for v in variables]), variables)
+            return loss
+
+        return step
+
+
+def _copied(variables: list[Any]) -> Arrays:
+    # The array that TensorFlow hands out may share the variable's memory, which the next step overwrites.
+    return [variable.value.numpy().copy() for variable in variables]
+
+
+def _assign(variables: list[Any], arrays: Arrays) -> None:
+    shapes = [(tuple(variable.shape), str(variable.dtype)) for variable in variables]
+    if shapes != [(array.shape, str(array.dtype)) for array in arrays]:
+        raise ValueError("the saved state belongs to another model or optimiser")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,55 @@
+"""Which number format a network is trained in, and why.
+
+bfloat16 pays only where the processor computes in it: with AMX or AVX512-BF16, VGG-19 trained 4.6 times as fast as in
+float32, without them it is emulated and slower. The fused batch-norm kernel is the faster one in half precision and on
+GPUs, and the slower one in float32 on a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from cnnlab.training import hardware
+from cnnlab.training.backend import keras
+
+
+class Precision(NamedTuple):
+    """A Keras dtype policy, the reason as `code` or `code:detail`, and whether batch norm uses the fused kernel."""
+
+    policy: str
+    reason: str
+    batch_norm_fused: bool
+
+
+def resolve(precision: str) -> Precision:
+    """The dtype policy for a recipe's `precision` on this machine.
+
+    Reasons: `requested`, `gpu-compute:<capability>`, `gpu-unknown:<name>`, `cpu-native:<units>`, `cpu-emulated`.
+    """
+    gpu = hardware.accelerator()
+    policy, reason = (precision, "requested") if precision != "auto" else _automatic(gpu)
+    return Precision(policy, reason, batch_norm_fused=gpu is not None or policy != "float32")
+
+
+def _automatic(gpu: tuple[str, float | None] | None) -> tuple[str, str]:
+    if gpu is not None:
+        name, capability = gpu
+        if capability is None:
+            return "float32", f"gpu-unknown:{name}"
+        halves = "mixed_bfloat16" if capability >= 8 else "mixed_float16"
+        return (halves if capability >= 7 else "float32"), f"gpu-compute:{capability}"
+    units = hardware.bfloat16_units()
+    return ("mixed_bfloat16", f"cpu-native:{','.join(units)}") if units else ("float32", "cpu-emulated")
+
+
+@contextmanager
+def dtype_policy(policy: str) -> Iterator[None]:
+    """Build layers under `policy` and put the former global policy back afterwards."""
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(former)

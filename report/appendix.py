@@ -1,0 +1,117 @@
+"""The appendix: every record that the report was computed from, and who the data come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from report.document import Document
+from report.evidence import Quantity
+from report.language import Language
+from report.records import RunData
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record: its `ids` (each an anchor `record-<id>`), a heading, and (term, text) pairs."""
+
+    ids: tuple[str, ...]
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """Runs with what they were made by, the data with their credits, the architectures counted."""
+
+    runs: tuple[Entry, ...]
+    data: tuple[Entry, ...]
+    architectures: tuple[Entry, ...]
+
+
+def appendix(document: Document) -> Appendix:
+    """What the appendix of this document lists, in its language."""
+    language, parts = document.language, document.lab.parts.values()
+    runs = {run.run.id: _run(run, language) for part in parts for run in part.runs}
+    data = {part.dataset.record.id: part.dataset for part in parts}
+    used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
+    architectures = {arch.record.id: arch.record for arch in document.lab.architectures.values()} | used
+    return Appendix(
+        runs=tuple(runs.values()),
+        data=tuple(_dataset(item.record.id, item.manifest, language) for item in data.values()),
+        architectures=tuple(_architecture(key, record.manifest, language) for key, record in architectures.items()),
+    )
+
+
+def _run(run: RunData, language: Language) -> Entry:
+    t, manifest = language.text, run.run.manifest
+    facts = [
+        (t("Data set"), run.dataset),
+        (t("Seed"), str(run.seed)),
+        (t("Training time"), language.quantity(Quantity(value=manifest["seconds"], unit="seconds"))),
+        (t("Hardware"), _hardware(manifest["hardware"], language)),
+        (t("Versions"), ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())),
+        (t("Precision"), str(run.resolved["precision"])),
+        *((t("Code"), text) for text in [_git(manifest.get("git"), language)] if text),
+        (t("Hyper-parameters"), ", ".join(_recipe(run.spec["recipe"], language))),
+        (t("Evaluation"), run.evaluation.id),
+    ]
+    return Entry((run.run.id, run.evaluation.id), f"{run.title}, {run.run.id}", tuple(facts))
+
+
+def _hardware(hardware: dict[str, Any], language: Language) -> str:
+    cores = language.plural("{n} core", "{n} cores", int(hardware["cores"]))
+    memory = f"{language.number(float(hardware['memory_gib']), 1, trim=True)} GiB"
+    return ", ".join(str(part) for part in (hardware["cpu"], cores, memory, hardware["accelerator"]) if part)
+
+
+def _git(git: dict[str, Any] | None, language: Language) -> str:
+    if not git:
+        return ""
+    return f"git {git['commit']}" + (f" ({language.text('with uncommitted changes')})" if git["dirty"] else "")
+
+
+def _recipe(recipe: dict[str, Any], language: Language) -> Iterator[str]:
+    """`key = value` as the lab file spells them, numbers in the report's language."""
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            yield f"{key} ({', '.join(_recipe(value, language))})"
+        else:
+            yield f"{key} = {_value(value, language)}"
+
+
+def _value(value: Any, language: Language) -> str:
+    if isinstance(value, bool):
+        return language.text("yes") if value else language.text("no")
+    if value is None or value == []:
+        return language.text("none")
+    if isinstance(value, list):
+        return " + ".join(map(str, value))
+    if isinstance(value, int):
+        return language.number(value)
+    return language.quantity(Quantity(value=value, unit="rate")) if isinstance(value, float) else str(value)
+
+
+def _dataset(record: str, manifest: Any, language: Language) -> Entry:
+    t = language.text
+    stands = manifest.get("stand_in_for")
+    facts = [
+        (t("Credit"), str(manifest["credit"] or t("none given"))),
+        *([(t("Stands in for"), str(stands))] if stands else []),
+        (t("Images"), language.number(manifest["images"])),
+        (t("Classes"), language.number(manifest["classes"])),
+        (t("Fingerprint"), str(manifest["fingerprint"])),
+    ]
+    return Entry((record,), str(manifest["title"]), tuple(facts))
+
+
+def _architecture(record: str, manifest: Any, language: Language) -> Entry:
+    t = language.text
+    facts = (
+        (t("Input"), f"{manifest['image_size']} × {manifest['image_size']} px"),
+        (t("Classes"), language.number(manifest["classes"])),
+        (t("Parameters"), language.number(manifest["parameters"])),
+        (t("Multiply-adds"), language.number(manifest["multiply_adds"])),
+    )
+    return Entry((record,), f"{manifest['title']}, {record}", facts)

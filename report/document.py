@@ -1,0 +1,372 @@
+"""A report put together but not yet laid out: sections of prose and items, numbered and cross-referenced.
+
+The HTML, the PDF and the notebook are three renderings of one `Document`.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from cnnlab.errors import TemplateProblem, did_you_mean
+from cnnlab.lab import Lab
+from cnnlab.resources import templates_dir
+from report.commentary import Commentary, Draft, markdown_html
+from report.evidence import Cell, Evidence, Figure, Gallery, Item, Listing, Quantity, Table
+from report.language import NBSP, Language
+from report.records import LabData, Part
+from report.tokens import Medium, Printed, Tokens
+
+ItemKind = Literal["figure", "table", "listing"]
+TITLED_PARTS = ("1", "2_1", "2_2")
+"""Parts whose sections stand under a heading of their own."""
+
+
+class Section(Protocol):
+    """What `report.activities.SECTIONS` holds: see its own docstring."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def part(self) -> str | None: ...
+    @property
+    def title_msgid(self) -> str: ...
+    @property
+    def module(self) -> str: ...
+    @property
+    def answer(self) -> Callable[[LabData, Language], Evidence]: ...
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Running text between items: HTML for the screen, HTML for paper, and Markdown with numbers in plain text."""
+
+    screen: str
+    print: str
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An item where it stands. `label` is "Figura 3"; `anchor` its id in the page; `name` its name in the evidence."""
+
+    name: str
+    item: Item
+    kind: ItemKind
+    number: int
+    label: str
+    anchor: str
+
+
+Piece = Prose | Placed
+
+
+@dataclass(frozen=True)
+class SectionText:
+    """One section, finished.
+
+    Attributes:
+        key: `activity-07`; also its id in the page and the name of its commentary file.
+        number: of the activity, None outside the activities.
+        part: "1", "comparison", "2_1", "2_2" or None.
+        label: "Actividad 7", or empty.
+        title: the words after it.
+        pieces: prose and items, in reading order.
+        generated: whether its prose is still marked as generated and not reviewed.
+        problems: what is missing here, in the reader's language.
+    """
+
+    key: str
+    number: int | None
+    part: str | None
+    module: str
+    label: str
+    title: str
+    pieces: tuple[Piece, ...]
+    generated: bool
+    problems: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        """Label and title: "Actividad 7: Entrenamiento"."""
+        return f"{self.label}: {self.title}" if self.label else self.title
+
+    @property
+    def level(self) -> int:
+        """Level of its heading in the page: 3 under a part's heading, else 2."""
+        return 3 if self.part in TITLED_PARTS else 2
+
+    @property
+    def items(self) -> list[Placed]:
+        """The items, in order."""
+        return [piece for piece in self.pieces if isinstance(piece, Placed)]
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A reference of the bibliography with its number, in order of first citation."""
+
+    number: int
+    key: str
+    reference: Any
+
+    @property
+    def anchor(self) -> str:
+        """Its id in the page."""
+        return f"ref-{self.key}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole report. `missing` says, in the user's words, what was asked for and is not in it."""
+
+    title: str
+    authors: tuple[str, ...]
+    course: str | None
+    language: Language
+    lab: LabData
+    sections: tuple[SectionText, ...]
+    bibliography: tuple[Cited, ...]
+    printed: tuple[Printed, ...]
+    missing: tuple[str, ...]
+    tokens: Tokens = field(repr=False)
+
+    def section(self, key: str) -> SectionText:
+        """The section of this key."""
+        return next(section for section in self.sections if section.key == key)
+
+    def part_title(self, part: str) -> str:
+        """The heading over a part's sections: "Parte 2.1: mini-ImageNet"."""
+        text = self.language.text
+        if part == "1":
+            return text("Part 1: VGG-19")
+        data = self.lab.parts.get(part)
+        name = str(data.dataset.manifest["title"]) if data else text("no data set")
+        return text("Part {number}: {title}", number=part.replace("_", "."), title=name)
+
+
+def assemble(
+    data: LabData,
+    lab: Lab,
+    language: Language,
+    *,
+    sections: Sequence[Section] | None = None,
+    references: Mapping[str, Any] | None = None,
+) -> Document:
+    """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
+
+    Args:
+        sections: default `report.activities.SECTIONS`.
+        references: what can be cited; default `report.literature.REFERENCES`.
+
+    Raises:
+        TemplateProblem: a commentary file is wrong, or refers to something that is not there.
+        StoreError: a record that a section reads is damaged.
+    """
+    if sections is None:
+        from report.activities import SECTIONS
+
+        sections = SECTIONS
+    if references is None:
+        from report.literature import REFERENCES
+
+        references = REFERENCES
+    return _Assembly(data, lab, language, references).document(sections)
+
+
+class _Assembly:
+    def __init__(self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any]) -> None:
+        self.data, self.lab, self.language = data, lab, language
+        self.tokens = Tokens(language)
+        self.placed: dict[tuple[str, str], Placed] = {}
+        self.cited: list[str] = []
+        self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
+        self.missing: list[str] = []
+        self.pending: list[tuple[str, str]] = []
+        info = lab.file.lab
+        self.references = references
+        self.commentary = Commentary(
+            [lab.templates, templates_dir()],
+            self.tokens,
+            lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
+            on_ref=self._ref,
+            on_cite=self._cite,
+            citable=list(self.references),
+        )
+
+    def document(self, sections: Sequence[Section]) -> Document:
+        drafts = [self._draft(section) for section in sections]
+        self._check_refs()
+        info = self.lab.file.lab
+        texts = tuple(self._finish(*draft) for draft in drafts)
+        return Document(
+            title=info.title,
+            authors=info.authors,
+            course=info.course,
+            language=self.language,
+            lab=self.data,
+            sections=texts,
+            bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
+            printed=tuple(self.tokens.printed),
+            missing=tuple(dict.fromkeys(self.missing)),
+            tokens=self.tokens,
+        )
+
+    def _draft(self, section: Section) -> tuple[Section, Draft | None, list[str | Placed], tuple[str, ...]]:
+        problems, answerable = self._problems(section)
+        if not answerable:
+            return section, None, [], problems
+        evidence = section.answer(self.data, self.language)
+        draft = self.commentary.render(section.key, evidence)
+        named = [content for kind, content in draft.parts if kind == "item"]
+        parts = [*draft.parts, *(("item", name) for name in evidence.items if name not in named)]
+        pieces: list[str | Placed] = [
+            content if kind == "prose" else self._place(section.key, content, evidence.items[content])
+            for kind, content in parts
+        ]
+        return section, draft, pieces, problems
+
+    def _problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
+        """What keeps this section from being complete, and whether it can be answered at all."""
+        if section.part not in ("2_1", "2_2"):
+            return (), True
+        part: Part | None = self.data.parts.get(section.part)
+        if part is None:
+            return (
+                self.language.text("The lab names no data set for this part, so there is nothing to report."),
+            ), False
+        problems = tuple(self._run_problem(section, part, *entry) for entry in part.problems.items())
+        if part.runs or section.module == "dataset":
+            return problems, True
+        none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
+        self.missing.append(f"{section.key}: {none}")
+        return (none, *problems), False
+
+    def _run_problem(self, section: Section, part: Part, network: str, reason: str) -> str:
+        self.missing.append(f"{part.dataset.name}, {network}: {reason or 'no finished run'}")
+        return self.language.text(
+            "{network} has no finished run here: {reason}",
+            network=network,
+            reason=reason.splitlines()[0] if reason else self.language.text("it was not trained"),
+        )
+
+    def _place(self, section: str, name: str, item: Item) -> Placed:
+        kind = kind_of(item)
+        self.counts[kind] += 1
+        number = self.counts[kind]
+        placed = Placed(name, item, kind, number, self._label(kind, number), f"{section}-{name}".replace("_", "-"))
+        self.placed[section, name] = placed
+        self.tokens.printed += _of_item(section, name, item, self.language)
+        return placed
+
+    def _label(self, kind: ItemKind, number: int) -> str:
+        words = {
+            "figure": self.language.text("Figure"),
+            "table": self.language.text("Table"),
+            "listing": self.language.text("Listing"),
+        }
+        return f"{words[kind]}{NBSP}{number}"
+
+    def _ref(self, section: str, name: str, capital: bool) -> str:
+        self.pending.append((section, name))
+
+        def link(medium: Medium) -> str:
+            placed = self._target(section, name)
+            words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
+            if medium == "markdown":
+                return words
+            return f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
+
+        return self.tokens.add(link)
+
+    def _target(self, section: str, name: str) -> Placed:
+        where, _, item = name.rpartition("/")
+        if where:
+            found = [self.placed[where, item]] if (where, item) in self.placed else []
+        else:
+            own = self.placed.get((section, item))
+            found = [own] if own else [placed for key, placed in self.placed.items() if key[1] == item]
+        if len(found) == 1:
+            return found[0]
+        known = [item for key, item in self.placed if key == section] + [f"{key}/{item}" for key, item in self.placed]
+        raise TemplateProblem(
+            "a cross reference is ambiguous" if found else "a cross reference leads nowhere",
+            where=f"commentary of {section}",
+            received=f'ref("{name}")',
+            expected="the name of an item of this section, or section/name",
+            hint=did_you_mean(name, known),
+        )
+
+    def _check_refs(self) -> None:
+        for section, name in self.pending:
+            self._target(section, name)
+
+    def _cite(self, key: str) -> str:
+        if key not in self.cited:
+            self.cited.append(key)
+        number = self.cited.index(key) + 1
+
+        def link(medium: Medium) -> str:
+            return f"[{number}]" if medium == "markdown" else f'<a class="cite" href="#ref-{key}">[{number}]</a>'
+
+        return self.tokens.add(link)
+
+    def _finish(
+        self, section: Section, draft: Draft | None, pieces: Sequence[str | Placed], problems: tuple[str, ...]
+    ) -> SectionText:
+        path = draft.path if draft else None
+        level = 4 if section.part in TITLED_PARTS else 3
+        return SectionText(
+            key=section.key,
+            number=section.number,
+            part=section.part,
+            module=section.module,
+            label=self.language.text("Activity {number}", number=section.number) if section.number else "",
+            title=self.language.text(section.title_msgid),
+            pieces=tuple(piece if isinstance(piece, Placed) else self._prose(piece, path, level) for piece in pieces),
+            generated=bool(draft and draft.generated),
+            problems=problems,
+        )
+
+    def _prose(self, source: str, path: Path | None, level: int) -> Prose:
+        page = markdown_html(source, path, level=level)
+        return Prose(
+            screen=self.tokens.resolve(page, "screen"),
+            print=self.tokens.resolve(page, "print"),
+            markdown=self.tokens.resolve(source, "markdown").strip(),
+        )
+
+
+def kind_of(item: Item) -> ItemKind:
+    """Which of the three series of numbers an item counts in; galleries are figures."""
+    match item:
+        case Table():
+            return "table"
+        case Listing():
+            return "listing"
+        case Figure() | Gallery():
+            return "figure"
+
+
+def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
+    """The quantities that a table's cells and a gallery's captions print: `results.VGG-19.accuracy`, `mistakes.0`."""
+    if isinstance(item, Table):
+        head = item.columns[0].key
+        for row in item.rows:
+            for column in item.columns:
+                if isinstance(cell := row.get(column.key), Quantity):
+                    text = language.quantity(cell)
+                    yield Printed(section, f"{name}.{_head(row.get(head), language)}.{column.key}", cell, text)
+    elif isinstance(item, Gallery):
+        for index, exhibit in enumerate(item.items):
+            if exhibit.confidence is not None:
+                yield Printed(section, f"{name}.{index}", exhibit.confidence, language.quantity(exhibit.confidence))
+
+
+def _head(cell: Cell, language: Language) -> str:
+    return language.quantity(cell) if isinstance(cell, Quantity) else (cell or "")

@@ -1,0 +1,300 @@
+"""Quantities side by side: accuracy by network and split, accuracy by class, images by class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from report.evidence import Figure, Quantity
+from report.figures.sizes import NetworkSize, block_counts, networks_compared
+from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+
+__all__ = [
+    "NetworkSize",
+    "accuracy_comparison",
+    "block_counts",
+    "class_distribution",
+    "networks_compared",
+    "per_class_accuracy",
+]
+
+_ONE_COLUMN = 30  # classes that fit below each other, each on its own row
+_MOST = 120  # classes that fit in two columns
+_SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def accuracy_comparison(
+    accuracies: Mapping[str, Mapping[str, Quantity]], language: Words, *, caption: str, note: str = ""
+) -> Figure:
+    """Accuracy of each network on each split, with its interval.
+
+    Args:
+        accuracies: by network, then by split (`train`, `validation`, `test`): shares in 0-1 with `low` and `high`.
+
+    Raises:
+        ValueError: nothing to draw.
+    """
+    if not any(accuracies.values()):
+        raise ValueError("no accuracy to draw")
+    code = language.code
+    rows = [
+        {"network": network, "title": clean(network_title(network)), "splits": [
+            {"split": split, "name": language.text(_SPLITS[split]), **_interval(by_split[split])}
+            for split in _SPLITS if split in by_split
+        ]}
+        for network, by_split in accuracies.items()
+    ]  # fmt: skip
+    alt = " ".join(
+        f"{row['title']}: " + ", ".join(f"{one['name']} {percent(one['value'], 1, code)}" for one in row["splits"]) + "."
+        for row in rows
+    )
+    data = {"rows": rows, "code": code, "words": {"axis": language.text("Accuracy")}}
+    alt = language.text("Accuracy with 95 % intervals.") + " " + alt
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
+
+
+def per_class_accuracy(
+    names: Sequence[str],
+    accuracies: Sequence[Quantity],
+    language: Words,
+    *,
+    caption: str,
+    note: str = "",
+    network: str = "",
+) -> Figure:
+    """Accuracy of one network in each class, sorted, with intervals; the best and worst class stand out.
+
+    Args:
+        names: class names; accuracies: share of right answers by class, with `low` and `high`; a class without images
+            (`n` = 0) is left out.
+        network: gives the colour.
+
+    Raises:
+        ValueError: lengths differ, or no class has images.
+    """
+    pairs = [
+        {"name": clean(name, 28), **_interval(accuracy)}
+        for name, accuracy in zip(names, accuracies, strict=True)
+        if accuracy.n != 0
+    ]
+    if not pairs:
+        raise ValueError("no class with images")
+    pairs.sort(key=lambda pair: (-pair["value"], pair["name"]))
+    code, best, worst = language.code, pairs[0], pairs[-1]
+    alt = language.text(
+        "Accuracy in {count} classes, sorted, with 95 % intervals: best {best} with {high}, worst {worst} with {low}.",
+        count=len(pairs), best=best["name"], high=percent(best["value"], 1, code), worst=worst["name"],
+        low=percent(worst["value"], 1, code),
+    )  # fmt: skip
+    omitted = max(0, len(pairs) - _MOST)
+    if omitted:
+        pairs = pairs[: _MOST // 2] + pairs[-_MOST // 2 :]
+    data = {
+        "pairs": pairs, "network": network, "code": code,
+        "words": {
+            "axis": language.text("Accuracy"),
+            "omitted": language.text("{count} classes between are left out", count=omitted) if omitted else "",
+        },
+    }  # fmt: skip
+    wide = len(pairs) > _ONE_COLUMN
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_classes, data), wide=wide)
+
+
+def class_distribution(
+    names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Words, *, caption: str, note: str = ""
+) -> Figure:
+    """Number of images of each class, stacked by split, sorted.
+
+    Args:
+        names: class names; counts: images by class for each of `train`, `validation`, `test` that there is.
+
+    Raises:
+        ValueError: lengths differ, or there is no class.
+    """
+    splits = [split for split in _SPLITS if split in counts]
+    if not names or not splits:
+        raise ValueError("no classes to draw")
+    rows = [
+        {"name": clean(name, 28), "counts": [int(value) for value in values]}
+        for name, *values in zip(names, *(counts[split] for split in splits), strict=True)
+    ]
+    rows.sort(key=lambda row: (-sum(row["counts"]), row["name"]))
+    totals, code = [sum(row["counts"]) for row in rows], language.code
+    mean = sum(totals) / len(totals)
+    if totals[0] == totals[-1]:
+        alt = language.text("Each of the {count} classes has {images} images.", count=len(rows),
+                            images=number(mean, 0, code))  # fmt: skip
+    else:
+        alt = language.text(
+            "Images in {count} classes: most in {most} ({high}), fewest in {fewest} ({low}), {mean} on average.",
+            count=len(rows), most=rows[0]["name"], high=number(totals[0], 0, code), fewest=rows[-1]["name"],
+            low=number(totals[-1], 0, code), mean=number(mean, 1, code),
+        )  # fmt: skip
+    data = {
+        "rows": rows, "mean": mean, "code": code,
+        "words": {
+            "splits": [language.text(_SPLITS[split]) for split in splits], "axis": language.text("Images"),
+            "mean": language.text("mean: {value}", value=number(mean, 0 if mean == int(mean) else 1, code)),
+            "classes": language.text("Classes, by number of images"),
+        },
+    }  # fmt: skip
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_distribution, data))
+
+
+def _interval(quantity: Quantity) -> dict[str, float | None]:
+    return {
+        "value": round(float(quantity.value), 6),
+        "low": None if quantity.low is None else round(float(quantity.low), 6),
+        "high": None if quantity.high is None else round(float(quantity.high), 6),
+    }
+
+
+def _whisker(axes: Axes, theme: Theme, y: float, one: dict[str, Any], colour: str, **look: Any) -> None:
+    if one["low"] is not None and one["high"] is not None:
+        axes.plot([one["low"], one["high"]], [y, y], color=theme[colour], linewidth=look.pop("whisker", 1.4),
+                  alpha=look.pop("faint", 1), marker="|", markersize=4, solid_capstyle="butt")  # fmt: skip
+    look.pop("whisker", None), look.pop("faint", None)
+    axes.plot([one["value"]], [y], color=theme[colour], linewidth=0, **look)
+
+
+def _share_axis(axes: Axes, code: str, values: Sequence[dict[str, Any]]) -> None:
+    """From a round share below the lowest interval to a round one above the highest."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    low = min(one["value"] if one["low"] is None else one["low"] for one in values)
+    high = max(one["value"] if one["high"] is None else one["high"] for one in values)
+    left = max(0.0, math.floor((low - 0.02) * 10) / 10)
+    right = min(1.0, math.ceil((high + 0.02) * 10) / 10)
+    pad = (right - left) * 0.02
+    axes.set_xlim(left - pad, right + pad)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, 0, code)))
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
+    from matplotlib.figure import Figure as Canvas
+
+    rows, code = data["rows"], data["code"]
+    lines = sum(len(row["splits"]) + 1.15 for row in rows)
+    figure = Canvas(figsize=(theme.width, (lines * theme.size * 1.55 + 4 * theme.size) / 72), layout="constrained")
+    axes = figure.subplots()
+    ticks, labels, y = [], [], 0.0
+    for row in rows:
+        look = network_style(row["network"])
+        axes.annotate(row["title"], (0, y), xycoords=("axes fraction", "data"), va="center", ha="left",
+                      fontweight="bold", color=theme[look.colour])  # fmt: skip
+        for one in row["splits"]:
+            y += 1
+            test = one["split"] == "test"
+            _whisker(axes, theme, y, one, look.colour, marker=look.marker, markersize=6 if test else 5,
+                     markerfacecolor=theme[look.colour] if test else theme["paper"])  # fmt: skip
+            axes.annotate(percent(one["value"], 1, code), (1, y), xycoords=("axes fraction", "data"), va="center",
+                          xytext=(8, 0), textcoords="offset points", color=theme["ink"],
+                          fontweight="bold" if test else "normal", annotation_clip=False)  # fmt: skip
+            ticks.append(y)
+            labels.append(one["name"])
+        y += 1.15
+    axes.set_yticks(ticks, labels)
+    axes.set_ylim(y - 0.5, -0.6)
+    _share_axis(axes, code, [one for row in rows for one in row["splits"]])
+    axes.set_xlabel(data["words"]["axis"] + " (%)")
+    return figure
+
+
+def _columns(count: int) -> int:
+    return 1 if count <= _ONE_COLUMN else 2
+
+
+def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
+    from matplotlib.figure import Figure as Canvas
+
+    pairs, code = data["pairs"], data["code"]
+    columns = _columns(len(pairs))
+    rows = math.ceil(len(pairs) / columns)
+    size = theme.size * (1 if rows <= 15 else 0.92 if columns == 1 else 0.84)
+    height = (rows + 0.6) * size * (1.6 if rows <= 15 else 1.32) + 4 * theme.size
+    figure = Canvas(figsize=(theme.wide if columns == 2 else theme.width, height / 72), layout="constrained")
+    colour = network_style(data["network"]).colour if data["network"] else "series-1"
+    for column, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
+        part = pairs[column * rows : (column + 1) * rows]
+        for y, one in enumerate(part):
+            rank = column * rows + y
+            mark = "good" if rank == 0 else "bad" if rank == len(pairs) - 1 else ""
+            _whisker(axes, theme, y, one, mark or colour, marker={"good": "^", "bad": "v"}.get(mark, "o"),
+                     markersize=6 if mark else 4, whisker=1.6 if mark else 1.0, faint=1 if mark else 0.65)  # fmt: skip
+        axes.set_yticks(range(len(part)), [one["name"] for one in part], fontsize=size)
+        for y, label in enumerate(axes.get_yticklabels()):
+            rank = column * rows + y
+            if rank in (0, len(pairs) - 1):
+                label.set(fontweight="bold", color=theme["good" if rank == 0 else "bad"])
+        axes.set_ylim(rows - 0.4, -0.6)
+        _share_axis(axes, code, pairs)
+        axes.set_xlabel(data["words"]["axis"] + " (%)")
+    if data["words"]["omitted"]:
+        figure.suptitle(data["words"]["omitted"], fontsize=theme.size, color=theme["muted"])
+    return figure
+
+
+def _draw_distribution(data: dict[str, Any], theme: Theme) -> MplFigure:
+    from matplotlib.figure import Figure as Canvas
+
+    rows, count = data["rows"], len(data["rows"])
+    named = count <= _ONE_COLUMN
+    height = (count * theme.size * 1.5 + 6 * theme.size) / 72 if named else theme.width * 0.42
+    figure = Canvas(figsize=(theme.width, height), layout="constrained")
+    axes = figure.subplots()
+    _stack(axes, theme, data, named)
+    if named:
+        axes.set_yticks(range(count), [row["name"] for row in rows])
+        axes.set_ylim(count - 0.4, -0.6)
+        axes.set_xlabel(data["words"]["axis"])
+        axes.tick_params(axis="y", length=0)
+    else:
+        axes.set_xlim(-0.8, count - 0.2)
+        axes.set_xticks([])
+        axes.set_xlabel(data["words"]["classes"])
+        axes.set_title(data["words"]["axis"], fontweight="normal", color=theme["muted"])
+        _ends(axes, theme, data)
+    return figure
+
+
+def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    rows, code = data["rows"], data["code"]
+    base = [0] * len(rows)
+    draw = axes.barh if named else axes.bar
+    for index, name in enumerate(data["words"]["splits"]):
+        part = [row["counts"][index] for row in rows]
+        start = {"left": base} if named else {"bottom": base}
+        thick = {"height": 0.72} if named else {"width": 0.86}
+        draw(range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **start, **thick)
+        base = [a + b for a, b in zip(base, part, strict=True)]
+    line = axes.axvline if named else axes.axhline
+    line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["words"]["mean"])
+    amount = axes.xaxis if named else axes.yaxis
+    amount.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    amount.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, code)))
+    axes.figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=theme.size * 0.92, handlelength=1.3,
+                       labelcolor=theme["muted"], columnspacing=1.2)  # type: ignore[union-attr]  # fmt: skip
+    axes.grid(axis="x" if named else "y")
+
+
+def _ends(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
+    """Names of the largest and the smallest class, where there is no room for all names."""
+    rows = data["rows"]
+    top = max(sum(row["counts"]) for row in rows)
+    axes.set_ylim(0, top * 1.16)
+    for index, ha in ((0, "left"), (len(rows) - 1, "right")):
+        total = sum(rows[index]["counts"])
+        axes.annotate(f"{rows[index]['name']}: {number(total, 0, data['code'])}", (index, total), ha=ha, va="bottom",
+                      xytext=(0, 3), textcoords="offset points", color=theme["ink"])  # fmt: skip

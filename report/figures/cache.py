@@ -1,0 +1,49 @@
+"""Drawn figures kept as SVG files, so that a rebuilt report draws nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from report.figures.style import Theme, drawing_key, svg
+
+if TYPE_CHECKING:
+    from report.evidence import Figure
+
+
+def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
+    """The figure as an `<svg>` element, from `folder` when it was drawn before.
+
+    A file that is cut or altered is drawn again. A hit imports no matplotlib.
+    """
+    path = folder / f"{drawing_key(figure, theme)}.svg"
+    cached = _read(path)
+    if cached is None:
+        cached = svg(figure, theme)
+        _write(path, cached)
+    return cached
+
+
+def _read(path: Path) -> str | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, _, body = content.partition(b"\n")
+    return body.decode() if hashlib.sha256(body).hexdigest().encode() == digest else None
+
+
+def _write(path: Path, text: str) -> None:
+    body = text.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".drawing-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

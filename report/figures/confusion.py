@@ -1,0 +1,146 @@
+"""The confusion matrix, legible from 2 to some hundred classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from report.evidence import Figure
+from report.figures.style import Theme, Words, clean, number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+
+_ANNOTATED = 12
+_NAMED = 30
+_MARKED = 8
+
+
+def confusion_matrix(
+    counts: Sequence[Sequence[int]], names: Sequence[str], language: Words, *, caption: str, note: str = ""
+) -> Figure:
+    """Share of each true class's images (rows) that were taken for each class (columns).
+
+    Up to 12 classes each cell holds its percentage; up to 30 each row and column its name; beyond that the most
+    frequent confusions are numbered and listed.
+
+    Args:
+        counts: images, (K, K) nested sequences or an integer array: true class by predicted class.
+        names: class names.
+
+    Raises:
+        ValueError: not square, or not as many names.
+    """
+    table = [[int(value) for value in row] for row in counts]
+    if any(len(row) != len(names) for row in table) or len(table) != len(names) or not table:
+        raise ValueError("counts must be square, with one name a class")
+    code = language.code
+    labels = [clean(name, 28) for name in names]
+    top = _top(table)
+    right = sum(table[index][index] for index in range(len(table)))
+    total = sum(map(sum, table))
+    alt = language.text("Confusion matrix of {count} classes: {right} of {total} images on the diagonal.",
+                        count=len(names), right=number(right, 0, code), total=number(total, 0, code))  # fmt: skip
+    if top:
+        listed = "; ".join(_told(labels, table, pair, language) for pair in top[:3])
+        alt += " " + language.text("Most frequent confusions: {list}.", list=listed)
+    data = {
+        "counts": table, "names": labels, "top": top, "code": code,
+        "words": {
+            "true": language.text("True class"), "predicted": language.text("Predicted class"),
+            "share": language.text("% of the true class"), "listed": language.text("Most frequent confusions"),
+        },
+    }  # fmt: skip
+    wide = len(names) > _ANNOTATED
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data), wide=wide)
+
+
+def _told(labels: list[str], table: list[list[int]], pair: list[int], language: Words) -> str:
+    true, predicted = pair
+    share = percent(table[true][predicted] / sum(table[true]), 0, language.code)
+    return language.text(
+        "{true} taken for {predicted}, {share}", true=labels[true], predicted=labels[predicted], share=share
+    )
+
+
+def _top(table: list[list[int]]) -> list[list[int]]:
+    """The most frequent confusions as [true, predicted], by share of the true class, then by number."""
+    cells = [
+        (table[i][j] / sum(table[i]), table[i][j], -i, -j)
+        for i in range(len(table))
+        for j in range(len(table))
+        if i != j and table[i][j]
+    ]
+    return [[-i, -j] for _, _, i, j in sorted(cells, reverse=True)[:_MARKED]]
+
+
+def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
+    from matplotlib.figure import Figure as Canvas
+
+    count = len(data["names"])
+    wide = count > _ANNOTATED
+    width = theme.wide if wide else theme.width
+    figure = Canvas(figsize=(width, width * (0.86 if count <= _ANNOTATED else 0.95)), layout="constrained")
+    axes = figure.subplots()
+    shares = [[value / (sum(row) or 1) for value in row] for row in data["counts"]]
+    _cells(axes, theme, shares)
+    axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
+    axes.set_xlabel(data["words"]["predicted"])
+    axes.set_ylabel(data["words"]["true"])
+    axes.spines[:].set(visible=True, color=theme["rule"])
+    if count <= _NAMED:
+        _names(axes, theme, data["names"])
+    if count <= _ANNOTATED:
+        _values(axes, theme, shares, data["code"])
+    _mark(axes, theme, data)
+    return figure
+
+
+def _cells(axes: Axes, theme: Theme, shares: list[list[float]]) -> None:
+    """One tint by opacity, so that it suits any background: as paths, or as pixels where paths would be too many."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+
+    table = np.array(shares)
+    if len(table) <= _NAMED:
+        from matplotlib.patches import Rectangle
+
+        for i, j in zip(*np.nonzero(table), strict=True):
+            axes.add_patch(
+                Rectangle((j - 0.5, i - 0.5), 1, 1, color=theme["heat"], alpha=round(_tint(table[i, j]), 3), linewidth=0)
+            )
+        return
+    pixels = np.zeros((*table.shape, 4))
+    pixels[..., :3] = to_rgb(theme["heat"])
+    pixels[..., 3] = np.vectorize(_tint)(table)
+    axes.imshow(pixels, interpolation="none", zorder=0)
+
+
+def _tint(share: float) -> float:
+    """Opacity of a cell: rare confusions stay visible beside a full diagonal."""
+    return 0.0 if share <= 0 else 0.06 + 0.94 * float(share) ** 0.7
+
+
+def _names(axes: Axes, theme: Theme, names: list[str]) -> None:
+    size = theme.size * (0.92 if len(names) <= _ANNOTATED else 0.8)
+    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > _ANNOTATED else 45, fontsize=size,
+                    ha="center" if len(names) > _ANNOTATED else "right", rotation_mode="anchor")  # fmt: skip
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.tick_params(length=0)
+
+
+def _values(axes: Axes, theme: Theme, shares: list[list[float]], code: str) -> None:
+    for i, row in enumerate(shares):
+        for j, share in enumerate(row):
+            if share > 0:
+                axes.text(j, i, number(100 * share, 0, code), ha="center", va="center",
+                          color=theme["on-heat" if _tint(share) > 0.5 else "ink"])  # fmt: skip
+
+
+def _mark(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for i, j in data["top"]:
+        axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=theme["bad"], linewidth=1.2))

@@ -1,0 +1,278 @@
+"""Learning curves: loss and accuracy against the epoch (activities 8 and 12), and networks against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from report.evidence import Figure
+from report.figures.style import Theme, Words, clean, network_style, network_title, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+
+Metric = Literal["loss", "accuracy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The training of one network with one seed.
+
+    Attributes:
+        loss, accuracy, val_loss, val_accuracy: one value an epoch (nats; shares in 0-1); a NaN is a gap.
+        learning_rate: one value an epoch, or empty: then no panel shows it.
+        best_epoch: 1-based; stopped: "completed", "early" or "diverged".
+    """
+
+    network: str
+    loss: Sequence[float]
+    accuracy: Sequence[float]
+    val_loss: Sequence[float]
+    val_accuracy: Sequence[float]
+    best_epoch: int
+    learning_rate: Sequence[float] = ()
+    stopped: str = "completed"
+    seed: int = 0
+
+
+def loss_curves(histories: Sequence[History], language: Words, *, caption: str, note: str = "") -> Figure:
+    """Loss on training and validation images against the epoch, of one network.
+
+    Args:
+        histories: one a seed; several give the mean with the range between seeds as a band.
+
+    Raises:
+        ValueError: no history, or histories of several networks.
+    """
+    return _single("loss", histories, language, caption, note)
+
+
+def accuracy_curves(histories: Sequence[History], language: Words, *, caption: str, note: str = "") -> Figure:
+    """Accuracy on training and validation images against the epoch, of one network. Arguments as `loss_curves`."""
+    return _single("accuracy", histories, language, caption, note)
+
+
+def comparison_curves(
+    histories: Sequence[History], language: Words, *, caption: str, note: str = "", metric: Metric = "accuracy"
+) -> Figure:
+    """Validation accuracy (or loss) of several networks against the epoch, the best epoch of each marked.
+
+    Args:
+        histories: any number a network (one a seed), networks in the order in which they are named.
+    """
+    code, key = language.code, f"val_{metric}"
+    networks = list(dict.fromkeys(history.network for history in histories))
+    if not networks:
+        raise ValueError("no history to draw")
+    series = []
+    for network in networks:
+        mine = [history for history in histories if history.network == network]
+        series.append(
+            {
+                "network": network,
+                "title": clean(network_title(network)),
+                **_summary([getattr(history, key) for history in mine]),
+                "best": _best(mine),
+            }
+        )
+    alt = language.text(f"Validation {metric} against the epoch.") + " " + " ".join(
+        language.text(
+            "{network}: best epoch {epoch} of {epochs}, with {value}.",
+            network=one["title"], epoch=one["best"], epochs=len(one["mean"]),
+            value=number(one["mean"][one["best"] - 1] or math.nan, 2, code),
+        )
+        for one in series
+    )  # fmt: skip
+    data = {
+        "series": series, "metric": metric, "code": code, "seeds": len({history.seed for history in histories}),
+        "words": {"epoch": language.text("Epoch"), "axis": language.text(f"Validation {metric}")},
+    }  # fmt: skip
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
+
+
+def _single(metric: Metric, histories: Sequence[History], language: Words, caption: str, note: str) -> Figure:
+    if not histories or len({history.network for history in histories}) > 1:
+        raise ValueError("histories of exactly one network are needed")
+    first, code = histories[0], language.code
+    train = _summary([getattr(history, metric) for history in histories])
+    validation = _summary([getattr(history, f"val_{metric}") for history in histories])
+    best = _best(histories)
+    stopped = first.stopped if len({history.stopped for history in histories}) == 1 else "completed"
+    epochs = len(validation["mean"])
+
+    def at(values: list[float | None], epoch: int) -> str:
+        value = values[epoch - 1]
+        return language.text("no value") if value is None else number(value, 2, code)
+
+    if metric == "loss":
+        alt = language.text(
+            "Loss of {network} against the epoch: validation loss is {validation} at the best epoch, {epoch} of "
+            "{epochs}, where training loss is {train}; at the last epoch they are {last_validation} and {last_train}.",
+            network=clean(network_title(first.network)), validation=at(validation["mean"], best), epoch=best,
+            epochs=epochs, train=at(train["mean"], best), last_validation=at(validation["mean"], epochs),
+            last_train=at(train["mean"], epochs),
+        )  # fmt: skip
+    else:
+        shown = [value for value in validation["mean"] if value is not None]
+        peak = validation["mean"].index(max(shown)) + 1 if shown else epochs
+        alt = language.text(
+            "Accuracy of {network} against the epoch: validation accuracy peaks at epoch {peak} of {epochs} at {value}, "
+            "where training accuracy is {train}; the best epoch by the criterion used is {epoch}.",
+            network=clean(network_title(first.network)), peak=peak, epochs=epochs,
+            value=at(validation["mean"], peak), train=at(train["mean"], peak), epoch=best,
+        )  # fmt: skip
+    rates = [float(rate) for rate in first.learning_rate]
+    data = {
+        "network": first.network, "metric": metric, "code": code, "train": train, "validation": validation,
+        "best": best, "stopped": stopped, "rates": rates if all(map(math.isfinite, rates)) else [],
+        "words": {
+            "epoch": language.text("Epoch"), "axis": language.text("Loss" if metric == "loss" else "Accuracy"),
+            "train": language.text("training"), "validation": language.text("validation"),
+            "best": language.text("best epoch: {epoch}", epoch=best),
+            "early": language.text("stopped early"), "diverged": language.text("diverged"),
+            "rate": language.text("Learning rate"),
+        },
+    }  # fmt: skip
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_single, data))
+
+
+def _best(histories: Sequence[History]) -> int:
+    """The median best epoch over seeds, which is the best epoch when there is one."""
+    ordered = sorted(history.best_epoch for history in histories)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def _summary(runs: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
+    """Mean, low and high over seeds by epoch; None where no seed has a finite value."""
+    result: dict[str, list[float | None]] = {"mean": [], "low": [], "high": []}
+    for epoch in range(max(len(run) for run in runs)):
+        values = [float(run[epoch]) for run in runs if epoch < len(run) and math.isfinite(run[epoch])]
+        result["mean"].append(round(sum(values) / len(values), 6) if values else None)
+        result["low"].append(round(min(values), 6) if values else None)
+        result["high"].append(round(max(values), 6) if values else None)
+    return result
+
+
+def _gaps(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
+
+
+def _line(axes: Axes, theme: Theme, one: dict[str, Any], colour: str, **look: Any) -> None:
+    """A mean with its band over seeds; markers only while they stay apart."""
+    epochs = range(1, len(one["mean"]) + 1)
+    few = len(one["mean"]) <= 15
+    axes.plot(epochs, _gaps(one["mean"]), color=theme[colour], **{**look, "marker": look.get("marker") if few else None})
+    if one["low"] != one["high"]:
+        axes.fill_between(epochs, _gaps(one["low"]), _gaps(one["high"]), color=theme[colour], alpha=0.16, linewidth=0)
+
+
+def _axes(axes: Axes, data: dict[str, Any], epochs: int) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    code, accuracy = data["code"], data["metric"] == "accuracy"
+    axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    low, high = axes.get_ylim()
+    axes.set_ylim((max(0.0, low), min(1.0, high) if accuracy else high))
+    step = abs(axes.get_yticks()[1] - axes.get_yticks()[0])
+    digits = max(1, math.ceil(-math.log10(step) - 1e-9) + (0 if f"{step:.1e}"[0:3] in ("1.0", "2.0", "5.0") else 1))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, digits, code)))
+    axes.grid(axis="y")
+
+
+def _end_labels(axes: Axes, theme: Theme, ends: list[tuple[float, str, str, str]], x: float) -> None:
+    """Names beside the ends of their lines, pushed apart: (value, text, colour, weight)."""
+    figure = axes.figure
+    low, high = axes.get_ylim()
+    height = axes.get_position().height * figure.get_figure(root=True).get_figheight() * 72 * 0.9
+    gap = (high - low) * theme.size * 1.25 / height
+    placed: list[float] = []
+    for value, text, colour, weight in sorted(ends):
+        y = max(value, placed[-1] + gap) if placed else value
+        placed.append(y)
+        axes.annotate(text, (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=theme[colour],
+                      fontweight=weight, annotation_clip=False)  # fmt: skip
+
+
+def _last(values: Sequence[float | None]) -> float | None:
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
+    from matplotlib.figure import Figure as Canvas
+
+    rates, words = data["rates"], data["words"]
+    figure = Canvas(figsize=(theme.width, theme.width * (0.62 if rates else 0.52)), layout="constrained")
+    if rates:
+        axes, lower = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
+    else:
+        axes, lower = figure.subplots(), None
+    look = network_style(data["network"])
+    _line(axes, theme, data["train"], "muted", linewidth=1.3, linestyle=(0, (3, 1.6)))
+    _line(axes, theme, data["validation"], look.colour, marker=look.marker, markersize=4)
+    epochs = len(data["validation"]["mean"])
+    _axes(axes, data, epochs)
+    axes.set_title(words["axis"])
+    ends = [
+        (value, words[name], colour, weight)
+        for name, colour, weight in (("train", "muted", "normal"), ("validation", look.colour, "bold"))
+        if (value := _last(data[name]["mean"])) is not None
+    ]
+    _end_labels(axes, theme, ends, epochs)
+    _mark_best(axes, theme, data, look.colour)
+    if lower is not None:
+        _rate_panel(lower, theme, rates, words)
+    (axes if lower is None else lower).set_xlabel(words["epoch"])
+    return figure
+
+
+def _mark_best(axes: Axes, theme: Theme, data: dict[str, Any], colour: str) -> None:
+    best, words, epochs = data["best"], data["words"], len(data["validation"]["mean"])
+    axes.axvline(best, color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    value = data["validation"]["mean"][best - 1]
+    if value is not None:
+        axes.plot([best], [value], marker="o", markersize=8, color=theme[colour], markerfacecolor="none", linewidth=0)
+    text = words["best"]
+    if data["stopped"] in ("early", "diverged"):
+        text += f" · {words[data['stopped']]}"
+    right = best > epochs / 2
+    axes.annotate(text, (best, 1), xycoords=("data", "axes fraction"), xytext=(-4 if right else 4, 0), va="bottom",
+                  textcoords="offset points", ha="right" if right else "left", color=theme["muted"])  # fmt: skip
+
+
+def _rate_panel(axes: Axes, theme: Theme, rates: list[float], words: dict[str, str]) -> None:
+    axes.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid")
+    axes.set_ylim(0, max(rates) * 1.15 or 1)
+    axes.set_yticks([0, max(rates)], ["0", f"{max(rates):g}"])
+    axes.set_title(words["rate"], fontweight="normal", color=theme["muted"])
+
+
+def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
+    from matplotlib.figure import Figure as Canvas
+
+    figure = Canvas(figsize=(theme.width, theme.width * 0.52), layout="constrained")
+    axes = figure.subplots()
+    epochs = max(len(one["mean"]) for one in data["series"])
+    for one in data["series"]:
+        look = network_style(one["network"])
+        dash = "solid" if look.dash is None else (0, look.dash)
+        _line(axes, theme, one, look.colour, linestyle=dash, marker=look.marker, markersize=4)
+        value = one["mean"][one["best"] - 1]
+        if value is not None:
+            axes.plot([one["best"]], [value], marker=look.marker, markersize=9, color=theme[look.colour],
+                      markerfacecolor="none", linewidth=0)  # fmt: skip
+    _axes(axes, data, epochs)
+    ends = [
+        (value, one["title"], network_style(one["network"]).colour, "bold")
+        for one in data["series"]
+        if (value := _last(one["mean"])) is not None
+    ]
+    _end_labels(axes, theme, ends, epochs)
+    axes.set_title(data["words"]["axis"])
+    axes.set_xlabel(data["words"]["epoch"])
+    return figure

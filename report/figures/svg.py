@@ -1,0 +1,116 @@
+"""From a matplotlib figure to an `<svg>` element that pages can hold, in light and dark."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from report.figures.style import COLOURS, Theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+    from report.evidence import Figure
+
+_SENTINELS = {light: name for name, (light, _) in COLOURS.items()}
+
+
+def settings(theme: Theme) -> dict[str, Any]:
+    """matplotlib's settings for a theme; `$` and `_` of class names are text, not formulas."""
+    return {
+        "font.family": list(theme.family),
+        "font.size": theme.size,
+        "text.parse_math": False,
+        "text.usetex": False,
+        "text.color": theme["ink"],
+        "axes.labelcolor": theme["muted"],
+        "axes.labelsize": theme.size,
+        "axes.titlesize": theme.size,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.edgecolor": theme["rule"],
+        "axes.linewidth": 0.7,
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": True,
+        "axes.axisbelow": True,
+        "axes.formatter.use_mathtext": False,
+        "grid.color": theme["grid"],
+        "grid.linewidth": 0.7,
+        "xtick.color": theme["rule"],
+        "ytick.color": theme["rule"],
+        "xtick.labelcolor": theme["muted"],
+        "ytick.labelcolor": theme["muted"],
+        "xtick.labelsize": theme.size * 0.92,
+        "ytick.labelsize": theme.size * 0.92,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "figure.facecolor": "none",
+        "savefig.facecolor": "none",
+        "lines.linewidth": 1.6,
+        "lines.solid_capstyle": "round",
+        "lines.scale_dashes": True,
+        "path.simplify": False,
+        "svg.fonttype": "none",
+        "svg.image_inline": True,
+    }
+
+
+def paint(figure: Figure, theme: Theme) -> MplFigure:
+    """The matplotlib figure, made in the theme's settings."""
+    import matplotlib
+
+    from report.figures.fonts import register
+
+    register()
+    with matplotlib.rc_context(settings(theme)):
+        return figure.draw(theme)
+
+
+def render(figure: Figure, theme: Theme, key: str) -> str:
+    """The figure as `<svg>`; `key` makes its ids its own."""
+    import matplotlib
+
+    with warnings.catch_warnings():
+        # Glyphs that Source Sans lacks are drawn by the reader's fonts: here they only lack a measured width.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
+        drawing = paint(figure, theme)
+        buffer = io.StringIO()
+        with matplotlib.rc_context({**settings(theme), "svg.hashsalt": "cnnlab"}):
+            nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            drawing.savefig(buffer, format="svg", metadata=nothing)
+    return _page_ready(buffer.getvalue(), figure, theme, f"f{key[:10]}")
+
+
+def _page_ready(text: str, figure: Figure, theme: Theme, prefix: str) -> str:
+    text = text[text.index("<svg") :].strip()
+    head, body = text.split(">", 1)
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()  # type: ignore[union-attr]
+    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.S)
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", body)
+    body = re.sub(r"\n\s*", "\n", body)
+    body = _fonts(body, theme)
+    if theme.name == "screen":
+        body = re.sub(r"#[0-9a-f]{6}\b", lambda found: _property(found.group()), body)
+    size = f'width="{width}pt" height="{height}pt"' if theme.name == "print" else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="drawing" '
+        f'role="img" aria-label="{escape(figure.alt)}" viewBox="0 0 {width} {height}" {size}'.rstrip()
+        + (f' style="width:100%;max-width:{float(width) / 0.75:.0f}px;height:auto"' if theme.name == "screen" else "")
+        + f"><title>{escape(figure.alt)}</title>{body}"
+    )
+
+
+def _property(colour: str) -> str:
+    return f"var(--{_SENTINELS[colour]},{colour})" if colour in _SENTINELS else colour
+
+
+def _fonts(body: str, theme: Theme) -> str:
+    return re.sub(r"'Source Sans 3', 'DejaVu Sans'", "'Source Sans 3', 'DejaVu Sans', sans-serif", body)

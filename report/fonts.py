@@ -1,0 +1,106 @@
+"""The report's fonts: static instances of the packaged variable fonts, cut to the characters a report uses.
+
+Made once and kept in the user's cache folder; the page and the PDF embed the same files.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from cnnlab.store import replace_file
+
+VERSION = 1
+"""Bumped when the same face would be cut otherwise."""
+
+_TEXT = (
+    *range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2028), *range(0x2030, 0x2040), *range(0x2070, 0x20A0),
+    0x20AC, 0x0394, 0x03BC, 0x03C0, 0x03C3, 0x2190, 0x2191, 0x2192, 0x2193, 0x2212, 0x2248, 0x2260, 0x2264, 0x2265,
+    0x221E, 0x2044, 0x202F, 0x2009, 0x2605, 0x2713, 0x2717, 0x2022, 0x25B2, 0x25CF,
+)  # fmt: skip
+_CODE = (*_TEXT, *range(0x2500, 0x25A0))
+_FEATURES = ["kern", "liga", "tnum", "lnum", "pnum", "mark", "mkmk", "ccmp", "locl", "sups", "case"]
+
+
+@dataclass(frozen=True)
+class Face:
+    """One font face: CSS family, weight and style, and the variable font and axes that it is cut from."""
+
+    family: str
+    weight: int
+    style: str
+    package: str
+    file: str
+    axes: tuple[tuple[str, float], ...]
+    characters: tuple[int, ...] = _TEXT
+
+
+_SERIF = ("fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf")
+_SERIF_ITALIC = ("fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf")
+_SANS = ("fontpkg_source_sans_3", "SourceSans3[wght].ttf")
+_CODE_FONT = ("fontpkg_source_code_pro", "SourceCodePro[wght].ttf")
+FACES = (
+    Face("Source Serif 4", 400, "normal", *_SERIF, (("opsz", 11), ("wght", 400))),
+    Face("Source Serif 4", 400, "italic", *_SERIF_ITALIC, (("opsz", 11), ("wght", 400))),
+    Face("Source Serif 4", 600, "normal", *_SERIF, (("opsz", 16), ("wght", 600))),
+    Face("Source Sans 3", 400, "normal", *_SANS, (("wght", 400),)),
+    Face("Source Sans 3", 600, "normal", *_SANS, (("wght", 600),)),
+    Face("Source Code Pro", 400, "normal", *_CODE_FONT, (("wght", 400),), _CODE),
+)
+
+
+@lru_cache
+def font_faces() -> str:
+    """`@font-face` rules with every face embedded."""
+    return "\n".join(
+        f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};font-style:{face.style};font-display:block;'
+        f"src:url(data:font/woff2;base64,{base64.b64encode(_woff2(face)).decode()}) format('woff2')}}"
+        for face in FACES
+    )
+
+
+def _woff2(face: Face) -> bytes:
+    source = resources.files(face.package) / "files" / face.file
+    key = hashlib.sha256(
+        repr((VERSION, face, resources.files(face.package).joinpath("metadata.json").read_text())).encode()
+    )
+    path = user_cache_path("cnnlab") / "fonts" / f"{key.hexdigest()[:24]}.woff2"
+    if (content := _cached(path)) is not None:
+        return content
+    with resources.as_file(source) as file:
+        content = _cut(face, file)
+    replace_file(path, hashlib.sha256(content).digest() + content)
+    return content
+
+
+def _cached(path: Path) -> bytes | None:
+    """A face cut before; None when it was not, or when the file is damaged."""
+    try:
+        stored = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return stored[32:] if hashlib.sha256(stored[32:]).digest() == stored[:32] else None
+
+
+def _cut(face: Face, file: Path) -> bytes:
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+    from fontTools.varLib.instancer import instantiateVariableFont
+
+    font = TTFont(file)
+    options = Options(layout_features=_FEATURES, hinting=False, notdef_outline=True, name_IDs=["*"])
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=face.characters)
+    subsetter.subset(font)
+    font = instantiateVariableFont(font, dict(face.axes))
+    font.flavor = "woff2"
+    buffer = io.BytesIO()
+    font.save(buffer)
+    return buffer.getvalue()

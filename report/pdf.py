@@ -1,0 +1,120 @@
+"""The PDF, made by WeasyPrint from the same page as the HTML, in its style for paper."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.errors import TemplateProblem
+
+_LIBRARIES = {
+    "gobject-2.0": ("libgobject-2.0.so.0", "libgobject-2.0.0.dylib"),
+    "pango-1.0": ("libpango-1.0.so.0", "libpango-1.0.dylib"),
+    "pangoft2-1.0": ("libpangoft2-1.0.so.0", "libpangoft2-1.0.dylib"),
+    "harfbuzz": ("libharfbuzz.so.0", "libharfbuzz.0.dylib"),
+    "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib"),
+}
+_NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
+INSTALL = (
+    "Debian/Ubuntu: sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
+    "Fedora: sudo dnf install pango; macOS: brew install pango "
+    "(and, for a Python that is not Homebrew's: export DYLD_FALLBACK_LIBRARY_PATH=$(brew --prefix)/lib)"
+)
+
+
+def pango_problem() -> str | None:
+    """What keeps this machine from making a PDF, with the line that mends it; None when nothing does.
+
+    Asks the system's loader without importing WeasyPrint: quick enough before hours of training.
+    """
+    absent = [name for name, files in _LIBRARIES.items() if not any(map(_loads, files))]
+    if not absent:
+        return None
+    return f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {INSTALL}"
+
+
+def _loads(file: str) -> bool:
+    """Whether the system's loader finds the library, which is how WeasyPrint looks for it too."""
+    try:
+        ctypes.CDLL(file)
+    except OSError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Pdf:
+    """The file's content, and the characters that no font of this machine could show."""
+
+    content: bytes
+    unshown: str
+
+    @property
+    def problem(self) -> str | None:
+        """What the reader of the file will not see, with what mends it; None when all is there."""
+        if not self.unshown:
+            return None
+        return (
+            f"the PDF shows boxes in place of {self.unshown}: no font on this machine has these characters. "
+            "Install one and build the report again (Debian/Ubuntu: sudo apt-get install fonts-noto; "
+            "Fedora: sudo dnf install google-noto-sans-fonts; macOS has them)"
+        )
+
+
+def render_pdf(page: str) -> Pdf:
+    """The page as a tagged PDF (variant pdf/ua-1).
+
+    Raises:
+        TemplateProblem: WeasyPrint warned about the page or its styles, or the page asks for something outside itself.
+    """
+    from weasyprint import HTML
+    from weasyprint.urls import FatalURLFetchingError
+
+    with _warnings() as heard:
+        try:
+            content = HTML(string=page, url_fetcher=_only_data()).write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
+        except FatalURLFetchingError as problem:
+            raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
+    glyphs = [match for message in heard if (match := _NO_GLYPH.match(message))]
+    warnings = list(dict.fromkeys(message for message in heard if not _NO_GLYPH.match(message)))
+    if warnings:
+        shown = "; ".join(warnings[:5])
+        raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
+    characters = dict.fromkeys(chr(int(match[1], 16)) for match in glyphs)
+    return Pdf(bytes(content), "".join(characters))
+
+
+def _only_data() -> Any:
+    from weasyprint.urls import FatalURLFetchingError, URLFetcher
+
+    class OnlyData(URLFetcher):  # type: ignore[misc]
+        """Fetches `data:` addresses and stops at every other one, files included."""
+
+        def fetch(self, url: str, headers: Any = None) -> Any:
+            if not url.startswith("data:"):
+                raise FatalURLFetchingError(url[:200])
+            return super().fetch(url, headers)
+
+    return OnlyData()
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what WeasyPrint logs at level warning and above."""
+    found: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    logger, handler = logging.getLogger("weasyprint"), Collect(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)

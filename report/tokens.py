@@ -1,0 +1,103 @@
+"""What a template prints, kept apart from the Markdown around it.
+
+Everything that a commentary prints goes into the Markdown as an opaque token of private-use characters and is put back
+afterwards, escaped for what it stands in. So Markdown never sees a class name, and a number keeps what it came from.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cnnlab.errors import TemplateProblem
+from report.evidence import Quantity
+from report.language import Language
+
+Medium = Literal["screen", "print", "markdown"]
+
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_PERCENT_ENCODED = "%EE%80%80"
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]!|<>&~$]|^[#+-]|(?<=^\d)[.)])")
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A quantity as it was printed: where, by which name, and with what text."""
+
+    section: str
+    name: str
+    quantity: Quantity
+    text: str
+
+
+@dataclass
+class Tokens:
+    """The tokens of one document, and the record of every quantity it printed."""
+
+    language: Language
+    printed: list[Printed] = field(default_factory=list)
+    _makers: list[Callable[[Medium], str]] = field(default_factory=list)
+    _nonce: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def add(self, make: Callable[[Medium], str]) -> str:
+        """A token that `make` replaces, when the document is put together."""
+        self._makers.append(make)
+        return f"{_OPEN}{self._nonce}x{len(self._makers) - 1}{_CLOSE}"
+
+    def text(self, text: str) -> str:
+        """A token for a text from data: it prints literally, whatever it holds. Tokens inside it stay tokens."""
+        return self.add(lambda medium: self.resolve(_escaped(text, medium), medium))
+
+    def quantity(self, quantity: Quantity, text: str, *, section: str, name: str) -> str:
+        """A token for a number already worded as `text`."""
+        self.printed.append(Printed(section, name, quantity, text))
+        return self.add(lambda medium: self.marked(quantity, text, medium, focus=True))
+
+    def marked(self, quantity: Quantity, text: str, medium: Medium, *, focus: bool) -> str:
+        """A number in HTML with what it came from as data attributes; plain text on paper and in Markdown."""
+        if medium != "screen":
+            return _escaped(text, medium)
+        known = {
+            "n": "" if quantity.n is None else self.language.number(quantity.n),
+            "ci": self.language.interval(quantity).strip("()"),
+            "how": self.language.text(quantity.how) if quantity.how else "",
+            "runs": " ".join(quantity.runs),
+        }
+        data = "".join(f' data-{key}="{html.escape(value)}"' for key, value in known.items() if value)
+        focusable = ' tabindex="0"' if data and focus else ""
+        return f'<data class="q" value="{quantity.value!r}"{focusable}{data}>{html.escape(text)}</data>'
+
+    def resolve(self, text: str, medium: Medium) -> str:
+        """`text` with every token of this document replaced.
+
+        Raises:
+            TemplateProblem: a token stands in the address of a link.
+        """
+        if _PERCENT_ENCODED in text:
+            raise TemplateProblem("what a template prints cannot be part of a link's address", received=text[:200])
+        return self._pattern.sub(lambda match: self._makers[int(match[1])](medium), text)
+
+    def split(self, text: str) -> list[str]:
+        """`text` around its tokens: text, token, text, token, …, text."""
+        return re.split(f"({_OPEN}{self._nonce}x[0-9]+{_CLOSE})", text)
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(f"{_OPEN}{self._nonce}x([0-9]+){_CLOSE}")
+
+
+def printable(text: str) -> str:
+    """`text` with what no file can hold (control characters, halves of file names that are not UTF-8) made visible."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _escaped(text: str, medium: Medium) -> str:
+    text = printable(text)
+    if medium == "markdown":
+        return _MARKDOWN_SPECIAL.sub(r"\\\1", text.replace("\n", " "))
+    return html.escape(text)

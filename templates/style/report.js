@@ -1,0 +1,97 @@
+"use strict";
+(() => {
+  const $ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  document.documentElement.classList.add("js");
+
+  // Contents: open and close the bar, mark the section being read.
+  const nav = document.querySelector("nav.contents"), bar = nav.querySelector("button"), here = bar.querySelector(".here");
+  const open = (yes) => bar.setAttribute("aria-expanded", yes);
+  bar.addEventListener("click", () => open(bar.getAttribute("aria-expanded") !== "true"));
+  nav.addEventListener("click", (event) => { if (event.target.closest("a")) open(false); });
+  document.addEventListener("click", (event) => { if (!nav.contains(event.target)) open(false); });
+  const links = $("a", nav).map((link) => [link, document.getElementById(link.hash.slice(1))]).filter(([, target]) => target);
+  const title = here.textContent;
+  const mark = () => {
+    const current = links.filter(([, target]) => target.getBoundingClientRect().top < 120).at(-1);
+    for (const [link] of links) link.removeAttribute("aria-current");
+    here.textContent = current ? current[0].textContent.trim().replace(/^(\d+)\s+/, "$1 · ") : title;
+    if (current) current[0].setAttribute("aria-current", "true");
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (!waiting) requestAnimationFrame(() => { waiting = false; mark(); });
+    waiting = true;
+  }, { passive: true });
+  mark();
+
+  // Numbers: a card with what they came from, on hover, focus or tap.
+  const card = document.getElementById("card");
+  let shown = null, leaving = 0;
+  const row = (list, term, content) => {
+    if (!content) return;
+    const dt = document.createElement("dt"), dd = document.createElement("dd");
+    dt.textContent = term; dd.append(...[content].flat()); list.append(dt, dd);
+  };
+  const runs = (ids) => (ids ? ids.split(" ") : []).map((id) => {
+    const target = document.getElementById("record-" + id), link = document.createElement(target ? "a" : "span");
+    if (target) link.href = "#record-" + id;
+    link.textContent = id;
+    return link;
+  });
+  const show = (q) => {
+    clearTimeout(leaving);
+    if (shown === q || !(q.dataset.n || q.dataset.ci || q.dataset.how || q.dataset.runs)) return;
+    const list = document.createElement("dl"), found = runs(q.dataset.runs);
+    row(list, card.dataset.value, q.textContent);
+    row(list, card.dataset.ci, q.dataset.ci);
+    row(list, card.dataset.n, q.dataset.n);
+    row(list, card.dataset.how, q.dataset.how);
+    if (found.length) row(list, card.dataset.runs, found);
+    card.replaceChildren(list);
+    card.hidden = false;
+    shown?.removeAttribute("aria-describedby");
+    q.setAttribute("aria-describedby", "card");
+    shown = q;
+    const box = q.getBoundingClientRect(), width = card.offsetWidth, height = card.offsetHeight;
+    const below = box.bottom + height + 8 < innerHeight;
+    card.style.left = Math.max(12, Math.min(box.left, document.documentElement.clientWidth - width - 12)) + scrollX + "px";
+    card.style.top = (below ? box.bottom + 4 : box.top - height - 4) + scrollY + "px";
+  };
+  const hide = () => { shown?.removeAttribute("aria-describedby"); shown = null; card.hidden = true; };
+  const leave = () => { clearTimeout(leaving); leaving = setTimeout(hide, 250); };
+  for (const type of ["mouseover", "focusin", "click"]) document.addEventListener(type, (event) => {
+    const q = event.target.closest?.("data.q");
+    if (q) show(q); else if (card.contains(event.target)) clearTimeout(leaving); else if (shown) leave();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { hide(); open(false); }
+    if (event.key === "Enter" && event.target.matches?.("data.q")) card.querySelector("a")?.focus();
+  });
+
+  // Pictures: open large in a dialog.
+  const large = document.getElementById("large"), stage = large.querySelector(".stage"), text = large.querySelector(".text");
+  const enlarge = (picture, words) => {
+    const copy = picture.cloneNode(true);
+    copy.removeAttribute("width"); copy.removeAttribute("height");
+    stage.replaceChildren(copy);
+    text.textContent = words;
+    large.showModal();
+  };
+  for (const picture of $(".picture")) {
+    const caption = picture.closest("figure").querySelector("figcaption");
+    picture.tabIndex = 0;
+    picture.setAttribute("role", "button");
+    picture.setAttribute("aria-label", picture.dataset.zoom);
+    const zoom = () => enlarge(picture.querySelector("svg"), caption.textContent.trim().replace(/\s+/g, " "));
+    picture.addEventListener("click", zoom);
+    picture.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); zoom(); }
+    });
+  }
+  for (const button of $(".tile .zoom")) button.addEventListener("click", () => {
+    const said = button.closest(".tile").querySelector(".said");
+    enlarge(button.querySelector("img"), said.textContent.trim().replace(/\s+/g, " "));
+  });
+  large.querySelector(".close").addEventListener("click", () => large.close());
+  large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
+})();

@@ -1,0 +1,45 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LAB = """
+    [lab]
+    title = "A test"
+    [datasets.shapes]
+    reader = "folder"
+    path = "images"
+    image_size = 32
+    split = { train = 0.6, validation = 0.2, test = 0.2 }
+    [recipes.short]
+    epochs = 2
+    learning_rate = 0.01
+    batch_size = 8
+    [[runs]]
+    dataset = "shapes"
+    networks = ["alexnet"]
+    recipe = "short"
+    [report]
+    part_2_1 = "shapes"
+"""
+
+
+@pytest.fixture
+def write_lab(tmp_path: Path) -> Callable[..., Path]:
+    """Write a lab file; `edits` replaces text in a small valid one."""
+
+    def write(edits: dict[str, str] | None = None, *, name: str = "mine.toml", extra: str = "") -> Path:
+        text = textwrap.dedent(LAB)
+        for old, new in (edits or {}).items():
+            assert old in text, f"{old!r} is not in the test's lab file"
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.write_text(text + textwrap.dedent(extra), encoding="utf-8")
+        return path
+
+    return write

@@ -1,0 +1,142 @@
+"""A small report for tests of the engine: sections with every kind of item, and prose of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlab.lab import Lab, LabFile
+from cnnlab.store import RunStore
+from report.evidence import Column, Evidence, Exhibit, Gallery, Listing, Quantity, Table
+from report.language import Language
+from report.records import LabData
+from tests.fabricate import write_store
+from tests.figure_samples import samples
+
+HOSTILE = ("<script>alert(1)</script>", "*bold*", "[x](javascript:alert(1))", "{{7*7}}", "a|b `c` &amp; <b>", "​")
+SUMMARY = "\n".join(["┏" + "━" * 98 + "┓", "┃ Layer (type)" + " " * 85 + "┃", "└" + "─" * 98 + "┘"])
+CODE = (
+    "# Definición del contenedor\nmodelVGG19 = Sequential()\n\n"
+    'modelVGG19.add(Conv2D(64, (3, 3), strides=(1, 1), activation="relu", padding="same", name="block1_conv1"))\n'
+    "print(modelVGG19.output_shape)\n"
+)
+
+
+@dataclass(frozen=True)
+class PlainSection:
+    key: str
+    number: int | None
+    part: str | None
+    title_msgid: str
+    module: str
+    answer: Callable[[LabData, Language], Evidence]
+
+
+@dataclass(frozen=True)
+class PlainReference:
+    authors: str
+    title: str
+    venue: str
+    year: int
+    url: str = ""
+
+
+REFERENCES = {
+    "he2016": PlainReference("K. He, X. Zhang, S. Ren, J. Sun", "Deep residual learning <for> images", "CVPR", 2016),
+    "vgg": PlainReference("K. Simonyan, A. Zisserman", "Very deep", "ICLR", 2015, "https://arxiv.org/abs/1409.1556"),
+    "unused": PlainReference("Nobody", "Never cited", "Nowhere", 1999),
+}
+
+
+def accuracy(data: LabData, value: float = 0.632, n: int = 1000) -> Quantity:
+    runs = tuple(run.run.id for part in data.parts.values() for run in part.runs[:1])
+    return Quantity(value=value, unit="share", n=n, low=0.591, high=0.67, runs=runs, how="Wilson interval")
+
+
+def build_evidence(data: LabData, language: Language, *, charts: Sequence[str] = ()) -> Evidence:
+    pixels = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+    first, drawings = accuracy(data), samples(language) if charts else {}
+    tiles = tuple(
+        Exhibit(pixels=pixels, label=name, predicted=HOSTILE[0] if i % 2 else name, confidence=accuracy(data, 0.9))
+        for i, name in enumerate(HOSTILE[:5])
+    )
+    rows = (
+        {"name": "VGG-19", "accuracy": first, "loss": Quantity(value=1.5, unit="loss"), "notes": "single crop"},
+        {"name": HOSTILE[0], "accuracy": accuracy(data, 0.71), "loss": None, "notes": HOSTILE[1]},
+        {
+            "name": "ResNet-50",
+            "accuracy": accuracy(data, 0.71),
+            "loss": Quantity(value=12.25, unit="loss"),
+            "notes": "",
+        },
+    )
+    columns = (
+        Column(key="name", head="Network"),
+        Column(key="accuracy", head="Accuracy", best="max"),
+        Column(key="loss", head="Loss", best="min"),
+        Column(key="notes", head="Protocol"),
+    )
+    return Evidence(
+        names={
+            "accuracy": first,
+            "parameters": Quantity(value=143_667_240, unit="count"),
+            "best": {"accuracy": first, "name": HOSTILE[0]},
+            "classes": list(HOSTILE[:3]),
+            "hostile": list(HOSTILE),
+            "clear": True,
+        },
+        items={
+            "results": Table(caption="VGG-19 is second", columns=columns, rows=rows, note="n = 1,000 test images"),
+            "mistakes": Gallery(
+                caption=f"Mistakes about {HOSTILE[0]}", alt="Five images", items=tiles, note="Test split"
+            ),
+            **{name: drawings[name] for name in charts},
+            "block": Listing(caption="First block", code=CODE, output=SUMMARY),
+        },
+    )
+
+
+SECTIONS = (
+    PlainSection("introduction", None, None, "Contents", "introduction", lambda data, language: Evidence()),
+    PlainSection("activity-01", 1, "1", "Contents", "architecture", partial(build_evidence, charts=("vgg19",))),
+    PlainSection("activity-07", 7, "2_1", "Contents", "training", partial(build_evidence, charts=("accuracy-8",))),
+)
+PROSE = {
+    "introduction": "{# generated: remove this line when you have reviewed the text #}\n\nLab **{{ lab.title }}**.\n",
+    "activity-01": "It has {{ parameters }} parameters {{ cite('vgg') }}, see {{ ref('block') }}.\n\nThe end.\n",
+    "activity-07": "Accuracy **{{ accuracy|interval }}** against {{ best.accuracy|plain(2) }} of {{ best.name }} "
+    "{{ cite('he2016') }}.\n\n{{ table('results') }}\n\nClasses: {{ classes|join_words }}. See {{ ref('results') }}.\n",
+}
+
+
+def write_prose(folder: Path, prose: Mapping[str, str] = PROSE) -> None:
+    """Write commentary files for both languages into a lab's own templates."""
+    for language in ("es", "en"):
+        for key, text in prose.items():
+            path = folder / "commentary" / language / f"{key}.md.j2"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def write_lab(
+    folder: Path, *, language: str = "es", prose: Mapping[str, str] = PROSE, **store: Any
+) -> tuple[RunStore, Lab]:
+    """A fabricated store, a lab that it answers, and the lab's own prose."""
+    records = write_store(folder / "runs", language=language, **store)
+    file = LabFile.model_validate(
+        {
+            "lab": {"title": "A lab <1>", "authors": ["Ana & Co", "Luis"], "course": "Redes", "language": language},
+            "datasets": {"clothes": {"reader": "folder"}, "digits": {"reader": "folder"}},
+            "recipes": {"r": {}},
+            "runs": [{"dataset": "clothes", "networks": ["alexnet"], "recipe": "r"}],
+            "report": {"part_2_1": "clothes", "part_2_2": "digits"},
+        }
+    )
+    lab = Lab(stem="demo", path=folder / "demo.toml", file=file)
+    write_prose(lab.templates, prose)
+    return records, lab

@@ -1,0 +1,113 @@
+"""`build_report`: the files it writes, what it records, and what it says is missing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import report.activities
+from cnnlab.errors import LabError, StoreError
+from report.build import build_report
+from tests.pages import REFERENCES, SECTIONS, write_lab
+
+
+@pytest.fixture(autouse=True)
+def small_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine with the small sections of these tests in place of the assignment's."""
+    monkeypatch.setattr(report.activities, "SECTIONS", SECTIONS, raising=False)
+    monkeypatch.setitem(sys.modules, "report.literature", SimpleNamespace(REFERENCES=REFERENCES))  # type: ignore[arg-type]
+
+
+def test_it_writes_the_files_asked_for(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    out = tmp_path / "out"
+    result = build_report(store, lab, out, {"html", "pdf"})
+    assert result.missing == []
+    assert result.paths == [out / "report.json", out / "report.html", out / "report.pdf"]
+    assert (out / "report.pdf").read_bytes()[:5] == b"%PDF-"
+    assert sorted(path.name for path in out.iterdir()) == [".figures", "report.html", "report.json", "report.pdf"]
+
+
+def test_the_json_holds_every_printed_number(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    build_report(store, lab, tmp_path / "out", {"html"})
+    content = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+    assert (content["format"], content["language"], content["title"]) == (1, "es", "A lab <1>")
+    numbers = content["quantities"]
+    prose = next(q for q in numbers if q["section"] == "activity-07" and q["name"] == "accuracy")
+    assert prose | {"runs": []} == {
+        "section": "activity-07", "name": "accuracy", "value": 0.632, "unit": "share", "n": 1000, "low": 0.591,
+        "high": 0.67, "runs": [], "how": "Wilson interval", "text": "63,2\u00a0% (59,1–67,0)",
+    }  # fmt: skip
+    assert prose["runs"]
+    cells = [q for q in numbers if q["name"].startswith("results.")]
+    assert ("results.VGG-19.loss", "1,500") in [(q["name"], q["text"]) for q in cells]
+    tiles = [q for q in numbers if q["name"].startswith("mistakes.")]
+    assert [q["text"] for q in tiles[:2]] == ["90,0\u00a0%", "90,0\u00a0%"]
+
+
+def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    pages = []
+    for folder in ("one", "two"):
+        build_report(store, lab, tmp_path / folder, {"html"})
+        pages.append((tmp_path / folder / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_english(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path, language="en")
+    build_report(store, lab, tmp_path / "out", {"html"})
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    for words in ('<html lang="en">', "Activity 7", "63.2% (59.1–67.0)", "143,667,240", "Appendix: runs and data"):
+        assert words in page
+    assert "Actividad" not in page
+
+
+def test_without_pango_the_rest_is_there_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("report.pdf.pango_problem", lambda: "no Pango: install it")
+    store, lab = write_lab(tmp_path)
+    result = build_report(store, lab, tmp_path / "out", {"html", "pdf"})
+    assert result.missing == ["no Pango: install it"]
+    assert [path.name for path in result.paths] == ["report.json", "report.html"]
+
+
+def test_a_failed_run_is_said_in_the_page_and_in_missing(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    lock = store.read_lab("demo")
+    lock["runs"][0] |= {"run": None, "evaluation": None, "problem": "loss became NaN"}
+    store.write_lab("demo", lock)
+    result = build_report(store, lab, tmp_path / "out", {"html"})
+    assert result.missing == ["clothes, alexnet: loss became NaN"]
+    assert (
+        "alexnet no tiene aquí ninguna ejecución terminada: loss became NaN"
+        in (tmp_path / "out/report.html").read_text()
+    )
+
+
+def test_wrong_calls(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    with pytest.raises(LabError, match="docx"):
+        build_report(store, lab, tmp_path / "out", {"html", "docx"})
+    with pytest.raises(StoreError, match="no such record"):
+        build_report(store, lab.model_copy(update={"stem": "never"}), tmp_path / "out", {"html"})
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        build_report(store, lab, tmp_path / "file", {"html"})
+
+
+def test_a_damaged_record_is_told_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    out = tmp_path / "out"
+    build_report(store, lab, out, {"html"})
+    before = (out / "report.html").read_bytes()
+    spec = next(path for path in (tmp_path / "runs").glob("clothes-*/spec.json"))
+    spec.chmod(0o644)
+    spec.write_text("{}")
+    with pytest.raises(StoreError, match="not what was published"):
+        build_report(store, lab, out, {"html"})
+    assert (out / "report.html").read_bytes() == before

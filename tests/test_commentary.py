@@ -1,0 +1,238 @@
+"""Prose: what it can print, that nothing printed is read as Markdown or HTML, and how mistakes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from cnnlab.errors import TemplateProblem
+from report.commentary import markdown_html
+from report.document import Document, Prose, assemble
+from report.evidence import Evidence
+from report.language import Language
+from report.records import open_lab
+from tests.pages import HOSTILE, PROSE, REFERENCES, SECTIONS, build_evidence, write_lab
+
+
+def assembled(folder: Path, text: str | None = None, *, language: str = "es", key: str = "activity-07") -> Document:
+    prose = PROSE if text is None else {**PROSE, key: text}
+    store, lab = write_lab(folder, language=language, prose=prose)
+    data = open_lab(store, "demo")
+    return assemble(data, lab, Language(language), sections=SECTIONS, references=REFERENCES)
+
+
+def prose_of(document: Document, key: str = "activity-07") -> list[Prose]:
+    return [piece for piece in document.section(key).pieces if isinstance(piece, Prose)]
+
+
+def problem_of(folder: Path, text: str) -> TemplateProblem:
+    with pytest.raises(TemplateProblem) as caught:
+        assembled(folder, text)
+    return caught.value
+
+
+def test_quantities_are_worded_and_carry_their_source(tmp_path: Path) -> None:
+    document = assembled(tmp_path, "Accuracy **{{ accuracy|interval }}**, {{ parameters }}, {{ accuracy|plain(2) }}.")
+    first = prose_of(document)[0]
+    page = BeautifulSoup(first.screen, "html.parser")
+    assert page.p is not None
+    assert page.p.get_text() == "Accuracy 63,2\u00a0% (59,1–67,0), 143.667.240, 63,20."
+    number = page.select_one("strong data.q")
+    assert number is not None
+    assert number["value"] == "0.632"
+    assert (number["data-n"], number["data-ci"]) == ("1.000", "59,1–67,0\u00a0%")
+    assert str(number["data-runs"]).split()[0].startswith("clothes-alexnet-s0-")
+    assert BeautifulSoup(first.print, "html.parser").select("data") == []
+    assert first.markdown == "Accuracy **63,2\u00a0% (59,1–67,0)**, 143.667.240, 63,20."
+
+
+def test_what_was_printed_is_recorded_by_name(tmp_path: Path) -> None:
+    printed = assembled(tmp_path, "{{ best.accuracy }} {{ parameters }}").printed
+    assert [(entry.section, entry.name, entry.text) for entry in printed if entry.section == "activity-07"][:2] == [
+        ("activity-07", "accuracy", "63,2\u00a0%"),
+        ("activity-07", "parameters", "143.667.240"),
+    ]
+
+
+def test_data_prints_literally(tmp_path: Path) -> None:
+    document = assembled(
+        tmp_path, "{% for name in hostile %}\n- {{ name }}\n{% endfor %}\n\n**{{ best.name }}** `{{ best.name }}`"
+    )
+    page = BeautifulSoup(prose_of(document)[0].screen, "html.parser")
+    assert [item.get_text() for item in page.select("li")] == list(HOSTILE)
+    assert page.select("script, em, a, b") == []
+    assert page.select("strong")[0].get_text() == page.select("code")[0].get_text() == "<script>alert(1)</script>"
+
+
+def test_data_is_literal_in_the_notebooks_markdown_too(tmp_path: Path) -> None:
+    text = "{% for name in hostile %}\n- {{ name }}\n{% endfor %}\n\n{{ '# x' }}\n\n{{ '1. x' }}\n\n{{ '- $a$' }}"
+    again = BeautifulSoup(markdown_html(prose_of(assembled(tmp_path, text))[0].markdown), "html.parser")
+    assert [item.get_text() for item in again.select("li")] == list(HOSTILE)
+    assert [p.get_text() for p in again.select("p")] == ["# x", "1. x", "- $a$"]
+    assert again.select("a, em, code, b, script, h1") == []
+
+
+def test_data_at_the_start_of_a_line_makes_no_heading_or_list(tmp_path: Path) -> None:
+    text = "{% set x = '# no heading' %}{{ x }}\n\n{{ '- no list' }}\n\n{{ 'two\n\nparagraphs' }}"
+    page = BeautifulSoup(prose_of(assembled(tmp_path, text))[0].screen, "html.parser")
+    assert [p.get_text() for p in page.select("p")] == ["# no heading", "- no list", "two\n\nparagraphs"]
+    assert page.select("h1, ul") == []
+
+
+def test_what_no_file_can_hold_is_made_visible(tmp_path: Path) -> None:
+    prose = prose_of(assembled(tmp_path, "{{ 'a\\x00b\\udc80c' }}"))[0]
+    assert prose.screen == "<p>a\ufffdb\ufffdc</p>\n"
+    assert prose.markdown == "a\ufffdb\ufffdc"
+
+
+def test_raw_html_images_and_dangerous_links_of_the_prose_are_text(tmp_path: Path) -> None:
+    text = "<b onclick='x()'>x</b> [a](javascript:alert(1)) ![i](https://example.org/i.png) [good](https://example.org)"
+    page = BeautifulSoup(prose_of(assembled(tmp_path, text))[0].screen, "html.parser")
+    assert [(a.get_text(), a["href"]) for a in page.select("a")] == [
+        ("i", "https://example.org/i.png"), ("good", "https://example.org"),
+    ]  # fmt: skip
+    assert page.select("b, img") == []
+
+
+def test_data_cannot_become_the_address_of_a_link(tmp_path: Path) -> None:
+    assert "address" in problem_of(tmp_path, "[x]({{ best.name }})").what
+
+
+def test_lists_in_words(tmp_path: Path) -> None:
+    page = BeautifulSoup(prose_of(assembled(tmp_path, "{{ classes|join_words }}"))[0].screen, "html.parser")
+    assert page.get_text().strip() == "<script>alert(1)</script>, *bold* y [x](javascript:alert(1))"
+
+
+def test_items_stand_where_they_are_called_and_the_rest_follows(tmp_path: Path) -> None:
+    document = assembled(tmp_path, "Before.\n\n{{ listing('block') }}\n\nAfter {{ ref('block') }}.")
+    section = document.section("activity-07")
+    order = [piece.markdown if isinstance(piece, Prose) else piece.name for piece in section.pieces]
+    assert order == ["Before.", "block", "After código\u00a02.", "results", "mistakes", "accuracy-8"]
+    assert [(item.label, item.anchor) for item in section.items] == [
+        ("Código\u00a02", "activity-07-block"),
+        ("Tabla\u00a02", "activity-07-results"),
+        ("Figura\u00a03", "activity-07-mistakes"),
+        ("Figura\u00a04", "activity-07-accuracy-8"),
+    ]
+
+
+def test_references_across_sections(tmp_path: Path) -> None:
+    document = assembled(tmp_path, "{{ ref('activity-01/results') }} {{ cite('he2016', 'vgg') }}")
+    page = BeautifulSoup(prose_of(document)[0].screen, "html.parser")
+    assert [(a["href"], a.get_text()) for a in page.select("a")] == [
+        ("#activity-01-results", "tabla\u00a01"), ("#ref-he2016", "[2]"), ("#ref-vgg", "[1]"),
+    ]  # fmt: skip
+    assert [(cited.number, cited.key) for cited in document.bibliography] == [(1, "vgg"), (2, "he2016")]
+
+
+def test_a_reference_can_begin_a_sentence(tmp_path: Path) -> None:
+    assert prose_of(assembled(tmp_path, "{{ ref('block', capital=true) }} x"))[0].markdown == "Código\u00a02 x"
+
+
+def test_evidence_cannot_take_the_engines_names(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    kind = SECTIONS[2].__class__
+    section = kind("activity-07", 7, "2_1", "Contents", "training", lambda d, t: Evidence(names={"figure": 1}))
+    with pytest.raises(ValueError, match="activity-07 uses names of the engine: figure"):
+        assemble(open_lab(store, "demo"), lab, Language("es"), sections=[section], references={})
+
+
+def test_a_mistake_in_an_included_file_names_that_file(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path, prose={**PROSE, "activity-07": "{% include 'commentary/es/shared.md.j2' %}"})
+    (lab.templates / "commentary/es/shared.md.j2").write_text("a\n\n{{ acuracy }}")
+    with pytest.raises(TemplateProblem) as caught:
+        assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    assert str(caught.value.where).endswith("shared.md.j2, line 3")
+
+
+def test_headings_continue_the_sections_own(tmp_path: Path) -> None:
+    document = assembled(tmp_path, "#### Detail")
+    assert "<h4>Detail</h4>" in prose_of(document)[0].screen
+    document = assembled(tmp_path / "b", "#### Detail", key="introduction")
+    assert "<h3>Detail</h3>" in prose_of(document, "introduction")[0].screen
+
+
+def test_generated_text_is_marked_until_its_first_line_goes(tmp_path: Path) -> None:
+    document = assembled(tmp_path)
+    assert [section.generated for section in document.sections] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line", "received", "hint"),
+    [
+        ("One\n\n{{ acuracy }}", "does not exist", 3, "acuracy", "accuracy"),
+        ("{% if best.acuracy %}x{% endif %}", "does not exist", 1, "acuracy", "accuracy"),
+        ("\n{{ acuracy|interval }}", "does not exist", 2, "acuracy", "accuracy"),
+        ("\n{{ table('result') }}", "no table of this name", 2, "result", "results"),
+        ("{{ figure('results') }}", "no figure of this name", 1, "results", None),
+        ("{{ cite('he2015') }}", "no such reference", 1, "he2015", "he2016"),
+        ("{{ accuracy|intervall }}", "No filter named", 1, None, "interval"),
+        ("{{ best.name|interval }}", "takes a quantity", 1, "<script>", None),
+        ("a\n{% if %}", "cannot be read", 2, None, None),
+        ("{{ clear }}", "cannot be printed", 1, "True", None),
+        ("{{ ''.__class__ }}", "does not exist", 1, "__class__", None),
+        ("{{ 1 // 0 }}", "cannot be rendered", 1, "ZeroDivisionError", None),
+        ("{% include 'nowhere' %}", "does not exist", 1, "nowhere", None),
+    ],
+)
+def test_mistakes_name_file_line_and_the_nearest_name(
+    tmp_path: Path, text: str, what: str, line: int, received: str | None, hint: str | None
+) -> None:
+    problem = problem_of(tmp_path, text)
+    assert what in problem.what
+    assert str(problem.where).endswith(f"activity-07.md.j2, line {line}")
+    assert received is None or received in str(problem.received)
+    assert hint is None or f"“{hint}”" in str(problem.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("See {{ table('results') }} here.", "inside a paragraph"),
+        ("{{ table('results') }} here.", "inside a paragraph"),
+        ("{{ table('results') }}\n\n{{ table('results') }}", "placed twice"),
+        ("## Too high", "too high"),
+        ("{{ ref('nothing') }}", "leads nowhere"),
+        ("{{ accuracy ~ ' x' }}", "joined to text"),
+    ],
+)
+def test_other_mistakes(tmp_path: Path, text: str, what: str) -> None:
+    assert what in problem_of(tmp_path, text).what
+
+
+def test_ambiguous_reference(tmp_path: Path) -> None:
+    with pytest.raises(TemplateProblem, match="ambiguous"):
+        assembled(tmp_path, "{{ ref('results') }}", key="introduction")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    (lab.templates / "commentary/es/activity-07.md.j2").unlink()
+    data = open_lab(store, "demo")
+    with pytest.raises(TemplateProblem, match=r"commentary.es.activity-x"):
+        key = SECTIONS[2].__class__("activity-x", 7, "2_1", "Contents", "training", build_evidence)
+        assemble(data, lab, Language("es"), sections=[key], references={})
+
+
+def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    lock = store.read_lab("demo")
+    for entry in lock["runs"]:
+        if entry["network"] == "vgg19" or entry["dataset"] == "digits":
+            entry |= {"run": None, "evaluation": None, "problem": "diverged at epoch 2\nmore"}
+    store.write_lab("demo", lock)
+    sections = (
+        *SECTIONS,
+        SECTIONS[2].__class__("activity-11", 11, "2_2", "Contents", "training", lambda d, t: Evidence()),
+    )
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=sections, references=REFERENCES)
+    assert document.section("activity-07").problems == (
+        "vgg19 no tiene aquí ninguna ejecución terminada: diverged at epoch 2",
+    )
+    last = document.section("activity-11")
+    assert last.problems[0].startswith("Ninguna red se ha entrenado")
+    assert last.pieces == ()
+    assert sum("clothes, vgg19: diverged" in text for text in document.missing) == 1
+    assert any(text.startswith("activity-11:") for text in document.missing)

@@ -1,0 +1,107 @@
+"""Evaluation records: predictions as every reader finds them, the chosen images, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+from training_toys import build, spec, toy
+
+from cnnlab.errors import DataError, StoreError
+from cnnlab.evaluation import predict
+from cnnlab.evaluation.exhibits import choose
+from cnnlab.evaluation.predict import evaluate, evaluation_id, load_model, read_spec
+from cnnlab.store import RunStore
+from cnnlab.training.fit import Trained, train_model
+from cnnlab.training.progress import QuietProgress
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+TABLE, SPLITS = toy()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Trained]:
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    with warnings.catch_warnings():  # marks do not reach fixtures of the module
+        warnings.filterwarnings("ignore", message="__array__ implementation")
+        run = train_model(
+            spec(), TABLE, SPLITS, store=store, budget_seconds=None, progress=QuietProgress(), build=build
+        )
+    return store, run
+
+
+def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_path):
+    store, (run, model, live) = trained
+    record = evaluate(run, TABLE, SPLITS, store=store, build=build)
+    arrays = record.arrays("predictions.npz")
+    assert record.id == evaluation_id(run.id) and record.id.startswith(run.id + "-")
+    assert record.manifest["splits"] == {"train": 90, "validation": 30, "test": 30}
+    for name in ("train", "validation", "test"):
+        ids = getattr(SPLITS, name)
+        direct = np.asarray(model(TABLE.images[ids].astype(np.float32), training=False))
+        stored = arrays[f"{name}_probabilities"]
+        assert stored.dtype == np.float16 and stored.shape == (len(ids), 3)
+        np.testing.assert_allclose(stored, direct, atol=1e-3)
+        np.testing.assert_array_equal(arrays[f"{name}_ids"], ids)
+        np.testing.assert_array_equal(arrays[f"{name}_labels"], TABLE.labels[ids])
+        assert record.manifest["correct"][name] == (stored.argmax(1) == TABLE.labels[ids]).sum()
+    assert record.manifest["correct"]["test"] >= 29
+    again = evaluate(run, TABLE, SPLITS, store=RunStore(tmp_path), predict=live)
+    for key, value in again.arrays("predictions.npz").items():
+        np.testing.assert_array_equal(value, arrays[key])
+
+
+def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
+    _, (run, model, _) = trained
+    assert read_spec(run).run_id(TABLE.fingerprint) == run.id
+    rebuilt = load_model(run, 3, build=build)
+    for mine, theirs in zip(rebuilt.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(mine.value.numpy(), theirs.value.numpy())
+
+
+def test_other_images_and_damaged_weights_are_refused(trained, tmp_path):
+    _, (run, _, _) = trained
+    other = dataclasses.replace(TABLE, fingerprint="cd" * 32)
+    with pytest.raises(DataError, match="not those that the run was trained on"):
+        evaluate(run, other, SPLITS, store=RunStore(tmp_path), build=build)
+    damaged = dataclasses.replace(run, folder=tmp_path)
+    for name in run.manifest["files"]:
+        (tmp_path / name).write_bytes((run.folder / name).read_bytes())
+    with (tmp_path / "weights.weights.h5").open("r+b") as handle:
+        handle.write(b"damaged")
+    with pytest.raises(StoreError, match="not what was published"):
+        evaluate(damaged, TABLE, SPLITS, store=RunStore(tmp_path / "store"), build=build)
+
+
+def test_many_classes_keep_the_largest_twenty(monkeypatch):
+    monkeypatch.setattr(predict, "MOST_CLASSES", 2)
+    monkeypatch.setattr(predict, "TOP", 2)
+    rows = np.array([[0.1, 0.2, 0.7], [0.5, 0.1, 0.4]], np.float32)
+    part = predict._predicted(lambda images, ids: rows, TABLE, np.array([3, 5]))
+    np.testing.assert_array_equal(part["classes"], [[2, 1], [0, 2]])
+    np.testing.assert_allclose(part["probabilities"], [[0.7, 0.2], [0.5, 0.4]], atol=1e-3)
+    np.testing.assert_array_equal(predict._top(part)[0], [2, 0])
+
+
+def test_exhibits_are_the_most_confident_right_and_wrong_ones():
+    labels = np.array([0] * 7 + [1] * 2)
+    predicted = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0])
+    confidence = np.array([0.5, 0.9, 0.8, 0.7, 0.6, 0.55, 0.95, 0.99, 0.51])
+    assert choose(predicted, confidence, labels, 2).tolist() == [1, 2, 3, 4, 6, 5, 7, 8]
+
+
+def test_exhibits_of_many_classes_are_of_the_five_worst_and_best():
+    labels = np.repeat(np.arange(30), 10)
+    wrong = np.tile(np.arange(10), 30) < np.repeat(np.arange(30) // 3, 10)
+    predicted = np.where(wrong, (labels + 1) % 30, labels)
+    confidence = np.linspace(0.2, 0.9, 300)
+    shown = choose(predicted, confidence, labels, 30)
+    mistakes = np.flatnonzero(wrong)[-12:][::-1]
+    assert len(set(shown.tolist())) == len(shown)
+    assert set(shown) >= set(mistakes)
+    grids = shown[: 5 * 8 + 5 * 4]
+    # Classes 27-29 have 9 mistakes of 10, 24-26 have 8: those are the worst; 0-2 have none, 3-5 one.
+    assert list(dict.fromkeys(labels[grids].tolist())) == [27, 28, 29, 24, 25, 4, 5, 0, 1, 2]

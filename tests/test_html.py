@@ -1,0 +1,203 @@
+"""The page: one file without requests, accessible structure, tables, galleries and listings as they are laid out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup, Tag
+from PIL import Image
+
+from cnnlab.errors import TemplateProblem
+from report.build import page
+from report.document import Document, assemble
+from report.html import png_uri, script_hash
+from report.language import Language
+from report.records import open_lab
+from tests.pages import CODE, HOSTILE, REFERENCES, SECTIONS, SUMMARY, write_lab
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("html")
+
+
+@pytest.fixture(scope="module")
+def text(folder: Path) -> str:
+    store, lab = write_lab(folder)
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    return page(document, lab, folder / "out", "screen")
+
+
+@pytest.fixture(scope="module")
+def dom(text: str) -> BeautifulSoup:
+    return BeautifulSoup(text, "html.parser")
+
+
+def one(dom: BeautifulSoup | Tag, selector: str) -> Tag:
+    found = dom.select(selector)
+    assert len(found) == 1, (selector, len(found))
+    return found[0]
+
+
+def test_it_asks_the_network_for_nothing(dom: BeautifulSoup, text: str) -> None:
+    assert dom.select("link, iframe, object, embed, base, script[src]") == []
+    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in dom.select("img"))
+    style = one(dom, "head style").get_text()
+    assert "@import" not in style
+    assert all(address.startswith("data:") for address in re.findall(r"url\(([^)]*)\)", style))
+    policy = str(one(dom, "meta[http-equiv='Content-Security-Policy']")["content"])
+    assert "default-src 'none'" in policy
+    assert f"'sha256-{script_hash(one(dom, 'script').get_text())}'" in policy
+    assert re.search(r"\son\w+=|\sstyle=", re.sub(r"<svg.*?</svg>", "", text, flags=re.S)) is None
+
+
+def test_it_stays_small(text: str) -> None:
+    assert len(text) < 700_000
+
+
+def test_structure(dom: BeautifulSoup) -> None:
+    assert one(dom, "html")["lang"] == "es"
+    assert one(dom, "head > title").get_text() == one(dom, "h1").get_text() == "A lab <1>"
+    levels = [int(heading.name[1]) for heading in dom.select("h1, h2, h3, h4")]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert one(dom, "#activity-07 > h3").get_text() == "Actividad 7 Contenido"
+    assert [h.get_text() for h in dom.select("h2.part")] == ["Parte 1: VGG-19", "Parte 2.1: Clothes"]
+    assert len(dom.select("main")) == len(dom.select("nav")) == 1
+
+
+def test_every_link_leads_somewhere_and_ids_are_unique(dom: BeautifulSoup) -> None:
+    ids = [str(element["id"]) for element in dom.select("[id]")]
+    assert len(ids) == len(set(ids))
+    inside = {str(a["href"])[1:] for a in dom.select("a[href^='#']")}
+    assert inside <= set(ids)
+    named = {run for q in dom.select("data.q[data-runs]") for run in str(q["data-runs"]).split()}
+    assert named
+    assert {f"record-{run}" for run in named} <= set(ids)
+
+
+def test_hostile_names_print_literally(dom: BeautifulSoup) -> None:
+    assert len(dom.select("script")) == 1
+    assert HOSTILE[0] in one(dom, "#activity-07-results").get_text()
+    assert HOSTILE[1] in one(dom, "#activity-07-results").get_text()
+    said = [tile.get_text() for tile in dom.select("#activity-07-mistakes .class")]
+    assert said == list(HOSTILE[:5])
+    assert f"Imagen de la clase {HOSTILE[0]}" == dom.select("#activity-07-mistakes img")[0]["alt"]
+
+
+def test_tables(dom: BeautifulSoup) -> None:
+    table = one(dom, "#activity-07-results table")
+    caption = " ".join(one(table, "caption").get_text().split())
+    assert caption == "Tabla 2. VGG-19 is second n = 1,000 test images ★ mejor valor de su columna."
+    assert [th.get_text() for th in table.select("thead th[scope=col]")] == ["Network", "Accuracy", "Loss", "Protocol"]
+    assert [th.get_text() for th in table.select("tbody th[scope=row]")] == ["VGG-19", HOSTILE[0], "ResNet-50"]
+    assert [strong.get_text() for strong in table.select("strong.best")] == ["1,500", "71,0\u00a0%", "71,0\u00a0%"]
+    assert [td.get_text() for td in table.select("td.num")][-1] == "12,250"
+    assert table.select("tbody tr")[1].select("td")[1].get_text() == "–"
+
+
+def test_decimals_are_padded_to_align(tmp_path: Path) -> None:
+    from report.evidence import Column, Quantity, Table
+    from report.html import table_view
+
+    store, lab = write_lab(tmp_path)
+    document: Document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=(), references={})
+    values = (0.5, 0.0125, 3.0)
+    rows = tuple({"a": f"{value}", "b": Quantity(value=value, unit="rate")} for value in values)
+    view = table_view(
+        Table(caption="", columns=(Column(key="a", head="A"), Column(key="b", head="B")), rows=rows), document, "print"
+    )
+    assert [(str(row[1].content), row[1].pad, row[1].point) for row in view.rows] == [
+        ("0,5", 3, False), ("0,0125", 0, False), ("3", 4, True),
+    ]  # fmt: skip
+
+
+def test_galleries(dom: BeautifulSoup) -> None:
+    tiles = dom.select("#activity-07-mistakes .tile")
+    assert [" ".join(str(c) for c in tile["class"]) for tile in tiles[:2]] == ["tile right", "tile wrong"]
+    assert [tile.select_one(".mark").get_text() for tile in tiles[:2]] == ["✓", "✗"]  # type: ignore[union-attr]
+    assert one(tiles[1], ".mark")["aria-label"] == "error"
+    assert one(tiles[1], ".taken").get_text() == f"→ {HOSTILE[0]}"
+    assert one(tiles[0], ".confidence").get_text() == "90,0\u00a0%"
+    assert "tiny" in one(tiles[0], "img")["class"]
+
+
+def test_images_are_embedded_losslessly(folder: Path) -> None:
+    from report.evidence import Exhibit
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    data = base64.b64decode(png_uri(Exhibit(pixels=pixels, label="x")).removeprefix("data:image/png;base64,"))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+
+
+def test_listings_show_all_of_code_and_output(dom: BeautifulSoup) -> None:
+    listing = one(dom, "#activity-07-block")
+    assert one(listing, "pre.code").get_text() == CODE
+    assert one(listing, "pre.output").get_text() == SUMMARY
+    assert "fit-100" in one(listing, "pre.output")["class"]
+
+
+def test_code_colours_are_legible() -> None:
+    css = (Path(__file__).parent.parent / "templates/style/screen.css").read_text()
+    light, dark = (re.findall(r"--k-\w+: (#[0-9a-f]{6})", part) for part in css.split("@media", 1)[0:2])
+    assert len(light) == 5
+    assert min(contrast(colour, "#f3f3f4") for colour in light) >= 4.5
+    assert min(contrast(colour, "#212327") for colour in dark[:5]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_bibliography_lists_what_is_cited_in_order(dom: BeautifulSoup) -> None:
+    items = dom.select("#bibliography li")
+    assert [item["id"] for item in items] == ["ref-vgg", "ref-he2016"]
+    assert "Deep residual learning <for> images" in items[1].get_text()
+    assert "Never cited" not in dom.get_text()
+
+
+def test_appendix_names_runs_versions_and_credits(dom: BeautifulSoup) -> None:
+    words = " ".join(one(dom, "#appendix").get_text().split())
+    facts = ("Test CPU, 2 núcleos, 24 GiB", "learning_rate = 0,02", "keras 3.15.1", "mixed_bfloat16", "1 min 2 s")
+    for expected in ("clothes-alexnet-s0-", "clothes credit (MIT)", "git abc1234", *facts):
+        assert expected in words.replace("\u00a0", " "), expected
+
+
+def test_generated_sections_say_so(dom: BeautifulSoup) -> None:
+    assert [review.parent["id"] for review in dom.select(".review") if review.parent] == ["introduction"]
+
+
+def test_the_labs_own_templates_win_and_their_mistakes_are_told(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    own = lab.templates / "activities" / "training.html.j2"
+    own.parent.mkdir(parents=True)
+    own.write_text("{% extends 'section.html.j2' %}{% block after %}<p class='mine'>mine</p>{% endblock %}")
+    assert (
+        one(BeautifulSoup(page(document, lab, tmp_path / "out", "screen"), "html.parser"), ".mine").get_text() == "mine"
+    )
+    own.write_text("\n{% block %}")
+    with pytest.raises(TemplateProblem, match="line 2"):
+        page(document, lab, tmp_path / "out", "screen")
+    own.write_text("{{ sectoin.key }}")
+    with pytest.raises(TemplateProblem, match="sectoin"):
+        page(document, lab, tmp_path / "out", "screen")
+
+
+def test_an_activity_without_a_template_is_a_problem(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    section = SECTIONS[0].__class__("introduction", None, None, "Contents", "nowhere", SECTIONS[0].answer)
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=[section], references=REFERENCES)
+    with pytest.raises(TemplateProblem, match="nowhere"):
+        page(document, lab, tmp_path / "out", "screen")

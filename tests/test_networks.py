@@ -1,0 +1,197 @@
+"""The networks: counts, seeds, adaptations, precision, and the errors for what they cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy as to_numpy
+
+from cnnlab.errors import LabError
+from cnnlab.networks import adaptations, build_network, head_layers
+from cnnlab.networks.layers import CentredPixels
+from cnnlab.registry import NETWORKS
+from cnnlab.spec import NetworkOptions
+
+# Keras's variables do not know the `copy` argument with which numpy 2.4 asks for an array.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(params=["float32", "mixed_bfloat16"])
+def policy(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy(before)
+
+
+def pixels(size: int, images: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (images, size, size, 3)).astype("float32")
+
+
+def codes(name: str, size: int, classes: int = 1000, **options: object) -> dict[str, tuple[str, str]]:
+    found = adaptations(name, image_size=size, classes=classes, options=NetworkOptions.model_validate(options))
+    return {item.code: (item.published, item.used) for item in found}
+
+
+def test_importing_the_package_imports_no_framework() -> None:
+    code = "import sys, cnnlab.networks; print('keras' in sys.modules, 'tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "parameters", "fixed"),
+    [
+        ("vgg19", 224, 143_667_240, 0),
+        ("resnet50", 224, 25_636_712, 53_120),
+        ("alexnet", 227, 60_965_224, 0),
+        ("alexnet", 224, 60_965_224, 0),
+    ],
+)
+def test_as_published_the_parameters_are_those_of_the_paper(name: str, size: int, parameters: int, fixed: int) -> None:
+    model = build_network(name, image_size=size, classes=1000, initialize=False)
+    assert model.count_params() == parameters
+    assert sum(int(np.prod(weight.shape)) for weight in model.non_trainable_weights) == fixed
+    assert adaptations(name, image_size=size, classes=1000) == []
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("vgg19", "VGG19"), ("resnet50", "ResNet50")])
+def test_layer_by_layer_equal_to_keras_applications(name: str, theirs: str) -> None:
+    reference = getattr(keras.applications, theirs)(weights=None)
+    model = build_network(name, image_size=224, classes=1000, initialize=False)
+    mine = [(x.name, [tuple(w.shape) for w in x.weights], tuple(x.output.shape)) for x in model.layers if x.weights]
+    assert mine == [
+        (x.name, [tuple(w.shape) for w in x.weights], tuple(x.output.shape)) for x in reference.layers if x.weights
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_trains_and_gives_float32_probabilities(name: str, policy: str) -> None:
+    model = build_network(name, image_size=32, classes=3)
+    model.compile(keras.optimizers.SGD(0.001), "sparse_categorical_crossentropy", jit_compile=False)
+    before = [to_numpy(weight) for weight in model.trainable_weights]
+    loss = model.train_on_batch(pixels(32, 4), np.array([0, 1, 2, 0]))
+    assert np.isfinite(loss)
+    idle = [w.path for w, old in zip(model.trainable_weights, before, strict=True) if np.array_equal(to_numpy(w), old)]
+    # Batch normalisation makes the biases before it idle: their gradient is zero up to rounding.
+    assert [path for path in idle if not path.endswith("bias")] == []
+    output = model.predict_on_batch(pixels(32))
+    assert output.dtype == np.float32 and output.shape == (2, 3)
+    np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_same_seed_gives_the_same_weights(name: str) -> None:
+    one, same, other = (build_network(name, image_size=16, classes=2, seed=seed) for seed in (7, 7, 8))
+    kernels = [i for i, weight in enumerate(one.weights) if weight.path.endswith("kernel")]
+    for i, weight in enumerate(one.weights):
+        np.testing.assert_array_equal(to_numpy(weight), to_numpy(same.weights[i]))
+    assert all(not np.array_equal(to_numpy(one.weights[i]), to_numpy(other.weights[i])) for i in kernels)
+    first = [to_numpy(one.weights[i]).ravel()[:8].tolist() for i in kernels]
+    assert len({tuple(values) for values in first}) == len(kernels)  # no two layers share their numbers
+
+
+def test_dropout_is_seeded() -> None:
+    runs = []
+    for _ in range(2):
+        model = build_network("alexnet", image_size=16, classes=2, seed=3)
+        runs.append(to_numpy(model(pixels(16), training=True)))
+    np.testing.assert_array_equal(runs[0], runs[1])
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_outputs_start_near_uniform_from_raw_pixels(name: str) -> None:
+    # In training mode: the moving averages of batch normalisation mean nothing yet.
+    output = to_numpy(build_network(name, image_size=32, classes=10)(pixels(32, 16), training=True))
+    assert -np.log(output.clip(1e-9)).mean() < 6  # ln 10 = 2.3; without the pixel scale VGG-19's is beyond 15
+
+
+@pytest.mark.parametrize("size", [16, 17, 31, 32, 63, 64, 84, 111, 112])
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_is_built_at_every_size(name: str, size: int) -> None:
+    model = build_network(name, image_size=size, classes=5, initialize=False)
+    assert model.output_shape == (None, 5)
+    stated = codes(name, size, 5)
+    assert stated["classes"] == ("1000", "5")
+    assert stated["input_size"][1] == f"{size}x{size}x3"
+    if "flatten" in stated:
+        values = np.prod([int(part) for part in stated["flatten"][1].split("x")])
+        assert model.get_layer("flatten").output.shape == (None, values)
+
+
+def test_adaptations_are_stated() -> None:
+    assert codes("vgg19", 224) == codes("alexnet", 227) == codes("alexnet", 224) == codes("resnet50", 224) == {}
+    assert codes("vgg19", 32) == {"input_size": ("224x224x3", "32x32x3"), "flatten": ("7x7x512", "1x1x512")}
+    assert codes("vgg19", 16)["last_pool"] == ("2x2/2", "none")
+    assert codes("alexnet", 32)["stem"] == ("11x11/4", "5x5/1")
+    assert codes("alexnet", 84)["stem"] == ("11x11/4", "7x7/2")
+    assert codes("alexnet", 84)["flatten"] == ("6x6x256", "4x4x256")
+    assert codes("resnet50", 32) == {"input_size": ("224x224x3", "32x32x3"), "stem": ("7x7/2", "3x3/1")}
+    assert codes("resnet50", 84) == {"input_size": ("224x224x3", "84x84x3"), "stem_pool": ("3x3/2", "none")}
+    assert "stem" not in codes("resnet50", 84, stem="published")
+    assert codes("vgg19", 224, batch_norm=True, dropout=0.3, dense_units=512) == {
+        "batch_norm": ("none", "after each convolution"),
+        "dropout": ("0.5", "0.3"),
+        "dense_units": ("4096", "512"),
+    }
+
+
+def test_the_stems_are_what_the_adaptations_say() -> None:
+    for size, kernel, strides, pooled in ((32, 3, 1, True), (84, 7, 2, False), (112, 7, 2, True)):
+        model = build_network("resnet50", image_size=size, classes=2, initialize=False)
+        stem = model.get_layer("conv1_conv")
+        assert (stem.kernel_size, stem.strides) == ((kernel,) * 2, (strides,) * 2)
+        assert ("pool1_pool" in [layer.name for layer in model.layers]) is pooled
+    for size, kernel, strides in ((32, 5, 1), (84, 7, 2), (112, 11, 4)):
+        stem = build_network("alexnet", image_size=size, classes=2, initialize=False).get_layer("conv1")
+        assert (stem.kernel_size, stem.strides) == ((kernel,) * 2, (strides,) * 2)
+
+
+def test_batch_norm_momentum_dropout_and_width_reach_the_layers() -> None:
+    options = NetworkOptions(batch_norm=True, dropout=0.25, dense_units=64)
+    model = build_network("vgg19", image_size=32, classes=2, options=options, batch_norm_momentum=0.9, initialize=False)
+    assert [layer.momentum for layer in model.layers if "_bn" in layer.name] == [0.9] * 16
+    assert model.get_layer("fc1").units == model.get_layer("fc2").units == 64
+    assert model.get_layer("fc1_dropout").rate == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options", "where"),
+    [
+        ("resnet50", 32, {"batch_norm": True}, "networks.resnet50.batch_norm"),
+        ("resnet50", 32, {"dense_units": 8}, "networks.resnet50.dense_units"),
+        ("alexnet", 32, {"batch_norm": True}, "networks.alexnet.batch_norm"),
+        ("alexnet", 32, {"stem": "published"}, "networks.alexnet.stem"),
+        ("vgg19", 32, {"stem": "small"}, "networks.vgg19.stem"),
+    ],
+)
+def test_options_that_a_network_lacks_are_refused(name: str, size: int, options: dict[str, object], where: str) -> None:
+    chosen = NetworkOptions.model_validate(options)
+    for call in (build_network, adaptations):
+        with pytest.raises(LabError, match="cannot be built with this option") as caught:
+            call(name, image_size=size, classes=2, options=chosen)
+        assert caught.value.where == where
+
+
+def test_an_unknown_network_is_an_error_with_a_suggestion() -> None:
+    with pytest.raises(LabError, match="no such network") as caught:
+        build_network("vgg18", image_size=32, classes=2)
+    assert caught.value.hint == "did you mean “vgg19”?"
+
+
+def test_head_layers_are_the_layers_with_weights_behind_the_base() -> None:
+    assert head_layers("vgg19") == ("fc1", "fc2", "predictions")
+    for name in NETWORKS:
+        weighted = [x.name for x in build_network(name, image_size=32, classes=2, initialize=False).layers if x.weights]
+        assert tuple(weighted[-len(head_layers(name)) :]) == head_layers(name)
+
+
+def test_pixels_are_centred_as_keras_applications_does() -> None:
+    images = pixels(8)
+    theirs = keras.applications.vgg19.preprocess_input(images.copy())
+    np.testing.assert_allclose(to_numpy(CentredPixels(reverse=True)(images)) * 64, theirs, atol=1e-4)

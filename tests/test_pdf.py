@@ -1,0 +1,162 @@
+"""The PDF: tagged, named, bookmarked, whole; made without warnings and without leaving the page."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from cnnlab.errors import TemplateProblem
+from report import pdf
+from report.build import page
+from report.document import assemble
+from report.language import Language
+from report.records import open_lab
+from tests.pages import REFERENCES, SECTIONS, write_lab
+
+
+class Heard(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[PdfReader, list[str]]:
+    folder = tmp_path_factory.mktemp("pdf")
+    store, lab = write_lab(folder)
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    heard = Heard()
+    logging.getLogger("weasyprint").addHandler(heard)
+    try:
+        (folder / "report.pdf").write_bytes(pdf.render_pdf(page(document, lab, folder / "out", "print")).content)
+    finally:
+        logging.getLogger("weasyprint").removeHandler(heard)
+    return PdfReader(folder / "report.pdf"), heard.messages
+
+
+@pytest.fixture(scope="module")
+def reader(made: tuple[PdfReader, list[str]]) -> PdfReader:
+    return made[0]
+
+
+def root(reader: PdfReader) -> Any:
+    return reader.trailer["/Root"]
+
+
+def test_nothing_is_logged(made: tuple[PdfReader, list[str]]) -> None:
+    assert made[1] == []
+
+
+def test_it_is_tagged_titled_and_in_its_language(reader: PdfReader) -> None:
+    assert root(reader)["/MarkInfo"]["/Marked"]
+    assert root(reader)["/Lang"] == "es"
+    assert root(reader)["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert reader.metadata is not None
+    assert reader.metadata.title == "A lab <1>"
+    assert "pdfuaid:part" in root(reader)["/Metadata"].get_data().decode()
+
+
+def tags(element: Any, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    element = element.get_object() if hasattr(element, "get_object") else element
+    if isinstance(element, dict) and "/S" in element:
+        found.append((str(element["/S"]), element))
+    kids = element.get("/K", []) if isinstance(element, dict) else []
+    kids = kids.get_object() if hasattr(kids, "get_object") else kids
+    for kid in kids if isinstance(kids, list) else [kids]:
+        tags(kid, found)
+    return found
+
+
+def test_structure_has_headings_tables_and_described_figures(reader: PdfReader) -> None:
+    found = tags(root(reader)["/StructTreeRoot"], [])
+    kinds = [kind for kind, _ in found]
+    assert {"/H1", "/H2", "/H3", "/P", "/Table", "/TH", "/TD", "/Figure", "/Link", "/Caption"} <= set(kinds)
+    assert all(str(element.get("/Alt", "")).strip() for kind, element in found if kind == "/Figure")
+
+
+def test_outline_follows_the_parts_and_activities(reader: PdfReader) -> None:
+    flat = [entry.title for entry in reader.outline if not isinstance(entry, list)]
+    groups = [entry for entry in reader.outline if isinstance(entry, list)]
+    nested = [[item.title for item in group if not isinstance(item, list)] for group in groups]
+    assert flat[:3] == ["Contenido", "Parte 1: VGG-19", "Parte 2.1: Clothes"]
+    assert nested[:2] == [["Actividad 1: Contenido"], ["Actividad 7: Contenido"]]
+
+
+def test_pages_are_numbered_and_name_their_activity(reader: PdfReader) -> None:
+    texts = [sheet.extract_text() for sheet in reader.pages]
+    count = len(texts)
+    assert all(f"página {number} de {count}" in text for number, text in enumerate(texts, 1))
+    assert any("Actividad 7: Contenido" in text for text in texts)
+
+
+def test_contents_give_page_numbers(reader: PdfReader) -> None:
+    first = reader.pages[0].extract_text()
+    assert "Bibliografía" in first
+    assert first.count(".....") >= 4 or first.count(". . .") >= 4
+
+
+def test_code_is_whole_and_inside_the_page(reader: PdfReader) -> None:
+    text = "".join("".join(sheet.extract_text() for sheet in reader.pages).split())
+    assert 'padding="same",name="block1_conv1"))' in text
+    for sheet in reader.pages:
+        starts: list[float] = []
+
+        def note(words: str, cm: Any, tm: Any, font: Any, size: Any, starts: list[float] = starts) -> None:
+            if words.strip() and font and "Code" in str(font["/BaseFont"]):
+                starts.append(tm[4] * cm[0] + tm[5] * cm[2] + cm[4])
+
+        sheet.extract_text(visitor_text=note)
+        assert all(50 < x < float(sheet.mediabox.width) - 60 for x in starts)
+
+
+def test_fonts_are_embedded(reader: PdfReader) -> None:
+    names = set()
+    for sheet in reader.pages:
+        for font in sheet["/Resources"].get("/Font", {}).values():
+            described = font.get_object()
+            described = described["/DescendantFonts"][0].get_object() if "/DescendantFonts" in described else described
+            descriptor = described["/FontDescriptor"].get_object()
+            assert any(key in descriptor for key in ("/FontFile", "/FontFile2", "/FontFile3")), described["/BaseFont"]
+            names.add(str(described["/BaseFont"]).partition("+")[2])
+    assert any("Serif" in name for name in names)
+    assert any("Code" in name for name in names)
+
+
+def test_figures_are_vectors(reader: PdfReader) -> None:
+    images = [image for sheet in reader.pages for image in sheet.images]
+    assert {(image.image.width, image.image.height) for image in images if image.image} <= {(32, 32)}
+
+
+@pytest.mark.parametrize("address", ["https://example.org/x.png", "file:///etc/hostname", "http://127.0.0.1/x"])
+def test_nothing_outside_the_page_is_fetched(address: str) -> None:
+    with pytest.raises(TemplateProblem, match="outside itself"):
+        pdf.render_pdf(f"<html lang=en><title>t</title><img alt=x src='{address}'>")
+
+
+def test_warnings_are_errors() -> None:
+    with pytest.raises(TemplateProblem, match="without 1 warnings"):
+        pdf.render_pdf("<html lang=en><title>t</title><style>p { no-such-property: 1 }</style><p>x")
+
+
+def test_characters_without_a_font_are_told() -> None:
+    made = pdf.render_pdf("<html lang=en><title>t</title><p>a \U0010fffd b \U0010fffd")
+    assert made.content.startswith(b"%PDF-")
+    assert made.unshown == "\U0010fffd"
+    assert "Install one" in str(made.problem)
+    assert pdf.Pdf(b"", "").problem is None
+
+
+def test_missing_pango_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pdf.pango_problem() is None
+    monkeypatch.setattr(pdf, "_loads", lambda file: "pango" not in file)
+    problem = pdf.pango_problem()
+    assert problem is not None
+    assert "lacks pango-1.0, pangoft2-1.0 (Pango)" in problem
+    for line in ("apt-get install libpango-1.0-0", "dnf install pango", "brew install pango"):
+        assert line in problem

@@ -1,0 +1,259 @@
+"""Schedule, optimiser, batches, history, precision and plan: each by its numbers."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+from training_toys import SIZE, build
+
+from cnnlab.spec import EarlyStopping, Recipe
+from cnnlab.training import hardware, precision
+from cnnlab.training.batches import augmented, measured_sample, prefetched, steps_per_epoch, training_batches
+from cnnlab.training.budget import Pace, make_plan
+from cnnlab.training.history import COLUMNS, EpochRow, improves, measure, to_csv
+from cnnlab.training.loop import Trainer
+from cnnlab.training.model import batch_norm_momentum, freeze_base
+from cnnlab.training.optimizer import make_optimizer
+from cnnlab.training.progress import LineProgress, duration, open_progress
+from cnnlab.training.schedule import Schedule, learning_rate
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (10, SIZE, SIZE, 3), dtype=np.uint8)
+LABELS = (np.arange(10) % 3).astype(np.int32)
+
+
+def row(epoch: int, **values: float) -> EpochRow:
+    return EpochRow(**{**dict.fromkeys(COLUMNS, 0.0), "epoch": epoch, **values})
+
+
+def test_schedule_rises_linearly_and_falls_as_a_cosine():
+    recipe = Recipe(learning_rate=0.1, warmup=0.2)
+    rates = learning_rate(np.arange(20), recipe, 20)
+    np.testing.assert_allclose(rates[:5], [0.02, 0.04, 0.06, 0.08, 0.1])
+    assert rates[12] == pytest.approx(0.05)
+    assert 0 < rates[19] == pytest.approx(0.05 * (1 + math.cos(math.pi * 15 / 16)))
+    assert learning_rate(20, recipe, 20) == 0
+    constant = learning_rate(np.arange(20), recipe.model_copy(update={"schedule": "constant"}), 20)
+    np.testing.assert_allclose(constant[[0, 4, 19]], [0.02, 0.1, 0.1])
+    assert learning_rate(0, Recipe(learning_rate=0.1, warmup=0.9), 1) == 0.1
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+@pytest.mark.parametrize(("warmup", "steps"), [(0.0, 7), (0.15, 40), (0.9, 1)])
+def test_schedule_in_the_graph_is_the_same(schedule, warmup, steps):
+    recipe = Recipe(learning_rate=0.3, warmup=warmup, schedule=schedule)
+    inside = [float(Schedule(recipe, steps)(step)) for step in range(steps)]
+    np.testing.assert_allclose(inside, learning_rate(np.arange(steps), recipe, steps), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_decay_shrinks_kernels_alone(name):
+    """Without a gradient a step only decays: kernels by rate · decay, nothing else."""
+    recipe = Recipe(optimizer=name, learning_rate=0.5, weight_decay=0.1, warmup=0, schedule="constant")
+    model = build("toy", image_size=SIZE, classes=3)
+    before = {v.path: v.value.numpy().copy() + 1 for v in model.trainable_variables}
+    for variable in model.trainable_variables:
+        variable.assign(before[variable.path])
+    optimizer = make_optimizer(recipe, model, 10, policy="float32")
+    optimizer.apply([np.zeros(v.shape, np.float32) for v in model.trainable_variables], model.trainable_variables)
+    for variable in model.trainable_variables:
+        factor = 0.95 if variable.path.endswith("kernel") else 1.0
+        np.testing.assert_allclose(variable.value.numpy(), before[variable.path] * factor, rtol=1e-6)
+    assert sum(path.endswith("kernel") for path in before) == 2
+
+
+def test_gradients_are_clipped_by_their_global_norm():
+    recipe = Recipe(learning_rate=1.0, momentum=0.0, warmup=0, schedule="constant", gradient_clip=0.5)
+    model = build("toy", image_size=SIZE, classes=3)
+    before = [v.value.numpy().copy() for v in model.trainable_variables]
+    optimizer = make_optimizer(recipe, model, 10, policy="float32")
+    optimizer.apply([np.full(v.shape, 3, np.float32) for v in model.trainable_variables], model.trainable_variables)
+    moved = [v.value.numpy() - b for v, b in zip(model.trainable_variables, before, strict=True)]
+    assert math.sqrt(sum(float((m**2).sum()) for m in moved)) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_step_loss_is_the_smoothed_cross_entropy_and_moves_against_its_gradient():
+    recipe = Recipe(label_smoothing=0.3, learning_rate=0.01, warmup=0)
+    model = build("toy", image_size=SIZE, classes=3)
+    model.layers[-2].rate = 0.0
+    trainer = Trainer(model, make_optimizer(recipe, model, 10, policy="float32"), recipe)
+    p = np.asarray(model(IMAGES.astype(np.float32), training=True), np.float64)
+    targets = np.eye(3)[LABELS] * 0.7 + 0.1
+    losses = [trainer.step(IMAGES, LABELS) for _ in range(5)]
+    assert losses[0] == pytest.approx(-(targets * np.log(p)).sum(1).mean(), rel=1e-4)
+    assert losses[-1] < losses[0]
+
+
+def test_half_precision_trains_with_float32_variables():
+    recipe = Recipe(learning_rate=0.01)
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        with precision.dtype_policy(policy):
+            model = build("toy", image_size=SIZE, classes=3)
+        trainer = Trainer(model, make_optimizer(recipe, model, 10, policy=policy), recipe)
+        assert np.isfinite([trainer.step(IMAGES, LABELS) for _ in range(3)]).all()
+        assert {str(w.dtype) for w in trainer.weights()} == {"float32"}
+        assert trainer.predict(IMAGES, np.arange(10)).dtype == np.float32
+
+
+def test_dropout_of_an_epoch_depends_on_seed_and_epoch_alone():
+    recipe = Recipe(learning_rate=0.01)
+    model = build("toy", image_size=SIZE, classes=3)
+    trainer = Trainer(model, make_optimizer(recipe, model, 10, policy="float32"), recipe)
+    start = trainer.state()
+
+    def first_loss(seed: int, epoch: int) -> float:
+        trainer.restore(start)
+        trainer.seed_epoch(seed, epoch)
+        return trainer.step(IMAGES, LABELS)
+
+    assert first_loss(0, 1) == first_loss(0, 1)
+    assert len({first_loss(0, 0), first_loss(0, 1), first_loss(1, 0)}) == 3
+
+
+def test_frozen_layers_keep_weights_and_statistics():
+    model = build("toy", image_size=SIZE, classes=3)
+    freeze_base(model)
+    recipe = Recipe(learning_rate=0.1)
+    trainer = Trainer(model, make_optimizer(recipe, model, 10, policy="float32"), recipe)
+    before = trainer.weights()
+    trainer.step(IMAGES, LABELS)
+    changed = [
+        v.path.split("/", 1)[1] for v, b in zip(model.weights, before, strict=True) if (v.value.numpy() != b).any()
+    ]
+    assert changed == ["classifier/kernel", "classifier/bias"]
+
+
+def test_batches_cover_the_rows_once_and_depend_on_seed_and_epoch():
+    def epoch(seed=0, epoch=0, augmentation=("crop", "flip")):
+        return list(
+            training_batches(
+                IMAGES, np.arange(10), np.arange(10), batch_size=4, augmentation=augmentation, seed=seed, epoch=epoch
+            )
+        )
+
+    plain = epoch(augmentation=())
+    assert [len(labels) for _, labels in plain] == [4, 4]
+    assert len({int(label) for _, labels in plain for label in labels}) == 8
+    for images, labels in plain:
+        np.testing.assert_array_equal(images, IMAGES[labels])
+    for again, once in zip(epoch(), epoch(), strict=True):
+        np.testing.assert_array_equal(again[0], once[0])
+    assert not np.array_equal(epoch()[0][1], epoch(epoch=1)[0][1])
+    assert not np.array_equal(epoch()[0][1], epoch(seed=1)[0][1])
+    assert (steps_per_epoch(10, 4), steps_per_epoch(3, 4), steps_per_epoch(8, 4)) == (2, 1, 2)
+
+
+def test_augmentation_is_a_mirrored_crop_of_the_reflected_image():
+    """Every augmented image is found among all crops, plain or mirrored, of the image padded by an eighth."""
+    made = augmented(IMAGES, np.arange(10), frozenset({"flip", "crop"}), np.random.default_rng(1))
+    assert made.dtype == np.uint8 and made.shape == IMAGES.shape
+    found = set()
+    for image, original in zip(made, IMAGES, strict=True):
+        padded = np.pad(original, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+        crops = [(y, x, f) for y in range(5) for x in range(5) for f in (1, -1)]
+        match = [c for c in crops if (padded[c[0] : c[0] + SIZE, c[1] : c[1] + SIZE][:, :: c[2]] == image).all()]
+        assert len(match) == 1
+        found.add(match[0])
+    assert len(found) > 5
+    flips = augmented(IMAGES, np.zeros(10, int), frozenset({"flip"}), np.random.default_rng(0))
+    assert {bytes(f) for f in flips} == {bytes(IMAGES[0]), bytes(np.ascontiguousarray(IMAGES[0][:, ::-1]))}
+
+
+def test_prefetching_changes_nothing_and_passes_errors_on():
+    def broken():
+        yield IMAGES, LABELS
+        raise OSError("the disk is gone")
+
+    assert [int(a[0]) for a, _ in prefetched((np.array([i]), np.array([i])) for i in range(5))] == list(range(5))
+    batches = prefetched(broken())
+    next(batches)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(batches)
+
+
+def test_measured_sample_is_fixed_and_inside_the_training_set():
+    train = np.arange(100, 200)
+    sample = measured_sample(train, 20, seed=3)
+    assert len(set(sample)) == 20 and set(sample) <= set(train) and (np.diff(sample) > 0).all()
+    np.testing.assert_array_equal(sample, measured_sample(train, 20, seed=3))
+    np.testing.assert_array_equal(measured_sample(train, 500, seed=3), train)
+
+
+def test_measure_against_hand_computed_values():
+    loss, accuracy = measure(np.array([[0.5, 0.5], [0.0, 1.0]], np.float32), np.array([1, 0]))
+    assert loss == pytest.approx((math.log(2) - math.log(1e-7)) / 2)
+    assert accuracy == 0.0
+    assert math.isnan(measure(np.array([[math.nan, 0.5]], np.float32), np.array([0]))[0])
+
+
+def test_the_better_epoch_is_kept_and_ties_keep_the_earlier():
+    loss, accuracy = EarlyStopping(min_delta=0.1), EarlyStopping(monitor="val_accuracy")
+    assert improves(row(1), None, loss)
+    assert not improves(row(2, val_loss=0.95), row(1, val_loss=1.0), loss)
+    assert improves(row(2, val_loss=0.85), row(1, val_loss=1.0), loss)
+    assert not improves(row(2, val_accuracy=0.5), row(1, val_accuracy=0.5), accuracy)
+    assert improves(row(2, val_accuracy=0.6), row(1, val_accuracy=0.5), accuracy)
+    assert improves(row(2, val_loss=9), row(1, val_loss=1), None)
+
+
+def test_history_has_the_agreed_columns_and_reads_back():
+    text = to_csv([row(1, loss=1 / 3)])
+    header, values = text.splitlines()
+    assert header == ("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,images_per_second,running_loss")
+    assert float(values.split(",")[1]) == 1 / 3
+
+
+@pytest.mark.parametrize(
+    ("steps", "momentum"), [(10, 0.5), (25, 0.6), (100, 0.9), (199, 0.9), (200, 0.95), (230, 0.95), (1000, 0.99)]
+)
+def test_batch_norm_momentum_fits_the_length_of_training(steps, momentum):
+    assert batch_norm_momentum(steps) == momentum
+
+
+@pytest.mark.parametrize(
+    ("gpu", "units", "expected"),
+    [
+        (None, ("amx_bf16", "avx512_bf16"), ("mixed_bfloat16", "cpu-native:amx_bf16,avx512_bf16", True)),
+        (None, (), ("float32", "cpu-emulated", False)),
+        (("A100", 8.0), (), ("mixed_bfloat16", "gpu-compute:8.0", True)),
+        (("T4", 7.5), (), ("mixed_float16", "gpu-compute:7.5", True)),
+        (("K80", 3.7), (), ("float32", "gpu-compute:3.7", True)),
+        (("METAL", None), (), ("float32", "gpu-unknown:METAL", True)),
+    ],
+)
+def test_automatic_precision_looks_at_the_machine(monkeypatch, gpu, units, expected):
+    monkeypatch.setattr(hardware, "accelerator", lambda: gpu)
+    monkeypatch.setattr(hardware, "bfloat16_units", lambda: units)
+    assert precision.resolve("auto") == expected
+    assert precision.resolve("float32")[:2] == ("float32", "requested")
+
+
+def test_plan_takes_epochs_away_until_it_fits():
+    parts = {"epochs": 10, "steps": 7, "pace": Pace(5.0, 2.0), "fixed_seconds": 3.0}
+    free = make_plan(**parts, budget_seconds=None)
+    assert (free.epochs_planned, free.predicted_seconds, free.shortened, free.fits) == (10, 53.0, False, True)
+    short = make_plan(**parts, budget_seconds=29.0)
+    assert (short.epochs_planned, short.predicted_seconds, short.shortened, short.fits) == (4, 25.0, True, True)
+    none = make_plan(**parts, budget_seconds=4.0)
+    assert (none.epochs_planned, none.predicted_seconds, none.shortened, none.fits) == (1, 10.0, True, False)
+
+
+def test_lines_say_where_the_training_stands():
+    stream = io.StringIO()
+    lines = open_progress(stream)
+    assert isinstance(lines, LineProgress)
+    lines.begin("vgg19", "toy", epochs=2, steps=3)
+    lines.epoch(row(2, accuracy=0.5, val_accuracy=0.25, images_per_second=120))
+    assert "vgg19 on toy: epoch 2/2, loss 0.0000, accuracy 0.500" in stream.getvalue()
+    assert "120 images/s, 0 s left" in stream.getvalue() and "\x1b" not in stream.getvalue()
+    assert [duration(s) for s in (42.4, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]
+
+
+def test_the_manifest_knows_the_machine():
+    found = hardware.hardware()
+    assert set(found) == {"cpu", "cores", "memory_gib", "accelerator", "bfloat16"}
+    assert found["cores"] >= 1 and found["memory_gib"] > 0
+    assert hardware.versions()["keras"].startswith("3.")

@@ -1,0 +1,134 @@
+"""Weight files of `keras.applications`, made locally with random numbers in the legacy format that it publishes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy as to_numpy
+
+from cnnlab.errors import CnnlabError, LabError
+from cnnlab.networks import build_network
+from cnnlab.networks.weights import load_weights
+from cnnlab.spec import NetworkOptions
+
+# Keras's variables do not know the `copy` argument with which numpy 2.4 asks for an array.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PUBLISHED_STEM = NetworkOptions(stem="published")
+
+
+def pixels(size: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype("float32")
+
+
+def save_legacy(model: keras.Model, path: Path) -> None:
+    """Write weights as in the files of `keras.applications`: Keras 3 still does inside a whole model in HDF5."""
+    whole = path.with_name("whole.h5")
+    model.save(whole)
+    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+        for layer in source["model_weights"]:
+            source.copy(f"model_weights/{layer}", target)
+        target.attrs.update(source["model_weights"].attrs)
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path]:
+    reference = keras.applications.VGG19(weights=None, include_top=False, input_shape=(32, 32, 3))
+    path = tmp_path_factory.mktemp("vgg") / "notop.h5"
+    save_legacy(reference, path)
+    return reference, path
+
+
+def test_vgg19_without_top_computes_what_keras_applications_computes(vgg: tuple[keras.Model, Path]) -> None:
+    reference, path = vgg
+    model = build_network("vgg19", image_size=32, classes=4)
+    head = to_numpy(model.get_layer("fc1").kernel)
+    loaded = load_weights(model, "vgg19", str(path))
+    assert loaded.head is False and loaded.layers[0] == "block1_conv1" and len(loaded.layers) == 16
+    np.testing.assert_array_equal(to_numpy(model.get_layer("fc1").kernel), head)
+    base = keras.Model(model.inputs, model.get_layer("block5_pool").output)
+    expected = reference.predict_on_batch(keras.applications.vgg19.preprocess_input(pixels(32)))
+    np.testing.assert_allclose(base.predict_on_batch(pixels(32)), expected, rtol=1e-3, atol=1e-4 * expected.max())
+
+
+def test_resnet50_with_top_computes_what_keras_applications_computes(tmp_path: Path) -> None:
+    reference = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3), classes=7)
+    for layer in reference.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):  # else the idle statistics would hide a mistake
+            layer.moving_mean.assign(np.linspace(-0.1, 0.1, layer.moving_mean.shape[0]))
+            layer.moving_variance.assign(np.linspace(0.5, 2, layer.moving_variance.shape[0]))
+    path = tmp_path / "top.h5"
+    save_legacy(reference, path)
+    expected = reference.predict_on_batch(keras.applications.resnet50.preprocess_input(pixels(64)))
+    assert expected.std() > 1e-4
+    for fused in (False, True):
+        model = build_network("resnet50", image_size=64, classes=7, options=PUBLISHED_STEM, fused_batch_norm=fused)
+        assert load_weights(model, "resnet50", str(path)).head is True
+        np.testing.assert_allclose(model.predict_on_batch(pixels(64)), expected, rtol=1e-3, atol=1e-5)
+    assert load_weights(model, "resnet50", str(path.with_name("whole.h5"))).head is True  # a whole model's file too
+    other = build_network("resnet50", image_size=64, classes=8, options=PUBLISHED_STEM)
+    loaded = load_weights(other, "resnet50", str(path))
+    assert loaded.head is False and len(loaded.layers) == 106
+    plain = build_network("resnet50", image_size=64, classes=7, options=PUBLISHED_STEM)
+    plain.load_weights(path)  # Keras's own loader matches by order: names and order are theirs
+    np.testing.assert_array_equal(
+        to_numpy(plain.get_layer("conv5_block3_3_conv").kernel),
+        to_numpy(reference.get_layer("conv5_block3_3_conv").kernel),
+    )
+
+
+def test_what_does_not_fit_is_refused_with_the_layer(vgg: tuple[keras.Model, Path]) -> None:
+    _, path = vgg
+    model = build_network("vgg19", image_size=32, classes=2, options=NetworkOptions(batch_norm=True))
+    with pytest.raises(CnnlabError, match=r"does not fit vgg19[\s\S]*block1_bn1: missing"):
+        load_weights(model, "vgg19", str(path))
+    resnet = build_network("resnet50", image_size=32, classes=2)
+    with pytest.raises(CnnlabError, match=r"conv1_conv: missing"):
+        load_weights(resnet, "resnet50", str(path))
+
+
+def test_unreadable_files_and_alexnet_are_refused(tmp_path: Path) -> None:
+    model = build_network("vgg19", image_size=32, classes=2)
+    wrong = tmp_path / "wrong.h5"
+    wrong.write_text("not HDF5")
+    native = tmp_path / "native.weights.h5"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save_weights(native)
+    for path in (tmp_path / "absent.h5", wrong, native):
+        with pytest.raises(CnnlabError, match="cannot be read"):
+            load_weights(model, "vgg19", str(path))
+    alexnet = build_network("alexnet", image_size=32, classes=2)
+    with pytest.raises(LabError, match="no pre-trained weights for alexnet"):
+        load_weights(alexnet, "alexnet", "imagenet")
+
+
+def test_imagenet_weights_come_from_keras_with_their_hash(
+    vgg: tuple[keras.Model, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {}
+
+    def get_file(name: str, url: str, **rest: str) -> str:
+        asked.update(name=name, url=url, **rest)
+        return str(vgg[1])
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    load_weights(build_network("vgg19", image_size=32, classes=2), "vgg19", "imagenet")
+    assert asked == {
+        "name": "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "url": "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "cache_subdir": "models",
+        "file_hash": "253f8cb515780f3b799900260a226db6",
+    }
+
+
+def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_file(*_: str, **__: str) -> str:
+        raise Exception("URL fetch failure: no route to host")  # noqa: TRY002 - as Keras does
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    with pytest.raises(CnnlabError, match=r"cannot be fetched[\s\S]*no route to host[\s\S]*give its path"):
+        load_weights(build_network("vgg19", image_size=32, classes=2), "vgg19", "imagenet")
