@@ -29,6 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+ALL_FORMATS = ",".join(FORMATS)
+
 LabName = Annotated[str, typer.Argument(metavar="LAB", help="The name of a shipped lab, or the path of a lab file.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="Apply the overrides of this [profiles] table.")]
 Overrides = Annotated[
@@ -47,7 +49,7 @@ def run(
     overrides: Overrides = None,
     runs: Runs = None,
     out: Out = None,
-    formats: Formats = ",".join(FORMATS),
+    formats: Formats = ALL_FORMATS,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
@@ -74,7 +76,7 @@ def report(
     overrides: Overrides = None,
     runs: Runs = None,
     out: Out = None,
-    formats: Formats = ",".join(FORMATS),
+    formats: Formats = ALL_FORMATS,
 ) -> None:
     """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
     from cnnlab.pipeline import render_lab

@@ -33,5 +33,6 @@ NETWORKS = {
 READERS = {
     "fashion-mnist": "cnnlab.datasets.fashion_mnist",
     "mnist-5k": "cnnlab.datasets.mnist_5k",
+    "digits-8x8": "cnnlab.datasets.digits_8x8",
     "folder": "cnnlab.datasets.folder",
 }

@@ -1,0 +1,176 @@
+"""Reader `fashion-mnist`: 60,000 training and 10,000 test images of clothing, found on this machine or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cnnlab.datasets.cache import cached_table, stamp
+from cnnlab.datasets.fetch import download, from_debian, store
+from cnnlab.datasets.idx import parse_idx
+from cnnlab.datasets.packaged import gunzip_checked
+from cnnlab.datasets.pictures import Pictures, Report, pictures_in_array
+from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable
+from cnnlab.errors import DataError
+from cnnlab.spec import DatasetSpec
+
+BASE_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+"""Where `keras.datasets.fashion_mnist` downloads from."""
+
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+
+SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+"""Of the uncompressed files: Debian's are compressed anew, so that the archives themselves differ."""
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+
+def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
+    """The 70,000 images with their official division, from the first source that has them.
+
+    The sources, in order: `spec.path` when given (then no other is tried), `<data_dir>/fashion-mnist/`, Debian's
+    folder, the download that Keras uses, Debian's package without installing it. What is fetched is kept in the data
+    folder.
+
+    Raises:
+        DataError: no source has them; the message says what each one answered.
+    """
+    own = data_dir / "fashion-mnist"
+
+    def in_folder(folder: Path, source: str) -> ImageTable:
+        return _in_folder(folder, source, spec, data_dir, report_progress)
+
+    def fetched(fetch: Callable[[Path], None], source: str) -> ImageTable:
+        store(own, fetch, check=_check_files)
+        return in_folder(own, source)
+
+    if spec.path is not None:
+        return in_folder(spec.path, "files given by the lab")
+    names = [f"{name}.gz" for name in SHA256]
+    attempts: list[tuple[str, Callable[[], ImageTable]]] = [
+        (f"the data folder {own}", lambda: in_folder(own, "the data folder")),
+        (f"Debian's folder {DEBIAN_FOLDER}", lambda: in_folder(DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}")),
+        (
+            f"the download from {BASE_URL}",
+            lambda: fetched(lambda to: download(BASE_URL, names, to, report_progress), f"downloaded from {BASE_URL}"),
+        ),
+        (
+            f"Debian's package {DEBIAN_PACKAGE}",
+            lambda: fetched(
+                lambda to: from_debian(DEBIAN_PACKAGE, DEBIAN_FOLDER, names, to, report_progress),
+                f"Debian's package {DEBIAN_PACKAGE}",
+            ),
+        ),
+    ]
+    return _first_that_works(attempts, own, report_progress)
+
+
+class _Absent(DataError):
+    """A place simply does not have the files: worth a line in the final error, not one on the screen."""
+
+
+def _first_that_works(
+    attempts: list[tuple[str, Callable[[], ImageTable]]], own: Path, report_progress: Report
+) -> ImageTable:
+    answers = []
+    for place, attempt in attempts:
+        try:
+            return attempt()
+        except DataError as problem:
+            answer = _in_one_line(problem)
+            answers.append(f"{place}: {answer}")
+            if not isinstance(problem, _Absent):
+                report_progress(f"{place} did not serve: {answer}")
+    raise DataError(
+        "Fashion-MNIST could neither be found on this machine nor fetched",
+        where=own,
+        received="".join(f"\n    - {answer}" for answer in answers),
+        expected="one of these places to have its four IDX files",
+        hint="run it again with a network, put the four files into that folder, "
+        "or use data that needs nothing but pip packages: make report LAB=offline",
+    )
+
+
+def _in_one_line(problem: DataError) -> str:
+    parts = [problem.what, *(str(part) for part in (problem.where, problem.received) if part is not None)]
+    return ", ".join(" ".join(part.split()) for part in parts)
+
+
+def _in_folder(folder: Path, source: str, spec: DatasetSpec, data_dir: Path, report: Report) -> ImageTable:
+    paths = _find_files(folder)
+    return cached_table(
+        spec,
+        [stamp(path) for path in paths.values()],
+        lambda: _read(paths, folder, source),
+        data_dir=data_dir,
+        report_progress=report,
+    )
+
+
+def _find_files(folder: Path) -> dict[str, Path]:
+    """The four files by name; `.gz` wins, because that is what fetching replaces."""
+    paths = {}
+    for name in SHA256:
+        dotted = name.replace("-idx", ".idx")
+        candidates = [folder / spelling for spelling in (f"{name}.gz", name, f"{dotted}.gz", dotted)]
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None:
+            raise _Absent(
+                "a file of Fashion-MNIST is not there",
+                where=folder,
+                received=f"no {name}.gz",
+                expected=", ".join(SHA256),
+            )
+        paths[name] = found
+    return paths
+
+
+def _check_files(folder: Path) -> None:
+    for name, path in _find_files(folder).items():
+        gunzip_checked(path, SHA256[name])
+
+
+def _read(paths: dict[str, Path], folder: Path, source: str) -> Pictures:
+    parts = {}
+    for name, path in paths.items():
+        parts[name] = parse_idx(gunzip_checked(path, SHA256[name]), path, dimensions=3 if "images" in name else 1)
+    train_images, train_labels, test_images, test_labels = (parts[name] for name in SHA256)
+    for images, labels in ((train_images, train_labels), (test_images, test_labels)):
+        if len(images) != len(labels):
+            raise DataError(
+                "images and labels differ in number", where=folder, received=f"{len(images)}, {len(labels)}"
+            )
+    train, test = len(train_labels), len(test_labels)
+    return pictures_in_array(
+        np.concatenate([train_images, test_images]),
+        np.concatenate([train_labels, test_labels]),
+        classes=CLASSES,
+        sources=[f"train-images:{i}" for i in range(train)] + [f"t10k-images:{i}" for i in range(test)],
+        official=[TRAIN] * train + [TEST] * test,
+        about=DatasetAbout(
+            title="Fashion-MNIST",
+            credit="H. Xiao, K. Rasul, R. Vollgraf (Zalando SE), Fashion-MNIST, 2017, MIT licence",
+            homepage="https://github.com/zalandoresearch/fashion-mnist",
+            source=source,
+        ),
+        where=folder,
+    )

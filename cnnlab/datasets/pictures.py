@@ -1,0 +1,69 @@
+"""What a reader hands over: a list of images that can be decoded one by one, and nothing about sizes or caches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding
+
+Report = Callable[[str], None]
+"""Told, in whole sentences, what is going on; never needed for correctness."""
+
+
+def silent(message: str) -> None:
+    """The default `Report`."""
+
+
+class Undecodable(Exception):
+    """One image cannot be used; the text says why. Becomes a finding, or a DataError when there are too many."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded image: uint8 (h, w) when grey, else (h, w, 3) RGB. `notes` are kinds of findings it adds to."""
+
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Every image of a data set in the reader's order. `decode(i)` may be called from several threads at once.
+
+    `where` is the file or folder that errors about the whole data set name.
+    """
+
+    classes: tuple[str, ...]
+    labels: Sequence[int]
+    sources: Sequence[str]
+    official: Sequence[int]
+    about: DatasetAbout
+    decode: Callable[[int], Picture]
+    where: Path
+    findings: tuple[Finding, ...] = ()
+
+
+def pictures_in_array(
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: tuple[str, ...],
+    sources: Sequence[str],
+    about: DatasetAbout,
+    where: Path,
+    official: Sequence[int] | None = None,
+) -> Pictures:
+    """`Pictures` of images that are all in memory: uint8 (N, h, w) or (N, h, w, 3)."""
+    return Pictures(
+        classes=classes,
+        labels=[int(label) for label in labels],
+        sources=sources,
+        official=[NO_DIVISION] * len(pixels) if official is None else official,
+        about=about,
+        decode=lambda index: Picture(pixels[index]),
+        where=where,
+    )

@@ -1,0 +1,83 @@
+"""What every data set becomes: one table of equal square images with their labels and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+TRAIN, VALIDATION, TEST, NO_DIVISION = 0, 1, 2, -1
+"""Values of `ImageTable.official`."""
+
+MOST_SOURCES = 20
+"""A finding names at most this many images; its `count` is always the whole number."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the data that a reader of the report should know.
+
+    Args:
+        kind: "undecodable", "duplicate", "small-class", "imbalance", "resized", "grey", "rotated", "transparent",
+            "deep", "cmyk", "several-frames", "ignored", "outside-class", "link", "renamed-class".
+        severity: "warning" when it may change conclusions, else "info".
+        count: how many images (or classes, files) it concerns.
+        detail: numbers and strings that say more.
+        sources: at most `MOST_SOURCES` of the images concerned.
+    """
+
+    kind: str
+    severity: Literal["info", "warning"]
+    count: int
+    detail: Mapping[str, int | float | str]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetAbout:
+    """Credits and origin.
+
+    `height`, `width` are the most common original size in pixels, `channels` is 1 when every original is grey, else 3.
+    `source` says where this copy was found. `credit` is None for a user's own folder until the lab states one.
+    """
+
+    title: str
+    credit: str | None
+    homepage: str | None
+    source: str
+    height: int = 0
+    width: int = 0
+    channels: int = 3
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """A whole data set, ready for training. Rows are ordered by the content of the images alone.
+
+    The order (by the sha256 of the original pixels) makes row ids a function of the data: two copies with other file
+    names or another layout get the same ids, hence the same splits, and any run of rows is a random sample.
+
+    Args:
+        images: uint8 (N, S, S, 3), RGB, memory-mapped, read-only.
+        labels: int32 (N,), index into `classes`.
+        classes: display names.
+        sources: where image i came from: a relative path with `/`, or "train-images:123".
+        official: int8 (N,): 0 train, 1 validation, 2 test by the data set's own division, -1 none.
+        fingerprint: 64 hexadecimal digits; see `cnnlab.datasets.build.fingerprint`.
+        about: title, credit, original size.
+        findings: what was noticed while reading.
+        twins: int32 (N,): the lowest row with exactly the same original pixels, the row itself when there is no
+            other; None when unknown.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    sources: tuple[str, ...]
+    official: np.ndarray
+    fingerprint: str
+    about: DatasetAbout
+    findings: tuple[Finding, ...]
+    twins: np.ndarray | None = None
