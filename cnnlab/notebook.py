@@ -109,9 +109,13 @@ class NotebookLab:
         """Show a grid of images of an activity."""
         self._show(self._item(activity, name, Gallery))
 
-    def recipe(self, dataset: str, network: str, *, seed: int = 0) -> dict[str, Any]:
-        """How the network was trained: optimiser, rates, batch size, epochs and the rest."""
-        return dict(self._cached(dataset, network, seed).record.json("spec.json")["recipe"])
+    def recipe(self, dataset: str, network: str) -> dict[str, Any]:
+        """How the network was trained, from whichever seed: optimiser, rates, batch size, epochs and the rest."""
+        runs = [run for part in self.data.parts.values() for run in part.runs]
+        run = next((run for run in runs if (run.dataset, run.network) == (dataset, network)), None)
+        if run is None:
+            raise self._no_run(f"{dataset} {network}")
+        return dict(run.spec["recipe"])
 
     def train_or_load(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun:
         """The finished run of the lab; where there is none it is trained and evaluated, which can take hours.
@@ -120,29 +124,23 @@ class NotebookLab:
             LabError: the lab asks for no such run.
             DataError: it would have to be trained, and its images are not there.
         """
-        entry = self._entry(dataset, network, seed)
-        if entry and entry["evaluation"] and self.store.has("run", entry["run"]):
-            return self._cached(dataset, network, seed)
+        wanted = (dataset, network, seed)
+        entries = [e for e in self.data.lock["runs"] if (e["dataset"], e["network"], e["seed"]) == wanted]
+        for entry in entries:
+            if entry["evaluation"] and self.store.has("run", entry["run"]):
+                return NotebookRun(self.store.read("run", entry["run"]))
         return NotebookRun(self._trained(dataset, network, seed))
 
-    def _entry(self, dataset: str, network: str, seed: int) -> dict[str, Any] | None:
-        wanted = (dataset, network, seed)
-        entries = self.data.lock["runs"]
-        return next((e for e in entries if (e["dataset"], e["network"], e["seed"]) == wanted), None)
-
-    def _cached(self, dataset: str, network: str, seed: int) -> NotebookRun:
-        entry = self._entry(dataset, network, seed)
-        if entry is None or not entry["run"]:
-            known = ", ".join(f"{e['dataset']} {e['network']}" for e in self.data.lock["runs"])
-            raise LabError("the lab has no such run", received=f"{dataset} {network}, seed {seed}", expected=known)
-        return NotebookRun(self.store.read("run", entry["run"]))
+    def _no_run(self, wanted: str) -> LabError:
+        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
+        return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
 
     def _trained(self, dataset: str, network: str, seed: int) -> Record:
         lab: Lab = load_lab(self._name, profile=self._profile)
         wanted = (dataset, network, seed)
         spec = next((s for s in lab.run_specs() if (s.dataset, s.network, s.seed) == wanted), None)
         if spec is None:
-            raise LabError("the lab asks for no such run", where=lab.path, received=f"{dataset} {network}, seed {seed}")
+            raise self._no_run(f"{dataset} {network}, seed {seed}")
         from cnnlab.datasets import open_dataset
         from cnnlab.datasets.split import split_table
         from cnnlab.evaluation.predict import evaluate

@@ -144,8 +144,7 @@ class CellWriter:
                 cells.append(("markdown", piece.markdown))
             elif isinstance(piece.item, Listing):
                 cells.append(("markdown", self._caption(piece)))
-                named = [name for name, code in steps.items() if _same_code(code, piece.item.code)]
-                cells += [("code", steps.pop(name)) for name in named]
+                cells += [("code", steps.pop(name)) for name in _shown(steps, piece.item.code)]
                 if SUMMARY in piece.item.code:
                     cells.append(("code", SUMMARY))
             else:
@@ -242,9 +241,15 @@ def _quoted(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
-def _same_code(step: str, listing: str) -> bool:
-    """Whether a listing shows this step, however it wraps or comments it."""
-    return "".join(step.split()) in "".join(listing.split())
+def _shown(steps: Mapping[str, str], listing: str) -> list[str]:
+    """The steps that a listing shows, however it wraps them. Blocks 4 and 5 are the same code: each is found once."""
+    found, left = [], "".join(listing.split())
+    for name, code in steps.items():
+        before, shown, after = left.partition("".join(code.split()))
+        if shown:
+            found.append(name)
+            left = before + after
+    return found
 
 
 def _fenced(listing: Listing) -> str:
