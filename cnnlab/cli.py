@@ -54,7 +54,7 @@ def run(
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
     from cnnlab.pipeline import run_lab
-    from cnnlab.training.progress import make_progress
+    from cnnlab.training.progress import open_progress
 
     outcome = run_lab(
         loaded,
@@ -62,7 +62,7 @@ def run(
         out=resources.out_dir(out),
         formats=wanted,
         data_dir=resources.data_dir(),
-        progress=make_progress(),
+        progress=open_progress(),
         tell=_tell,
     )
     _tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
@@ -175,14 +175,14 @@ def init(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has for training and rendering, and what it lacks."""
-    from cnnlab.training.hardware import describe_hardware
-    from cnnlab.training.precision import resolve_precision
+    from cnnlab.training.hardware import hardware
+    from cnnlab.training.precision import resolve
     from report.pdf import pango_problem
 
-    precision = resolve_precision("auto")
+    precision = resolve("auto")
     problem = pango_problem()
     facts = {
-        "hardware": describe_hardware(),
+        "hardware": hardware(),
         "precision": {"auto": precision.policy, "reason": precision.reason},
         "pdf": problem or "ready",
         "labs": shipped_labs(),

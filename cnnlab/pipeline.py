@@ -213,21 +213,30 @@ def _train_one(
     progress: Progress,
     outcome: Outcome,
 ) -> dict[str, Any]:
-    """Train and evaluate one run if it is missing; what the lab lock has to know of it."""
+    """Train and evaluate one run where that is missing; what the lab lock has to know of it."""
+    predict = None
     if planned.cached:
         run = store.read("run", planned.id)
     else:
-        from cnnlab.training.fit import train
+        from cnnlab.training.fit import train_model
 
-        run = train(planned.spec, opened.table, opened.splits, store=store, budget_seconds=budget, progress=progress)
+        run, _, predict = train_model(
+            planned.spec,
+            opened.table,
+            opened.splits,
+            store=store,
+            budget_seconds=budget,
+            progress=progress,
+            dataset_record=opened.record.id,
+        )
         outcome.trained += 1
     if run.manifest["status"] == "diverged":
-        return {"problem": "training diverged: the loss is no number; lower the learning rate and run again"}
+        return {"problem": "training diverged: the loss is no longer a number; lower its learning rate and run again"}
     if store.has("evaluation", evaluation_id(run.id)):
         return {"evaluation": evaluation_id(run.id)}
-    from cnnlab.evaluation import evaluate
+    from cnnlab.evaluation.predict import evaluate
 
-    return {"evaluation": evaluate(run, opened.table, opened.splits, store=store).id}
+    return {"evaluation": evaluate(run, opened.table, opened.splits, store=store, predict=predict).id}
 
 
 class Budget:

@@ -201,7 +201,9 @@ def open_lab(store: RunStore, stem: str) -> LabData:
         }
     except (KeyError, TypeError) as problem:
         raise StoreError(
-            "the lab lock is damaged", where=store.root / "labs" / f"{stem}.json", received=repr(problem),
+            "the lab lock is damaged",
+            where=store.root / "labs" / f"{stem}.json",
+            received=repr(problem),
             hint=f"write it again: cnnlab run {stem}",
         ) from None
     return LabData(stem=stem, lock=lock, parts=parts, architectures=architectures)

@@ -139,10 +139,15 @@ def _construction(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         shapes = [(None, *row["output_shape"]) for row in (rows[-2:] if block.startswith("block") else rows)]
         steps.append(
             {
-                "block": block, "title": block, "code": code, "output": "\n".join(map(str, shapes)) + "\n",
+                "block": block,
+                "title": block,
+                "code": code,
+                "output": "\n".join(map(str, shapes)) + "\n",
                 "outputs": [{"after": row["name"], "shape": row["output_shape"]} for row in rows[-2:]],
-                "summary": "Model: \"sequential\"\n" + "\n".join(f"{row['name']}  {row['parameters']:,}" for row in rows),
-                "parameters": total, "formula_parameters": total, "added_parameters": added,
+                "summary": 'Model: "sequential"\n' + "\n".join(f"{row['name']}  {row['parameters']:,}" for row in rows),
+                "parameters": total,
+                "formula_parameters": total,
+                "added_parameters": added,
                 "layers": [row["name"] for row in rows],
             }  # fmt: skip
         )
@@ -244,7 +249,9 @@ def _run(
             labels = splits["labels"][splits[split]]
             scores = generator.normal(0, 0.6, (labels.size, len(names)))
             right = generator.random(labels.size) < skill + bonus
-            target = np.where(right, labels, (labels + 1 + generator.integers(0, len(names) - 1, labels.size)) % len(names))
+            target = np.where(
+                right, labels, (labels + 1 + generator.integers(0, len(names) - 1, labels.size)) % len(names)
+            )
             scores[np.arange(labels.size), target] += 3
             probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
             arrays |= {
@@ -254,7 +261,11 @@ def _run(
         np.savez(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
         images = generator.integers(0, 255, (splits["test"].size, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "exhibits.npz", images=images, ids=splits["test"])
-        return {"run": run_id, "seconds": 2.0, "splits": {s: int(splits[s].size) for s in ("train", "validation", "test")}}
+        return {
+            "run": run_id,
+            "seconds": 2.0,
+            "splits": {s: int(splits[s].size) for s in ("train", "validation", "test")},
+        }
 
     store.publish("run", run_id, write_run)
     evaluation = store.publish("evaluation", f"{run_id}-00000000", write_evaluation)

@@ -124,7 +124,9 @@ def class_names(count: int) -> list[str]:
             for i in range(count)]  # fmt: skip
 
 
-def history(network: str, epochs: int, seed: int = 0, *, skill: float = 0.8, stopped: str = "completed") -> curves.History:
+def history(
+    network: str, epochs: int, seed: int = 0, *, skill: float = 0.8, stopped: str = "completed"
+) -> curves.History:
     generator = np.random.default_rng([seed, epochs, len(network)])
     t = np.arange(1, epochs + 1) / max(epochs, 5) * 4
     noise = generator.normal(0, 0.012, epochs)
@@ -139,7 +141,10 @@ def history(network: str, epochs: int, seed: int = 0, *, skill: float = 0.8, sto
 
 def share(right: int, n: int) -> Quantity:
     p, z = right / n, 1.96
-    middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    middle, half = (
+        (p + z * z / (2 * n)) / (1 + z * z / n),
+        z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n),
+    )
     return Quantity(value=p, unit="share", n=n, low=middle - half, high=middle + half)
 
 
@@ -210,7 +215,11 @@ def samples(language: Any) -> dict[str, Figure]:
     for count in (3, 10, 25, 100, 150):
         names, table = class_names(count), matrix(count)
         generator = np.random.default_rng(count)
-        counts = {"train": generator.integers(300, 480, count), "validation": np.full(count, 60), "test": np.full(count, 60)}
+        counts = {
+            "train": generator.integers(300, 480, count),
+            "validation": np.full(count, 60),
+            "test": np.full(count, 60),
+        }
         shares = [share(int(table[i, i]), int(table[i].sum())) for i in range(count)]
         figures[f"distribution-{count}"] = bars.class_distribution(names, counts, language, **c)
         figures[f"classes-{count}"] = bars.per_class_accuracy(names, shares, language, network="vgg19", **c)

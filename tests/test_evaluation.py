@@ -12,7 +12,8 @@ from training_toys import build, spec, toy
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation import predict
 from cnnlab.evaluation.exhibits import choose
-from cnnlab.evaluation.predict import evaluate, evaluation_id, load_model, read_spec
+from cnnlab.evaluation.predict import evaluate, load_model, read_spec
+from cnnlab.spec import evaluation_id
 from cnnlab.store import RunStore
 from cnnlab.training.fit import Trained, train_model
 from cnnlab.training.progress import QuietProgress

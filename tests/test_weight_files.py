@@ -127,7 +127,7 @@ def test_imagenet_weights_come_from_keras_with_their_hash(
 
 def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def get_file(*_: str, **__: str) -> str:
-        raise Exception("URL fetch failure: no route to host")  # noqa: TRY002 - as Keras does
+        raise Exception("URL fetch failure: no route to host")
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     with pytest.raises(CnnlabError, match=r"cannot be fetched[\s\S]*no route to host[\s\S]*give its path"):

@@ -10,7 +10,8 @@ import numpy as np
 
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.exhibits import choose
-from cnnlab.spec import SPLITS, DatasetSpec, NetworkOptions, Recipe, RunSpec, hash8
+from cnnlab.registry import EVALUATION_VERSION
+from cnnlab.spec import SPLITS, DatasetSpec, NetworkOptions, Recipe, RunSpec, evaluation_id
 from cnnlab.store import Record, RunStore
 from cnnlab.training.backend import keras
 from cnnlab.training.loop import Predictor
@@ -21,16 +22,8 @@ if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
 
-VERSION = 1
-"""Version of what an evaluation contains; bumped by hand when the same run would evaluate to other content."""
-
 MOST_CLASSES, TOP = 1000, 20
 """With more classes than the first, only the largest probabilities are kept, as many as the second says."""
-
-
-def evaluation_id(run_id: str) -> str:
-    """`<run id>-<hash8>` over the run and the evaluation's version."""
-    return f"{run_id}-{hash8({'run': run_id, 'evaluation': VERSION})}"
 
 
 def evaluate(
@@ -83,7 +76,7 @@ def evaluate(
             "run": run.id,
             "splits": {name: len(getattr(splits, name)) for name in SPLITS},
             "correct": correct,
-            "version": VERSION,
+            "version": EVALUATION_VERSION,
         }
         exhibits = _exhibits(arrays, table)
 

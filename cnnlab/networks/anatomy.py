@@ -21,7 +21,7 @@ from keras import layers
 from cnnlab.networks import adaptations, build_network, network_module
 from cnnlab.networks.construction import summary_text, vgg19_construction, with_fresh_keras
 from cnnlab.registry import NETWORKS
-from cnnlab.spec import NetworkOptions, hash8
+from cnnlab.spec import NetworkOptions, architecture_id
 from cnnlab.store import Record, RunStore
 
 
@@ -59,18 +59,6 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
     """
     blocks = _Blocks(model.name)
     return [_row(layer, blocks) for layer in model.layers]
-
-
-def architecture_id(name: str, *, image_size: int, classes: int, options: NetworkOptions) -> str:
-    """`<network>-<size>-<hash8>`."""
-    identity = {
-        "network": name,
-        "version": NETWORKS[name].version,
-        "image_size": image_size,
-        "classes": classes,
-        "options": options.model_dump(mode="json"),
-    }
-    return f"{name}-{image_size}-{hash8(identity)}"
 
 
 def publish_architecture(

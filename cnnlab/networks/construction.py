@@ -117,7 +117,7 @@ def _run(
     known = len(space["modelVGG19"].layers) if before else 0
     output = io.StringIO()
     space["print"] = functools.partial(print, file=output)  # redirecting stdout would catch other threads' output
-    exec(compile(code, f"<{block}>", "exec"), space)  # noqa: S102 - our own listing, run so that it cannot lie
+    exec(compile(code, f"<{block}>", "exec"), space)
     model = space["modelVGG19"]
     printed = [
         [int(n) for n in line.strip("()").split(",")[1:] if n.strip()] for line in output.getvalue().splitlines()

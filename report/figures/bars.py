@@ -51,7 +51,9 @@ def accuracy_comparison(
         for network, by_split in accuracies.items()
     ]  # fmt: skip
     alt = " ".join(
-        f"{row['title']}: " + ", ".join(f"{one['name']} {percent(one['value'], 1, code)}" for one in row["splits"]) + "."
+        f"{row['title']}: "
+        + ", ".join(f"{one['name']} {percent(one['value'], 1, code)}" for one in row["splits"])
+        + "."
         for row in rows
     )
     data = {"rows": rows, "code": code, "words": {"axis": language.text("Accuracy")}}
@@ -277,7 +279,9 @@ def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
         part = [row["counts"][index] for row in rows]
         start = {"left": base} if named else {"bottom": base}
         thick = {"height": 0.72} if named else {"width": 0.86}
-        draw(range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **start, **thick)
+        draw(
+            range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **start, **thick
+        )
         base = [a + b for a, b in zip(base, part, strict=True)]
     line = axes.axvline if named else axes.axhline
     line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["words"]["mean"])

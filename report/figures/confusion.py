@@ -109,7 +109,9 @@ def _cells(axes: Axes, theme: Theme, shares: list[list[float]]) -> None:
 
         for i, j in zip(*np.nonzero(table), strict=True):
             axes.add_patch(
-                Rectangle((j - 0.5, i - 0.5), 1, 1, color=theme["heat"], alpha=round(_tint(table[i, j]), 3), linewidth=0)
+                Rectangle(
+                    (j - 0.5, i - 0.5), 1, 1, color=theme["heat"], alpha=round(_tint(table[i, j]), 3), linewidth=0
+                )
             )
         return
     pixels = np.zeros((*table.shape, 4))

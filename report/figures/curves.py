@@ -165,7 +165,9 @@ def _line(axes: Axes, theme: Theme, one: dict[str, Any], colour: str, **look: An
     """A mean with its band over seeds; markers only while they stay apart."""
     epochs = range(1, len(one["mean"]) + 1)
     few = len(one["mean"]) <= 15
-    axes.plot(epochs, _gaps(one["mean"]), color=theme[colour], **{**look, "marker": look.get("marker") if few else None})
+    axes.plot(
+        epochs, _gaps(one["mean"]), color=theme[colour], **{**look, "marker": look.get("marker") if few else None}
+    )
     if one["low"] != one["high"]:
         axes.fill_between(epochs, _gaps(one["low"]), _gaps(one["high"]), color=theme[colour], alpha=0.16, linewidth=0)
 

@@ -63,9 +63,7 @@ def vgg19_drawing(
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_vgg19, data), wide=True)
 
 
-def networks_drawing(
-    tables: Mapping[str, Sequence[Row]], language: Words, *, caption: str, note: str = ""
-) -> Figure:
+def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Words, *, caption: str, note: str = "") -> Figure:
     """Networks above each other on one scale, from their layer tables; repeated blocks of a stage are counted (×3).
 
     Args:
@@ -249,7 +247,9 @@ def _legend(axes: Axes, theme: Theme, words: dict[str, str], width: float, line:
     x, y = width * 0.7, _TALLEST * (1 + _RISE)
     for index, kind in enumerate(("conv", "pool", "dense")):
         down = y - line * 1.25 * index
-        axes.add_patch(Rectangle((x, down - 4), 7, 6, facecolor=theme[kind], edgecolor=theme[f"{kind}-edge"], linewidth=0.6))
+        axes.add_patch(
+            Rectangle((x, down - 4), 7, 6, facecolor=theme[kind], edgecolor=theme[f"{kind}-edge"], linewidth=0.6)
+        )
         axes.text(x + 11, down - 1, words[kind], va="center", fontsize=theme.size * 0.92, color=theme["muted"])
 
 
@@ -260,7 +260,8 @@ def _draw_networks(data: dict[str, Any], theme: Theme) -> MplFigure:
     width = max(columns[-1][0] + columns[-1][1] for columns in all_columns)
     line = theme.size * 1.16 * width / (theme.wide * 72)
     heights = [
-        max(size["high"] + size["rise"] for group in row["groups"] for size in [_measure(group, largest)]) for row in rows
+        max(size["high"] + size["rise"] for group in row["groups"] for size in [_measure(group, largest)])
+        for row in rows
     ]
     total = sum(heights) + len(rows) * line * 4.6
     figure, axes = _canvas(theme, width, 0, total)
