@@ -129,11 +129,13 @@ def _divisions(scan: Scan) -> list[tuple[Path, int]]:
         folders = sorted(
             (e for e in entries if e.is_dir(follow_symlinks=False) and not _is_litter(e.name)), key=lambda e: e.name
         )
-    named = [entry for entry in folders if entry.name.lower() in DIVISIONS]
-    if len(named) < 2 and len(named) < len(folders) or not named:
-        return [(scan.root, NO_DIVISION)]
+    named = sorted(
+        (entry for entry in folders if entry.name.lower() in DIVISIONS), key=lambda e: DIVISIONS[e.name.lower()]
+    )
     others = [display(entry.name) for entry in folders if entry not in named]
     flat = [entry.name for entry in named if not _has_class_folders(Path(entry.path))]
+    if not named or (len(named) == 1 and (others or flat)):
+        return [(scan.root, NO_DIVISION)]
     if others or flat:
         reason = f"{others[0]} beside {named[0].name}" if others else f"images without a class folder in {flat[0]}"
         raise DataError(
