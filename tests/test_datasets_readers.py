@@ -138,7 +138,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder.mkdir()
     handler = functools.partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        thread = threading.Thread(target=serving.serve_forever)
+        thread = threading.Thread(target=serving.serve_forever, args=(0.02,))
         thread.start()
         yield folder, f"http://127.0.0.1:{serving.server_address[1]}/"
         serving.shutdown()
@@ -202,7 +202,7 @@ def test_a_damaged_file_in_the_data_folder_is_told_and_replaced(
     put(server[0], files)
     table, told = open_fashion(tmp_path)
     check_table(table, files)
-    assert f"the data folder {own} did not serve: a file of the data set cannot be read, {own / name}" in told[1]
+    assert f"the data folder {own} did not serve: a file of the data set cannot be read, {own / name}" in told[0]
 
 
 @pytest.mark.parametrize("stale", [False, True], ids=["fresh lists", "stale lists"])
