@@ -171,3 +171,151 @@ def test_a_folder_reader_without_a_path(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="which folder") as caught:
         open_dataset("mine", DatasetSpec(reader="folder"), data_dir=tmp_path)
     assert "path = " in str(caught.value.expected)
+
+
+def test_links_are_followed_only_to_files_inside(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    picture(77).save(tmp_path / "secret.png")
+    (root / "ant" / "out.png").symlink_to(tmp_path / "secret.png")
+    (root / "ant" / "gone.png").symlink_to(root / "nothing.png")
+    (root / "ant" / "round").symlink_to(root)
+    (root / "bee" / "in.png").symlink_to(root / "ant" / "000.png")
+    table = read(root)
+    assert len(table.images) == 11
+    assert "bee/in.png" in table.sources
+    links = found(table, "link")
+    assert links is not None and links.severity == "warning"
+    assert links.sources == ("ant/gone.png", "ant/out.png", "ant/round")
+    twice = found(table, "duplicate")
+    assert twice is not None and (twice.count, twice.detail) == (1, {"groups": 1, "with_other_label": 1})
+
+
+def test_a_folder_made_of_links_says_so(tmp_path: Path) -> None:
+    store, root = fill(tmp_path / "store"), tmp_path / "photos"
+    root.mkdir()
+    for name in ("ant", "bee"):
+        (root / name).symlink_to(store / name)
+    with pytest.raises(DataError, match="has no classes") as caught:
+        read(root)
+    assert caught.value.received == "no class folder (2 links to folders or out of this one are not followed)"
+
+
+def test_what_is_no_image_is_ignored_and_counted(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    (root / "ant" / "notes.txt").write_text("x")
+    (root / "ant" / ".DS_Store").write_bytes(b"x")
+    (root / "LICENSE").write_text("x")
+    picture(5).save(root / "loose.png")
+    os.mkfifo(root / "ant" / "pipe.png")
+    table = read(root)
+    assert len(table.images) == 10
+    ignored, loose = found(table, "ignored"), found(table, "outside-class")
+    assert ignored is not None and ignored.count == 4
+    assert loose is not None and loose.sources == ("loose.png",)
+
+
+def test_class_names_are_made_safe_and_stay_apart(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    (root / "ant").rename(root / "a\x1b[31mnt")
+    table = read(root)
+    assert table.classes == ("a\N{REPLACEMENT CHARACTER}[31mnt", "bee")
+    renamed = found(table, "renamed-class")
+    assert renamed is not None and renamed.sources == ("a\N{REPLACEMENT CHARACTER}[31mnt",)
+    (root / "bee").rename(root / "a\x07[31mnt")
+    with pytest.raises(DataError, match="same name"):
+        read(root)
+
+
+def test_a_name_too_long_for_the_system(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / ("x" * 400), tmp_path / "data")
+
+
+def test_images_however_deep_below_a_class(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    deep = root / "ant" / "2024" / "may"
+    deep.mkdir(parents=True)
+    picture(50).save(deep / "a.png")
+    table = read(root)
+    assert table.classes[table.labels[table.sources.index("ant/2024/may/a.png")]] == "ant"
+
+
+def test_a_photograph_held_sideways_is_put_upright(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to see it upright
+    picture(50).save(root / "ant" / "a.png", exif=exif)
+    table = read(root)
+    assert np.array_equal(row(table, "ant/a.png"), np.rot90(np.asarray(picture(50)), -1))
+    turned = found(table, "rotated")
+    assert turned is not None and turned.sources == ("ant/a.png",)
+
+
+def test_every_mode_of_colour_becomes_rgb(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    picture(1).convert("L").save(root / "ant" / "grey.png")
+    Image.fromarray(np.full((20, 20), 40_000, np.uint16)).save(root / "ant" / "deep.png")
+    Image.new("RGBA", (20, 20), (255, 0, 0, 128)).save(root / "ant" / "half.png")
+    Image.new("RGBA", (20, 20), (1, 2, 3, 255)).save(root / "ant" / "opaque.png")
+    Image.new("CMYK", (20, 20), (0, 255, 255, 0)).save(root / "ant" / "print.jpg", quality=100)
+    picture(2).convert("P").save(root / "ant" / "palette.png")
+    table = read(root)
+    grey = np.asarray(picture(1).convert("L"))
+    assert np.array_equal(row(table, "ant/grey.png"), np.repeat(grey[:, :, None], 3, axis=2))
+    assert np.unique(row(table, "ant/deep.png")).tolist() == [round(40_000 / 257)]
+    assert row(table, "ant/half.png")[0, 0].tolist() == [255, 127, 127]
+    assert row(table, "ant/opaque.png")[0, 0].tolist() == [1, 2, 3]
+    assert np.abs(row(table, "ant/print.jpg")[0, 0].astype(int) - [255, 0, 0]).max() <= 2
+    assert np.array_equal(row(table, "ant/palette.png"), np.asarray(picture(2).convert("P").convert("RGB")))
+    kinds = {finding.kind: finding.count for finding in table.findings}
+    assert (kinds["grey"], kinds["deep"], kinds["transparent"], kinds["cmyk"]) == (2, 1, 1, 1)
+
+
+def test_crop_pad_and_stretch() -> None:
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, :10], wide[:, 10:20], wide[:, 20:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    crop = pixels.fit_square(wide, 10, "crop")
+    assert np.array_equal(crop, wide[:, 10:20])
+    pad = pixels.fit_square(wide, 30, "pad")
+    assert np.array_equal(pad[10:20], wide) and not pad[:10].any() and not pad[20:].any()
+    stretch = pixels.fit_square(wide, 30, "stretch")
+    assert stretch[:, 2].tolist() == [[255, 0, 0]] * 30 and stretch[:, 27].tolist() == [[0, 0, 255]] * 30
+    assert pixels.fit_square(wide[:, :10], 10, "crop") is not None
+
+
+def test_shrinking_averages_instead_of_picking_pixels() -> None:
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 255
+    small = pixels.fit_square(stripes, 16, "crop")
+    assert small.shape == (16, 16)
+    assert np.abs(small.astype(int) - 127).max() < 12
+
+
+def test_sizes_that_differ_are_described(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 10)
+    picture(70, (40, 30)).save(root / "ant" / "large.png")
+    picture(71, (10, 12)).save(root / "ant" / "small.png")
+    resized = found(read(root), "resized")
+    assert resized is not None and resized.count == 2
+    assert resized.detail == {
+        "to": "20x20",
+        "fit": "crop",
+        "smallest": "10x12",
+        "largest": "40x30",
+        "enlarged": 1,
+    }
+
+
+def test_an_imbalance_of_three_to_one_is_pointed_out(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", 12)
+    for path in sorted((root / "bee").iterdir())[2:]:
+        path.unlink()
+    unequal = found(read(root), "imbalance")
+    assert unequal is not None
+    assert unequal.detail == {
+        "largest": "ant",
+        "largest_images": 6,
+        "smallest": "bee",
+        "smallest_images": 2,
+        "ratio": 3.0,
+    }
