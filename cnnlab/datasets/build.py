@@ -100,7 +100,7 @@ def _decode_one(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, index: 
     except Undecodable as problem:
         return Look(problem=str(problem))
     pixels = picture.pixels
-    digest = hashlib.sha256(np.ascontiguousarray(as_rgb(pixels))).digest()
+    digest = hashlib.sha256(as_rgb(pixels).tobytes()).digest()
     into[index] = as_rgb(fit_square(pixels, spec.image_size, spec.fit))
     return Look(digest, pixels.shape[0], pixels.shape[1], 1 if pixels.ndim == 2 else 3, picture.notes)
 
@@ -218,7 +218,7 @@ def _class_findings(classes: Sequence[str], labels: Sequence[int]) -> Iterator[F
         yield _finding("small-class", "warning", len(small), dict(list(small.items())[:MOST_SOURCES]), ())
     ratio = counts.max() / counts.min()
     if ratio >= IMBALANCE:
-        detail = {
+        detail: dict[str, int | float | str] = {
             "largest": classes[int(counts.argmax())],
             "largest_images": int(counts.max()),
             "smallest": classes[int(counts.argmin())],

@@ -24,7 +24,7 @@ import numpy as np
 from cnnlab.datasets.build import Rows, arrange, decode_all
 from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
-from cnnlab.errors import DataError
+from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec
 from cnnlab.store import replace_file
 
@@ -34,6 +34,10 @@ VERSION = 1
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 14
 _STALE_SECONDS = 24 * 3600
 _COPY_ROWS = 1024
+
+
+class CacheProblem(DataError):
+    """The decoded images cannot be stored: no other source of the same data would help."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,15 @@ def cached_table(
         notes: whatever else the entry depends on, such as what the reader noticed while listing.
 
     Raises:
-        DataError: from `read`, or the data cannot be decoded, or the cache cannot be written.
+        DataError: from `read`, or the data cannot be decoded.
+        CacheProblem: the cache cannot be written.
     """
     key = _key(spec, stamps, notes)
     pixels = data_dir / ".cache" / f"{spec.reader}-{key}.npy"
     if pixels.with_suffix(".json").exists():
         try:
             return _load(pixels)
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
             report_progress(f"the decoded cache {pixels} is damaged ({problem}); decoding again")
     pictures = read()
     with _writing(pixels.parent):
@@ -91,11 +96,11 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as problem:
-        raise DataError(
+    except (OSError, StoreError) as problem:
+        raise CacheProblem(
             "the decoded images cannot be stored",
             where=folder,
-            received=problem.strerror or str(problem),
+            received=problem.received if isinstance(problem, StoreError) else problem.strerror or str(problem),
             hint="free some space, or choose another data folder with the environment variable CNNLAB_DATA",
         ) from None
 
@@ -132,7 +137,7 @@ def _check_space(folder: Path, needed: int) -> None:
     # A memory map on a full disk dies of SIGBUS, which no handler can turn into a message.
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise DataError(
+        raise CacheProblem(
             "there is not enough space for the decoded images",
             where=folder,
             received=f"{free / 1e9:.1f} GB free",
@@ -181,7 +186,7 @@ def _sample(path: Path) -> str:
 
 
 def _load(pixels: Path) -> ImageTable:
-    """An entry as it was written. Raises OSError, ValueError, KeyError or TypeError when it is not."""
+    """An entry as it was written. Raises one of the errors that `cached_table` catches when it is not."""
     content = _checked_sidecar(pixels.with_suffix(".json"))
     if (found := pixels.stat().st_size) != content["bytes"]:
         raise ValueError(f"{found:,} bytes instead of {content['bytes']:,}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlab.datasets.cache import cached_table, stamp
+from cnnlab.datasets.cache import CacheProblem, cached_table, stamp
 from cnnlab.datasets.fetch import download, from_debian, store
 from cnnlab.datasets.idx import parse_idx
 from cnnlab.datasets.packaged import gunzip_checked
@@ -53,6 +53,7 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
 
     Raises:
         DataError: no source has them; the message says what each one answered.
+        CacheProblem: the data folder cannot hold the decoded images.
     """
     own = data_dir / "fashion-mnist"
 
@@ -95,6 +96,8 @@ def _first_that_works(
     for place, attempt in attempts:
         try:
             return attempt()
+        except CacheProblem:
+            raise
         except DataError as problem:
             answer = _in_one_line(problem)
             answers.append(f"{place}: {answer}")
@@ -106,7 +109,7 @@ def _first_that_works(
         received="".join(f"\n    - {answer}" for answer in answers),
         expected="one of these places to have its four IDX files",
         hint="run it again with a network, put the four files into that folder, "
-        "or use data that needs nothing but pip packages: make report LAB=offline",
+        "or use data that needs nothing but pip packages: make report LAB=offline (or: cnnlab run offline)",
     )
 
 
@@ -139,6 +142,7 @@ def _find_files(folder: Path) -> dict[str, Path]:
                 where=folder,
                 received=f"no {name}.gz",
                 expected=", ".join(SHA256),
+                hint="leave `path` out of the lab file to have them looked for elsewhere and fetched",
             )
         paths[name] = found
     return paths

@@ -6,6 +6,7 @@ import http.client
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -16,6 +17,9 @@ from cnnlab.errors import DataError
 
 TIMEOUT = 20.0
 """Seconds without an answer after which a server is given up."""
+
+DOWNLOAD_TIMEOUT = 600.0
+"""Seconds that one file may take, however steadily it trickles."""
 
 COMMAND_TIMEOUT = 300.0
 """Seconds that one `apt-get` or `dpkg-deb` may take."""
@@ -59,13 +63,28 @@ def download(base: str, names: Sequence[str], to: Path, report: Report) -> None:
         request = urllib.request.Request(url, headers={"User-Agent": "cnnlab"})
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                content = answer.read(MOST_BYTES + 1)
+                content = _content(answer)
+        except urllib.error.HTTPError as problem:
+            problem.close()
+            raise DataError(
+                "the download failed", where=url, received=f"HTTP {problem.code} {problem.reason}"
+            ) from None
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as problem:
             reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
             raise DataError("the download failed", where=url, received=reason, hint="check the network") from None
         if len(content) > MOST_BYTES:
             raise DataError("the download is too long", where=url, expected=f"at most {MOST_BYTES:,} bytes")
         (to / name).write_bytes(content)
+
+
+def _content(answer: http.client.HTTPResponse) -> bytes:
+    """The body, up to one byte more than `MOST_BYTES`. Raises TimeoutError when it takes too long."""
+    content, until = bytearray(), time.monotonic() + DOWNLOAD_TIMEOUT
+    while len(content) <= MOST_BYTES and (block := answer.read1(1 << 16)):
+        content += block
+        if time.monotonic() > until:
+            raise TimeoutError(f"not finished after {DOWNLOAD_TIMEOUT:.0f} s")
+    return bytes(content)
 
 
 def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, report: Report) -> None:
@@ -92,15 +111,21 @@ def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, repo
             shutil.copyfile(path, to / name)
 
 
+_OLD_LISTS = ("Unable to locate package", "has no candidate", "404 ")
+"""What apt-get says when its lists are empty, or name a version that the mirror has since replaced."""
+
+_IMPATIENT = tuple(f"-oAcquire::{scheme}::Timeout={TIMEOUT:.0f}" for scheme in ("http", "https"))
+
+
 def _downloaded_package(package: str, work: Path, report: Report) -> Path:
     try:
-        _run(["apt-get", "download", package], work)
+        _run(["apt-get", *_IMPATIENT, "download", package], work)
     except DataError as problem:
-        if "Unable to locate package" not in str(problem) and "no installation candidate" not in str(problem):
+        if not any(words in str(problem) for words in _OLD_LISTS):
             raise
         # The lists of a fresh container are empty, and only root may fill them: a private copy needs no one's leave.
         report("apt's package lists are empty or old; fetching private ones")
-        private = ["-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
+        private = [*_IMPATIENT, "-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
         (work / "lists" / "partial").mkdir(parents=True)
         (work / "cache" / "archives" / "partial").mkdir(parents=True)
         _run(["apt-get", *private, "update"], work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +17,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 
 MOST_PIXELS = 64_000_000
 """Images that announce more pixels than this in their header are refused before any is decoded."""
+
+_DAMAGE = (
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -49,7 +63,7 @@ def decode_file(path: Path) -> Picture:
         raise Undecodable("too large for the memory") from None
     except OSError as problem:
         raise Undecodable(problem.strerror or str(problem)) from None
-    except (ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError) as problem:
+    except _DAMAGE as problem:
         # What Pillow's parsers raise on hostile bytes; none of them can come from our own arithmetic above.
         raise Undecodable(f"damaged: {problem}") from None
 
@@ -79,6 +93,8 @@ def _flat(image: Image.Image) -> tuple[Image.Image, str | None]:
         return Image.fromarray(np.clip(np.rint(deep / 257), 0, 255).astype(np.uint8)), "deep"
     if image.has_transparency_data:
         clear = image.convert("RGBA")
+        if clear.getchannel("A").getextrema() == (255, 255):
+            return clear.convert("RGB"), None
         white = Image.new("RGBA", clear.size, "white")
         return Image.alpha_composite(white, clear).convert("RGB"), "transparent"
     return image.convert("RGB"), "cmyk" if image.mode == "CMYK" else None

@@ -35,7 +35,13 @@ def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageT
         StoreError: the record cannot be written.
     """
     identifier = record_id(name, spec, table.fingerprint)
-    fields = _fields(name, spec, table)
+    with store.lock(identifier):  # two labs that replace the same record at once would trip over each other
+        return _publish_locked(store, identifier, _fields(name, spec, table), spec, table, splits)
+
+
+def _publish_locked(
+    store: RunStore, identifier: str, fields: dict[str, Any], spec: DatasetSpec, table: ImageTable, splits: Splits
+) -> Record:
     findings = _json([_as_json(finding) for finding in with_split_leaks(table, splits)])
     if store.has("dataset", identifier):
         old = _intact(store, identifier)

@@ -42,7 +42,10 @@ class Found:
 
 @dataclass
 class Scan:
-    """What a folder holds. `classes` are display names, sorted; `images` are sorted by path."""
+    """What a folder holds. `classes` are display names, sorted; `images` are sorted by path.
+
+    `written` is each class's name as the folder has it; `seen` are the (class, division) pairs met so far.
+    """
 
     root: Path
     classes: list[str] = field(default_factory=list)
@@ -50,16 +53,18 @@ class Scan:
     ignored: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
-    renamed: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    seen: set[tuple[str, int]] = field(default_factory=set)
 
     def findings(self) -> tuple[Finding, ...]:
         """What was passed over."""
+        renamed = [shown for shown, written in self.written.items() if shown != written]
         suffixes = Counter(Path(name).suffix.lower() or "no suffix" for name in self.ignored)
         every = (
             Finding("ignored", "info", len(self.ignored), dict(suffixes.most_common(5)), tuple(self.ignored)),
             Finding("outside-class", "warning", len(self.outside), {}, tuple(self.outside)),
             Finding("link", "warning", len(self.links), {}, tuple(self.links)),
-            Finding("renamed-class", "warning", len(self.renamed), {}, tuple(self.renamed)),
+            Finding("renamed-class", "warning", len(renamed), {}, tuple(renamed)),
         )
         return tuple(Finding(f.kind, f.severity, f.count, f.detail, f.sources[:MOST_SOURCES]) for f in every if f.count)
 
@@ -82,11 +87,11 @@ def scan_folder(root: Path) -> Scan:
 
     Raises:
         DataError: the path is missing, not a folder, unreadable, without classes, with one class only, with an empty
-            class, or with two classes of the same name.
+            class, with two classes of the same name, or divided into training and test images only in part.
     """
-    _check_root(root)
-    scan = Scan(root.resolve())
     try:
+        _check_root(root)
+        scan = Scan(root.resolve())
         for folder, official in _divisions(scan):
             for entry in _entries(scan, folder):
                 if entry.is_dir(follow_symlinks=False):
@@ -116,16 +121,39 @@ def _check_root(root: Path) -> None:
 
 
 def _divisions(scan: Scan) -> list[tuple[Path, int]]:
-    """The folders that hold class folders, with their division: the root itself when there is no such level."""
+    """The folders that hold class folders, with their division: the root itself when there is no such level.
+
+    What only half looks like divisions is refused: "train" and "test" must never become two classes unnoticed.
+    """
     with os.scandir(scan.root) as entries:
-        folders = [e for e in entries if e.is_dir(follow_symlinks=False) and not _is_litter(e.name)]
-    if not folders or not all(entry.name.lower() in DIVISIONS for entry in folders):
+        folders = sorted(
+            (e for e in entries if e.is_dir(follow_symlinks=False) and not _is_litter(e.name)), key=lambda e: e.name
+        )
+    named = sorted(
+        (entry for entry in folders if entry.name.lower() in DIVISIONS), key=lambda e: DIVISIONS[e.name.lower()]
+    )
+    others = [display(entry.name) for entry in folders if entry not in named]
+    flat = [entry.name for entry in named if not _has_class_folders(Path(entry.path))]
+    if not named or (len(named) == 1 and (others or flat)):
         return [(scan.root, NO_DIVISION)]
-    for entry in folders:
-        with os.scandir(entry.path) as inner:
-            if any(_is_image(child) for child in inner):
-                return [(scan.root, NO_DIVISION)]
-    return [(Path(e.path), DIVISIONS[e.name.lower()]) for e in sorted(folders, key=lambda e: e.name)]
+    if others or flat:
+        reason = f"{others[0]} beside {named[0].name}" if others else f"images without a class folder in {flat[0]}"
+        raise DataError(
+            "the folder is divided into training and test images only in part",
+            where=scan.root,
+            received=reason,
+            expected="train/<class>/…, and perhaps validation/<class>/… and test/<class>/…, or <class>/… alone",
+            hint=f"let `path` point to “{named[0].name}”, or move the rest elsewhere: cnnlab divides images itself",
+        )
+    return [(Path(entry.path), DIVISIONS[entry.name.lower()]) for entry in named]
+
+
+def _has_class_folders(division: Path) -> bool:
+    """Whether every image of a division is in a class folder. One folder named "images" is none."""
+    with os.scandir(division) as inner:
+        children = [entry for entry in inner if not _is_litter(entry.name)]
+    folders = [entry.name.lower() for entry in children if entry.is_dir(follow_symlinks=False)]
+    return bool(folders) and folders != ["images"] and not any(_is_image(entry) for entry in children)
 
 
 def _entries(scan: Scan, folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -142,26 +170,34 @@ def _entries(scan: Scan, folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _scan_class(scan: Scan, folder: Path, official: int) -> None:
-    name = display(folder.name)
-    known = scan.renamed.get(name, name)
-    if known != folder.name and name != unicodedata.normalize("NFC", folder.name):
-        scan.renamed[name] = folder.name
+    name, written = display(folder.name), unicodedata.normalize("NFC", folder.name)
+    if scan.written.setdefault(name, written) != written or (name, official) in scan.seen:
+        raise DataError(
+            "two class folders have the same name, once it is made fit to be shown",
+            where=scan.root,
+            received=f"“{name}” twice",
+            hint="rename one of them",
+        )
+    scan.seen.add((name, official))
     if name not in scan.classes:
         scan.classes.append(name)
     _scan_images(scan, folder, name, official)
 
 
 def _scan_images(scan: Scan, folder: Path, name: str, official: int) -> None:
-    for entry in _entries(scan, folder):
-        if entry.is_dir(follow_symlinks=False):
-            _scan_images(scan, Path(entry.path), name, official)
-        elif _is_image(entry):
-            status = entry.stat()
-            relative = os.path.relpath(entry.path, scan.root)
-            found = Stamp(relative.replace(os.sep, "/"), status.st_size, status.st_mtime_ns)
-            scan.images.append(Found(Path(entry.path), name, official, found))
-        else:
-            scan.ignored.append(_shown(scan, entry))
+    """Every image below a class folder, however deep."""
+    waiting = [folder]
+    while waiting:
+        for entry in _entries(scan, waiting.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif _is_image(entry):
+                status = entry.stat()
+                relative = os.path.relpath(entry.path, scan.root)
+                found = Stamp(relative.replace(os.sep, "/"), status.st_size, status.st_mtime_ns)
+                scan.images.append(Found(Path(entry.path), name, official, found))
+            else:
+                scan.ignored.append(_shown(scan, entry))
 
 
 def _check_classes(scan: Scan) -> None:
@@ -170,22 +206,32 @@ def _check_classes(scan: Scan) -> None:
     expected = "a folder with one folder of images (JPEG, PNG, WebP or BMP) per class"
     if not scan.classes:
         received = f"{len(scan.outside)} images outside any folder" if scan.outside else "no class folder"
+        received += _links(scan)
         raise DataError("the data set's folder has no classes", where=scan.root, received=received, expected=expected)
     if len(scan.classes) == 1:
         only = scan.classes[0]
         hint = f"if the classes are inside “{only}”, let `path` point there"
         raise DataError(
-            "the data set has one class only", where=scan.root, received=f"“{only}”", expected=expected, hint=hint
+            "the data set has one class only",
+            where=scan.root,
+            received=f"“{only}”{_links(scan)}",
+            expected=expected,
+            hint=hint,
         )
     for name in scan.classes:
         if not counts[name]:
             raise DataError(
                 "a class folder has no image",
                 where=scan.root,
-                received=f"class “{name}”",
+                received=f"class “{name}”{_links(scan)}",
                 expected="at least one JPEG, PNG, WebP or BMP file in it",
                 hint="add images to it, or remove the folder",
             )
+
+
+def _links(scan: Scan) -> str:
+    """A folder made of links looks full to its owner."""
+    return f" ({len(scan.links)} links to folders or out of this one are not followed)" if scan.links else ""
 
 
 def _is_litter(name: str) -> bool:

@@ -1,0 +1,125 @@
+"""Splits: exact in number, disjoint, stratified, the same for the same seed; impossible ones are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnnlab.datasets.split import Splits, split_table
+from cnnlab.errors import DataError
+from cnnlab.spec import SPLITS, Split
+
+CLASSES = ("ant", "bee", "cat")
+GOLDEN = [[3, 5, 7], [4, 8, 9]]
+
+
+def labels_of(*sizes: int) -> np.ndarray:
+    """Shuffled labels with this many of each class."""
+    labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    return np.random.RandomState(1).permutation(labels)
+
+
+def counts(labels: np.ndarray, splits: Splits) -> dict[str, list[int]]:
+    return {name: np.bincount(labels[getattr(splits, name)], minlength=labels.max() + 1).tolist() for name in SPLITS}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "split", "expected"),
+    [
+        ((100, 50, 50), Split(train=0.8, validation=0.1, test=0.1), (160, 20, 20)),
+        ((7, 7, 7), Split(train=0.6, validation=0.2, test=0.2), (13, 4, 4)),
+        ((33, 34, 34), Split(train=0.7, validation=0.15, test=0.15), (71, 15, 15)),
+        ((40, 40, 40), Split(train=31, validation=17, test=19), (31, 17, 19)),
+        ((40, 40, 40), Split(train=0.5, validation=10, test=20), (60, 10, 20)),
+        ((40, 40, 40), Split(train=0.25, validation=0.25, test=0.25), (30, 30, 30)),
+    ],
+)
+def test_totals_are_exact_and_no_image_is_in_two_splits(
+    sizes: tuple[int, ...], split: Split, expected: tuple[int, ...]
+) -> None:
+    labels = labels_of(*sizes)
+    splits = split_table(labels, CLASSES, split)
+    parts = [getattr(splits, name) for name in SPLITS]
+    assert tuple(len(part) for part in parts) == expected
+    together = np.concatenate(parts)
+    assert len(np.unique(together)) == len(together)
+    assert together.min() >= 0 and together.max() < len(labels)
+    for part in parts:
+        assert part.dtype == np.int32
+        assert np.all(np.diff(part) > 0)
+
+
+def test_shares_that_add_up_to_one_use_every_image() -> None:
+    for images in range(30, 130):
+        labels = np.arange(images, dtype=np.int32) % 3
+        splits = split_table(labels, CLASSES, Split(train=0.7, validation=0.1, test=0.2))
+        assert sum(len(getattr(splits, name)) for name in SPLITS) == images
+
+
+def test_every_class_has_its_share_of_each_split() -> None:
+    labels = labels_of(100, 50, 10)
+    splits = split_table(labels, CLASSES, Split(train=0.8, validation=0.1, test=0.1))
+    assert counts(labels, splits) == {"train": [80, 40, 8], "validation": [10, 5, 1], "test": [10, 5, 1]}
+
+
+def test_a_class_of_three_images_is_in_every_split() -> None:
+    labels = labels_of(500, 3, 500)
+    splits = split_table(labels, CLASSES, Split(train=0.9, validation=0.05, test=0.05))
+    assert [counts(labels, splits)[name][1] for name in SPLITS] == [1, 1, 1]
+    assert [len(getattr(splits, name)) for name in SPLITS] == [903, 50, 50]
+
+
+def test_counts_that_use_every_image_leave_none_over() -> None:
+    labels = labels_of(3, 4, 5)
+    splits = split_table(labels, CLASSES, Split(train=6, validation=3, test=3))
+    assert counts(labels, splits) == {"train": [1, 2, 3], "validation": [1, 1, 1], "test": [1, 1, 1]}
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
+    labels = labels_of(60, 60, 60)
+    first, again, other = (split_table(labels, CLASSES, Split(seed=seed)) for seed in (3, 3, 4))
+    for name in SPLITS:
+        assert np.array_equal(getattr(first, name), getattr(again, name))
+        assert not np.array_equal(getattr(first, name), getattr(other, name))
+
+
+def test_the_rows_of_a_seed_never_change() -> None:
+    # Recorded splits would stop matching their data set record if this did.
+    labels = np.arange(15, dtype=np.int32) % 3
+    splits = split_table(labels, CLASSES, Split(train=9, validation=3, test=3, seed=0))
+    assert [getattr(splits, name).tolist() for name in ("validation", "test")] == GOLDEN
+
+
+def test_fewer_training_images_leave_validation_and_test_as_they_were() -> None:
+    labels = labels_of(60, 60, 60)
+    many = split_table(labels, CLASSES, Split(train=120, validation=30, test=30))
+    few = split_table(labels, CLASSES, Split(train=12, validation=30, test=30))
+    assert np.array_equal(many.validation, few.validation)
+    assert np.array_equal(many.test, few.test)
+    assert set(few.train) < set(many.train)
+
+
+def test_a_seed_of_any_size_is_accepted() -> None:
+    labels = labels_of(20, 20, 20)
+    huge = split_table(labels, CLASSES, Split(seed=2**80))
+    assert len(huge.train) == 48
+
+
+def test_more_images_than_there_are() -> None:
+    with pytest.raises(DataError, match="asks for more images") as caught:
+        split_table(labels_of(10, 10, 10), CLASSES, Split(train=20, validation=10, test=10))
+    assert caught.value.received == "train 20, validation 10, test 10 = 40"
+    assert caught.value.expected == "30 at most"
+
+
+def test_a_class_with_too_few_images_is_named() -> None:
+    with pytest.raises(DataError, match="too few images") as caught:
+        split_table(labels_of(10, 2, 10), CLASSES, Split())
+    assert caught.value.received == "“bee” has 2"
+
+
+def test_a_split_too_small_for_every_class() -> None:
+    with pytest.raises(DataError, match="the test split is too small") as caught:
+        split_table(labels_of(10, 10, 10), CLASSES, Split(train=20, validation=5, test=2))
+    assert caught.value.received == "2 images for 3 classes"
+    assert caught.value.hint == "raise split.test in the lab file"
