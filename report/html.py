@@ -162,7 +162,9 @@ def table_view(table: Table, document: Wording, medium: Medium) -> TableView:
 
 
 def _numeric(cells: Sequence[Any]) -> bool:
-    return any(isinstance(cell, Quantity) for cell in cells)
+    """Whether a column lines up as numbers: nothing but quantities, and at least one."""
+    filled = [cell for cell in cells if cell is not None]
+    return bool(filled) and all(isinstance(cell, Quantity) for cell in filled)
 
 
 def _cell(cell: Any, text: str, document: Wording, medium: Medium) -> Markup:

@@ -36,7 +36,7 @@ import inspect
 
 from cnnlab.networks import build_network
 from cnnlab.notebook import open_lab
-from cnnlab.training.backend import keras  # TensorFlow, without its start-up messages
+from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 
 lab = open_lab({arguments})
 lab"""

@@ -6,9 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.errors import LabError
 from cnnlab.networks.layers import FusedBatchNormalization, GroupedConv2D
 from cnnlab.spec import NetworkOptions

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse
 from cnnlab.networks.layers import CentredPixels
 from cnnlab.spec import NetworkOptions

@@ -33,7 +33,7 @@ FIGURE_1 = {
 def blocks_1_and_2(lab: LabData, language: Language) -> Evidence:
     """Shapes before and after pooling, summary, parameters by formula and by Keras, for the first two blocks."""
     vgg = lab.architectures["vgg19"]
-    evidence = _steps(vgg, language, ["block1", "block2"])
+    evidence = _steps(vgg, language, ["block1", "block2"], summary=True)
     drawing = vgg19_drawing(
         vgg.layers,
         language,
@@ -47,7 +47,7 @@ def blocks_1_and_2(lab: LabData, language: Language) -> Evidence:
 
 def block_3(lab: LabData, language: Language) -> Evidence:
     """The third block."""
-    return _steps(lab.architectures["vgg19"], language, ["block3"])
+    return _steps(lab.architectures["vgg19"], language, ["block3"], summary=True)
 
 
 def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
@@ -106,7 +106,7 @@ def first_dense_layer(lab: LabData, language: Language) -> Evidence:
 def whole_network(lab: LabData, language: Language) -> Evidence:
     """Layers 7 and 8; filters, parameters, multiply-adds and activations by block."""
     vgg = lab.architectures["vgg19"]
-    evidence = _steps(vgg, language, ["fc7", "fc8"])
+    evidence = _steps(vgg, language, ["fc7", "fc8"], summary=True)
     by_block = _by_block(vgg.layers)
     blocks = {name: row for name, row in by_block.items() if row["filters"]}
     dense = {key: sum(row[key] for name, row in by_block.items() if name not in blocks) for key in _SUMMED}
@@ -159,8 +159,8 @@ def whole_network(lab: LabData, language: Language) -> Evidence:
 _SUMMED = ("filters", "parameters", "multiply_adds", "activations")
 
 
-def _steps(vgg: Architecture, language: Language, blocks: Sequence[str]) -> Evidence:
-    """What was built in `blocks`: listings, the last one's summary, the layers with their formulas, and the totals."""
+def _steps(vgg: Architecture, language: Language, blocks: Sequence[str], *, summary: bool = False) -> Evidence:
+    """What was built in `blocks`: listings, the layers with their formulas, the totals, and Keras's summary if asked for."""
     steps = [_step(vgg, block) for block in blocks]
     last = steps[-1]
     agree = all(tuple(step["outputs"][-1]["shape"]) == FIGURE_1[step["block"]] for step in steps)
@@ -186,11 +186,12 @@ def _steps(vgg: Architecture, language: Language, blocks: Sequence[str]) -> Evid
         for step in steps
     }
     items["layers"] = _layer_table(vgg, steps, language)
-    items["summary"] = Listing(
-        caption=language.text("What the network is by now, by Keras's own summary"),
-        code="modelVGG19.summary()",
-        output=last["summary"].rstrip(),
-    )
+    if summary:
+        items["summary"] = Listing(
+            caption=language.text("What the network is by now, by Keras's own summary"),
+            code="modelVGG19.summary()",
+            output=last["summary"].rstrip(),
+        )
     return Evidence(names=names, items=items)
 
 
