@@ -139,7 +139,7 @@ def data(lab: LabName = "demo", profile: Profile = None, as_json: AsJson = False
     from cnnlab.datasets import open_dataset
 
     loaded = load_lab(lab, profile=profile)
-    found = []
+    found: list[dict[str, Any]] = []
     for name, spec in loaded.file.datasets.items():
         table = open_dataset(name, spec, data_dir=resources.data_dir(), report_progress=_tell)
         found.append(

@@ -14,7 +14,7 @@ def class_counts(predicted: np.ndarray, labels: np.ndarray, classes: int) -> tup
 def class_accuracies(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Accuracy of each class, float64 (K,); NaN for a class without images."""
     right, images = class_counts(predicted, labels, classes)
-    return np.divide(right, images, out=np.full(classes, np.nan), where=images > 0)
+    return np.asarray(np.divide(right, images, out=np.full(classes, np.nan), where=images > 0))
 
 
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

@@ -129,7 +129,7 @@ def _cell(index: int, kind: str, source: str) -> dict[str, Any]:
 def _run(notebook: dict[str, Any], folder: Path, cell_seconds: int) -> dict[str, Any]:
     import nbformat
 
-    executed = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    executed = nbformat.from_dict(notebook)
     execute(executed, folder, cell_seconds=cell_seconds)
     nbformat.validate(executed)
     return dict(executed)

@@ -92,7 +92,7 @@ def render_pdf(page: str) -> Pdf:
 def _only_data() -> Any:
     from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
-    class OnlyData(URLFetcher):  # type: ignore[misc]
+    class OnlyData(URLFetcher):
         """Fetches `data:` addresses and stops at every other one, files included."""
 
         def fetch(self, url: str, headers: Any = None) -> Any:

@@ -26,12 +26,12 @@ class Predictions:
     @cached_property
     def predicted(self) -> np.ndarray:
         """The most probable class of each image, int64 (N,)."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @cached_property
     def right(self) -> np.ndarray:
         """Whether each image was classified correctly, bool (N,)."""
-        return self.predicted == self.labels
+        return np.asarray(self.predicted == self.labels)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _construction(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "formula_parameters": total,
                 "added_parameters": added,
                 "layers": [row["name"] for row in rows],
-            }  # fmt: skip
+            }
         )
     return steps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from report.activities import results
-from report.activities.common import accuracy, primary_run
+from report.activities.common import accuracy, count, primary_run
 from report.evidence import Evidence
 from report.language import Language
 from report.records import LabData, Part
@@ -18,7 +18,7 @@ def answer(lab: LabData, language: Language) -> Evidence:
     return Evidence(
         names={
             "parts": parts,
-            "vgg_parameters": results.count(vgg["parameters"]),
+            "vgg_parameters": count(vgg["parameters"]),
             "stand_in_for": next(
                 (
                     part.dataset.manifest["stand_in_for"]

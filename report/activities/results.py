@@ -245,7 +245,7 @@ def _items(
         "best": _gallery(run, classes, best, language),
         "worst": _gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
-            matrix,
+            matrix.tolist(),
             classes,
             language,
             caption=text("Where {network}'s mistakes go", network=run.title),
@@ -303,7 +303,7 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
 def _gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: Language) -> Gallery:
     """Test images of one class, half of them right ones and half wrong ones as far as there are any."""
     test = run.predictions["test"]
-    mine = [i for i in np.flatnonzero(test.labels == rank.label) if int(test.ids[i]) in run.exhibits]
+    mine = [i for i in np.flatnonzero(test.labels == rank.label).tolist() if int(test.ids[i]) in run.exhibits]
     mine.sort(key=lambda i: -float(test.probabilities[i].max()))
     wrong = [i for i in mine if not test.right[i]][: SHOWN // 2]
     right = [i for i in mine if test.right[i]][: SHOWN - len(wrong)]
@@ -325,7 +325,7 @@ def _gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: La
 
 def _mistakes(run: RunData, classes: Sequence[str], language: Language) -> Gallery:
     test = run.predictions["test"]
-    wrong = [i for i in np.flatnonzero(~test.right) if int(test.ids[i]) in run.exhibits]
+    wrong = [i for i in np.flatnonzero(~test.right).tolist() if int(test.ids[i]) in run.exhibits]
     wrong.sort(key=lambda i: -float(test.probabilities[i].max()))
     shown = wrong[:SHOWN]
     return Gallery(

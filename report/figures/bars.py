@@ -43,7 +43,7 @@ def accuracy_comparison(
     if not any(accuracies.values()):
         raise ValueError("no accuracy to draw")
     code = language.code
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"network": network, "title": clean(network_title(network)), "splits": [
             {"split": split, "name": language.text(_SPLITS[split]), **_interval(by_split[split])}
             for split in _SPLITS if split in by_split
@@ -80,7 +80,7 @@ def per_class_accuracy(
     Raises:
         ValueError: lengths differ, or no class has images.
     """
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         {"name": clean(name, 28), **_interval(accuracy)}
         for name, accuracy in zip(names, accuracies, strict=True)
         if accuracy.n != 0
@@ -122,7 +122,7 @@ def class_distribution(
     splits = [split for split in _SPLITS if split in counts]
     if not names or not splits:
         raise ValueError("no classes to draw")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": clean(name, 28), "counts": [int(value) for value in values]}
         for name, *values in zip(names, *(counts[split] for split in splits), strict=True)
     ]
@@ -277,11 +277,8 @@ def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
     draw = axes.barh if named else axes.bar
     for index, name in enumerate(data["words"]["splits"]):
         part = [row["counts"][index] for row in rows]
-        start = {"left": base} if named else {"bottom": base}
-        thick = {"height": 0.72} if named else {"width": 0.86}
-        draw(
-            range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **start, **thick
-        )
+        look: dict[str, Any] = {"left": base, "height": 0.72} if named else {"bottom": base, "width": 0.86}
+        draw(range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **look)
         base = [a + b for a, b in zip(base, part, strict=True)]
     line = axes.axvline if named else axes.axhline
     line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["words"]["mean"])
@@ -289,7 +286,7 @@ def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
     amount.set_major_locator(MaxNLocator(nbins=6, integer=True))
     amount.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, code)))
     axes.figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=theme.size * 0.92, handlelength=1.3,
-                       labelcolor=theme["muted"], columnspacing=1.2)  # type: ignore[union-attr]  # fmt: skip
+                       labelcolor=theme["muted"], columnspacing=1.2)  # fmt: skip
     axes.grid(axis="x" if named else "y")
 
 

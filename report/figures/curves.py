@@ -68,7 +68,7 @@ def comparison_curves(
     networks = list(dict.fromkeys(history.network for history in histories))
     if not networks:
         raise ValueError("no history to draw")
-    series = []
+    series: list[dict[str, Any]] = []
     for network in networks:
         mine = [history for history in histories if history.network == network]
         series.append(
@@ -79,7 +79,11 @@ def comparison_curves(
                 "best": _best(mine),
             }
         )
-    alt = language.text(f"Validation {metric} against the epoch.") + " " + " ".join(
+    alt = (
+        language.text("Validation accuracy against the epoch.")
+        if metric == "accuracy"
+        else language.text("Validation loss against the epoch.")
+    ) + " " + " ".join(
         language.text(
             "{network}: best epoch {epoch} of {epochs}, with {value}.",
             network=one["title"], epoch=one["best"], epochs=len(one["mean"]),
@@ -89,7 +93,7 @@ def comparison_curves(
     )  # fmt: skip
     data = {
         "series": series, "metric": metric, "code": code, "seeds": len({history.seed for history in histories}),
-        "words": {"epoch": language.text("Epoch"), "axis": language.text(f"Validation {metric}")},
+        "words": {"epoch": language.text("Epoch"), "axis": language.text("Validation accuracy") if metric == "accuracy" else language.text("Validation loss")},
     }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
 

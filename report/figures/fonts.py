@@ -63,4 +63,4 @@ def _instantiate(source: Path, weight: int, path: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".ttf")
     with os.fdopen(handle, "wb") as stream:
         font.save(stream)
-    os.replace(temporary, path)
+    Path(temporary).replace(path)

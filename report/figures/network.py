@@ -174,7 +174,7 @@ def _box(axes: Axes, theme: Theme, x: float, y: float, size: tuple[float, float,
     front = [(x, y), (x + wide, y), (x + wide, y + high), (x, y + high)]
     top = [(x, y + high), (x + wide, y + high), (x + wide + lean, y + high + rise), (x + lean, y + high + rise)]
     right = [(x + wide, y), (x + wide + lean, y + rise), (x + wide + lean, y + high + rise), (x + wide, y + high)]
-    look = {"edgecolor": theme[f"{colour}-edge"], "linewidth": 0.6, "joinstyle": "round"}
+    look: dict[str, Any] = {"edgecolor": theme[f"{colour}-edge"], "linewidth": 0.6, "joinstyle": "round"}
     for face, shade, strength in ((right, "#000000", 0.14), (top, "#ffffff", 0.42), (front, "", 0.0)):
         axes.add_patch(Polygon(face, facecolor=theme[colour], **look))
         if shade:

@@ -69,7 +69,8 @@ def paint(figure: Figure, theme: Theme) -> MplFigure:
     from report.figures.fonts import register
 
     register()
-    with matplotlib.rc_context(settings(theme)):
+    drawn_with: Any = settings(theme)
+    with matplotlib.rc_context(drawn_with):
         return figure.draw(theme)
 
 
@@ -82,7 +83,8 @@ def render(figure: Figure, theme: Theme, key: str) -> str:
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
         drawing = paint(figure, theme)
         buffer = io.StringIO()
-        with matplotlib.rc_context({**settings(theme), "svg.hashsalt": "cnnlab"}):
+        drawn_with: Any = {**settings(theme), "svg.hashsalt": "cnnlab"}
+        with matplotlib.rc_context(drawn_with):
             nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
             drawing.savefig(buffer, format="svg", metadata=nothing)
     return _page_ready(buffer.getvalue(), figure, theme, f"f{key[:10]}")

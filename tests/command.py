@@ -1,0 +1,35 @@
+"""Runs the command line as its users do: another process, another folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCKED = "import sys\nfor name in ('tensorflow', 'keras'):\n    sys.modules[name] = None\n"
+
+
+def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `cnnlab` in `cwd`; `block` makes TensorFlow and Keras unimportable."""
+    code = (BLOCKED if block else "") + "from cnnlab.cli import main\nmain()\n"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CNNLAB_DATA": str(cwd / "data"), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def write_images(folder: Path, *, classes: tuple[str, ...] = ("bright", "dark", "striped"), each: int = 20) -> None:
+    """Small photographs of classes that any network can tell apart: light, dark, striped noise."""
+    generator = np.random.default_rng(0)
+    for index, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = generator.integers(0, 60, (40, 40, 3)) + (180 if index == 0 else 20)
+            if index == 2:
+                pixels[::8] = 250
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
