@@ -124,6 +124,12 @@ def test_items_are_shown_as_in_the_page(built: tuple[RunStore, Lab, Document, Pa
     assert "&lt;script&gt;" in table["text/html"] and "<script>" not in table["text/html"]
     assert table["text/html"].count("<strong>★ 71,0") == 2
     assert "mathjax_ignore" in table["text/html"]
+    assert (table["text/html"].count("<tr>"), table["text/html"].count("<td"), table["text/html"].count("&lt;td")) == (
+        4,
+        9,
+        0,
+    )
+    assert table["text/plain"].splitlines()[1].split("  ")[0] == "VGG-19"
     assert "→ <script>alert(1)</script> 90,0" in code['lab.gallery(7, "mistakes")'].outputs[0]["data"]["text/plain"]
 
 
