@@ -68,7 +68,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def probability_extreme(right: Sequence[int], n: Sequence[int], index: int, *, best: bool, draws: int = 20_000) -> float:
+def probability_extreme(
+    right: Sequence[int], n: Sequence[int], index: int, *, best: bool, draws: int = 20_000
+) -> float:
     """Probability that proportion `index` is the largest (or the smallest), under Jeffreys priors Beta(½, ½).
 
     By simulation with a fixed seed; a proportion with n = 0 takes part with its prior.

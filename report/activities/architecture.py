@@ -37,7 +37,9 @@ def blocks_1_and_2(lab: LabData, language: Language) -> Evidence:
     drawing = vgg19_drawing(
         vgg.layers,
         language,
-        caption=language.text("VGG-19: five blocks of convolutions halve the map and widen it, three dense layers decide"),
+        caption=language.text(
+            "VGG-19: five blocks of convolutions halve the map and widen it, three dense layers decide"
+        ),
         note=language.text("Drawn by the program from the layer table of the network as published."),
     )
     return Evidence(names=evidence.names, items={"drawing": drawing, **evidence.items})
@@ -58,7 +60,9 @@ def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
     return Evidence(
         names={
             **evidence.names,
-            "share_of_last_two": _share(last_two, convolutional, "Parameters of blocks 4 and 5 over all convolutional ones"),
+            "share_of_last_two": _share(
+                last_two, convolutional, "Parameters of blocks 4 and 5 over all convolutional ones"
+            ),
             "one_wide_convolution": count(_largest_convolution(vgg.layers)["parameters"]),
             "one_wide_formula": _largest_convolution(vgg.layers)["formula"],
         },
@@ -87,7 +91,9 @@ def first_dense_layer(lab: LabData, language: Language) -> Evidence:
             **evidence.names,
             "before": count(before),
             "times_before": Quantity(
-                value=fc6["parameters"] / before, unit="ratio", how="Parameters with the layer over parameters without it"
+                value=fc6["parameters"] / before,
+                unit="ratio",
+                how="Parameters with the layer over parameters without it",
             ),
             "share_of_all": _share(fc6["added_parameters"], whole, "Parameters of the layer over all parameters"),
             "inputs": count(FIGURE_1["flatten"][0]),
@@ -112,7 +118,9 @@ def whole_network(lab: LabData, language: Language) -> Evidence:
             **evidence.names,
             "convolutions": count(sum(row["kind"] == "Conv2D" for row in vgg.layers)),
             "filters": count(sum(row["filters"] for row in blocks.values())),
-            "widest_blocks": [_block_name(name, language) for name, row in blocks.items() if row["filters"] == most_filters],
+            "widest_blocks": [
+                _block_name(name, language) for name, row in blocks.items() if row["filters"] == most_filters
+            ],
             "most_filters": count(most_filters),
             "heaviest_block": _block_name(max(blocks, key=lambda name: blocks[name]["parameters"]), language),
             "heaviest_parameters": count(max(row["parameters"] for row in blocks.values())),
@@ -169,7 +177,9 @@ def _steps(vgg: Architecture, language: Language, blocks: Sequence[str]) -> Evid
     }
     items: dict[str, Any] = {
         step["block"]: Listing(
-            caption=language.text("{block}: the code that was executed and what it printed", block=_title(step, language)),
+            caption=language.text(
+                "{block}: the code that was executed and what it printed", block=_title(step, language)
+            ),
             code=step["code"],
             output=step["output"],
         )
@@ -203,7 +213,9 @@ def _layer_table(vgg: Architecture, steps: Sequence[Step], language: Language) -
     ]
     return Table(
         caption=language.text("The formula gives for each layer the number of parameters that Keras counts"),
-        note=language.text("A convolution has (height · width · input channels + 1) · filters parameters, the 1 being the bias."),
+        note=language.text(
+            "A convolution has (height · width · input channels + 1) · filters parameters, the 1 being the bias."
+        ),
         columns=(
             Column(key="layer", head=language.text("Layer")),
             Column(key="output", head=language.text("Output")),
@@ -249,7 +261,9 @@ def _block_table(
         }
 
     return Table(
-        caption=language.text("Blocks 4 and 5 tie in filters; the dense layers have far more parameters than all of them"),
+        caption=language.text(
+            "Blocks 4 and 5 tie in filters; the dense layers have far more parameters than all of them"
+        ),
         note=language.text("Multiply-adds and activations for one image of 224×224 pixels."),
         columns=(
             Column(key="block", head=language.text("Block")),

@@ -24,7 +24,9 @@ def count(value: int | np.integer[Any], *, how: str = "", runs: Sequence[str] = 
     return Quantity(value=int(value), unit="count", how=how, runs=tuple(runs))
 
 
-def share(right: int, n: int, *, runs: Sequence[str], how: str = "Right answers over images, Wilson interval") -> Quantity:
+def share(
+    right: int, n: int, *, runs: Sequence[str], how: str = "Right answers over images, Wilson interval"
+) -> Quantity:
     """`right` of `n` with its 95 % Wilson interval; NaN-free: `n` must be at least 1."""
     low, high = wilson(right, n)
     return Quantity(value=right / n, unit="share", n=n, low=low, high=high, runs=tuple(runs), how=how)

@@ -61,7 +61,9 @@ def answer(lab: LabData, language: Language) -> Evidence:
                 [_size(name, one, language) for name, one in networks.items()],
                 language,
                 caption=language.text("ResNet-50 is the most accurate with the fewest parameters"),
-                note=language.text("Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."),
+                note=language.text(
+                    "Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."
+                ),
             ),
             **({"changes": changes} if changes.rows else {}),
         },

@@ -20,7 +20,11 @@ def answer(lab: LabData, language: Language) -> Evidence:
             "parts": parts,
             "vgg_parameters": results.count(vgg["parameters"]),
             "stand_in_for": next(
-                (part.dataset.manifest["stand_in_for"] for part in lab.parts.values() if part.dataset.manifest["stand_in_for"]),
+                (
+                    part.dataset.manifest["stand_in_for"]
+                    for part in lab.parts.values()
+                    if part.dataset.manifest["stand_in_for"]
+                ),
                 "",
             ),
             "one_seed": all(len(part.of(name)) == 1 for part in lab.parts.values() for name in part.networks),

@@ -17,14 +17,22 @@ SHOWN_CLASSES = 10
 EXAMPLES_A_CLASS = 2
 
 FINDINGS = {
-    "duplicates": "exact duplicates",
-    "leaks": "images that are in more than one split",
-    "undecodable": "files that cannot be decoded",
-    "truncated": "files that are cut off",
-    "ignored": "files that are no images and were left out",
-    "resized": "images brought to one size",
-    "tiny-class": "classes with very few images",
-    "imbalance": "uneven classes",
+    "undecodable": "files that cannot be decoded, left out",
+    "duplicate": "exact duplicates",
+    "leak": "images that stand in more than one split",
+    "small-class": "classes with very few images",
+    "imbalance": "classes far larger than others",
+    "resized": "images brought to the size of the networks' input",
+    "grey": "grey images, repeated in the three channels",
+    "rotated": "images turned upright by their own metadata",
+    "transparent": "images with transparency, laid on white",
+    "deep": "images of more than eight bits a channel",
+    "cmyk": "images in printing colours, converted",
+    "several-frames": "files with several frames, of which the first is used",
+    "ignored": "files that are no images, left out",
+    "outside-class": "images outside every class folder, left out",
+    "link": "links that lead out of the data set, not followed",
+    "renamed-class": "class names with unprintable characters, replaced",
 }
 """Message ids by the kinds that the scan reports; an unknown kind is printed as it is."""
 
@@ -45,12 +53,16 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "classes": count(len(per_class)),
             "class_names": dataset.class_names[:MANY_CLASSES],
             "names_all_classes": len(per_class) <= MANY_CLASSES,
-            "mean": Quantity(value=float(np.mean(per_class)), unit="number", n=len(per_class), how="Images over classes"),
+            "mean": Quantity(
+                value=float(np.mean(per_class)), unit="number", n=len(per_class), how="Images over classes"
+            ),
             "fewest": count(min(per_class)),
             "most": count(max(per_class)),
             "balanced": min(per_class) == max(per_class),
             "nearly_balanced": max(per_class) <= 1.5 * min(per_class),
-            "ratio": Quantity(value=max(per_class) / max(1, min(per_class)), unit="ratio", how="Largest over smallest class"),
+            "ratio": Quantity(
+                value=max(per_class) / max(1, min(per_class)), unit="ratio", how="Largest over smallest class"
+            ),
             "used": count(sum(used.values())),
             "uses_all": sum(used.values()) == sum(per_class),
             **{f"{split}_images": count(n) for split, n in used.items()},

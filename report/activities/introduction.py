@@ -22,7 +22,9 @@ def answer(lab: LabData, language: Language) -> Evidence:
             "has_second": second is not None,
             "networks": list(dict.fromkeys(run.title for run in runs)),
             "trainings": count(len(runs), runs=ids),
-            "training_time": Quantity(value=seconds, unit="seconds", n=len(runs), runs=ids, how="Sum over the trainings"),
+            "training_time": Quantity(
+                value=seconds, unit="seconds", n=len(runs), runs=ids, how="Sum over the trainings"
+            ),
             "trained_any": bool(runs),
             "shortened": any(run.resolved["shortened"] for run in runs),
             "machine": runs[0].run.manifest["hardware"]["cpu"] if runs else "",

@@ -62,7 +62,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "best": best,
             "worst": worst,
             "confusions": [
-                {"true": classes[i], "predicted": classes[j], "count": count(n)} for i, j, n in top_confusions(matrix, 3)
+                {"true": classes[i], "predicted": classes[j], "count": count(n)}
+                for i, j, n in top_confusions(matrix, 3)
             ],
             "many_classes": len(classes) > MANY_CLASSES,
         },
@@ -138,9 +139,7 @@ def compare(data: Part) -> dict[str, Any]:
         holding = holding and pair["p"].value <= SIGNIFICANT / (len(pairs) - rank)
         pair["distinct"] = holding
     return {
-        "ranking": [
-            {"network": data.of(name)[0].title, "accuracy": network_accuracy(data.of(name))} for name in order
-        ],
+        "ranking": [{"network": data.of(name)[0].title, "accuracy": network_accuracy(data.of(name))} for name in order],
         "pairs": pairs,
         "primary_is_first": order[0] == primary_network(data),
         "same_budget": len({(run.resolved["epochs_planned"], str(run.spec["recipe"])) for run in data.runs}) == 1,
@@ -176,7 +175,9 @@ def _ranks(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best: bo
     gap = difference(int(right[first]), int(images[first]), int(right[second]), int(images[second]))
     mistakes = matrix[first].copy()
     mistakes[first] = 0
-    probability = probability_extreme(right[present].tolist(), images[present].tolist(), _index_of(present, first), best=best)
+    probability = probability_extreme(
+        right[present].tolist(), images[present].tolist(), _index_of(present, first), best=best
+    )
     return ClassRank(
         label=first,
         name=classes[first],
@@ -233,7 +234,12 @@ def _items(
             shares,
             language,
             network=run.network,
-            caption=text("{network} does best on {best} and worst on {worst}", network=run.title, best=best.name, worst=worst.name),
+            caption=text(
+                "{network} does best on {best} and worst on {worst}",
+                network=run.title,
+                best=best.name,
+                worst=worst.name,
+            ),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
         "best": _gallery(run, classes, best, language),
@@ -304,10 +310,15 @@ def _gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: La
     shown = [*right[: SHOWN - len(wrong)], *wrong]
     return Gallery(
         caption=language.text(
-            "Test images of {name}: {right} answered right, {wrong} wrong", name=rank.name, right=len(right), wrong=len(wrong)
+            "Test images of {name}: {right} answered right, {wrong} wrong",
+            name=rank.name,
+            right=len(right),
+            wrong=len(wrong),
         ),
         note=language.text("{network}; most confident answers of each kind first.", network=run.title),
-        alt=language.text("{count} images of class {name} with the network's answers", count=len(shown), name=rank.name),
+        alt=language.text(
+            "{count} images of class {name} with the network's answers", count=len(shown), name=rank.name
+        ),
         items=tuple(_exhibit(run, classes, i) for i in shown),
     )
 

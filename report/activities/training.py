@@ -156,14 +156,20 @@ def _epochs(run: RunData, language: Language) -> Cell:
     resolved = run.resolved
     if resolved["epochs_requested"] == resolved["epochs_planned"]:
         return count(resolved["epochs_planned"])
-    return language.text("{planned} of {requested}", planned=resolved["epochs_planned"], requested=resolved["epochs_requested"])
+    return language.text(
+        "{planned} of {requested}", planned=resolved["epochs_planned"], requested=resolved["epochs_requested"]
+    )
 
 
 def _stop(run: RunData, language: Language) -> Cell:
     stopping = run.spec["recipe"]["early_stopping"]
     if stopping is None:
         return language.text("none")
-    return language.text("{monitor}, patience {patience}", monitor=language.text(MONITORS[stopping["monitor"]]), patience=stopping["patience"])
+    return language.text(
+        "{monitor}, patience {patience}",
+        monitor=language.text(MONITORS[stopping["monitor"]]),
+        patience=stopping["patience"],
+    )
 
 
 def _augmented(run: RunData, language: Language) -> Cell:
@@ -214,8 +220,12 @@ def _hyperparameters(data: Part, language: Language) -> Table:
         for name, show in HYPERPARAMETERS.values()
     ]
     return Table(
-        caption=language.text("Every hyper-parameter of the trainings on {dataset}", dataset=data.dataset.manifest["title"]),
-        note=language.text("Set in the lab file before training. The loss is cross entropy on softmax outputs in every run."),
+        caption=language.text(
+            "Every hyper-parameter of the trainings on {dataset}", dataset=data.dataset.manifest["title"]
+        ),
+        note=language.text(
+            "Set in the lab file before training. The loss is cross entropy on softmax outputs in every run."
+        ),
         columns=tuple(columns),
         rows=tuple(rows),
     )
@@ -236,7 +246,9 @@ def _times(data: Part, language: Language) -> Table:
     text = language.text
     return Table(
         caption=text("What each training took"),
-        note=text("Total time includes building the network, measuring each epoch and saving; speed is of the training steps."),
+        note=text(
+            "Total time includes building the network, measuring each epoch and saving; speed is of the training steps."
+        ),
         columns=(
             Column(key="network", head=text("Network")),
             Column(key="epochs", head=text("Epochs")),
