@@ -100,10 +100,9 @@ class CellWriter:
 
     def _section(self, section: SectionText) -> Iterator[Cell]:
         yield "markdown", "\n\n".join(self._head(section))
-        cells = self._architecture(section) if section.number in STEPS else self._plain(section)
+        yield from self._architecture(section) if section.number in STEPS else self._plain(section)
         if section.module == "training" and section.part in self.document.lab.parts:
             yield from self._training(self.document.lab.parts[str(section.part)])
-        yield from cells
         if section.module == "comparison":
             yield from self._comparison()
 
