@@ -87,13 +87,11 @@ def _html(view: TableView, note: str) -> str:
         for side, (column, _) in zip(align, view.heads, strict=True)
     )
     rows = []
-    for row in view.rows:
-        cells = [f'<th scope="row" style="text-align:{align[0]}">{row[0].content}</th>'] + [
-            f'<td style="text-align:{side}">'
-            + (f"<strong>★ {cell.content}</strong>" if cell.best else cell.content)
-            + "</td>"
-            for side, cell in zip(align[1:], row[1:], strict=True)
-        ]
+    for first, *others in view.rows:
+        cells = [f'<th scope="row" style="text-align:{align[0]}">{first.content}</th>']
+        for side, cell in zip(align[1:], others, strict=True):
+            words = f"<strong>★ {cell.content}</strong>" if cell.best else str(cell.content)
+            cells.append(f'<td style="text-align:{side}">{words}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     foot = f"<p>{escape(note)}</p>" if note else ""
     body = "\n".join(rows)
@@ -115,7 +113,7 @@ def _words(exhibit: Exhibit, language: Language) -> list[str]:
     sign = "" if exhibit.predicted is None else "✓ " if right else "✗ "
     taken = f"→ {exhibit.predicted}" if exhibit.predicted is not None and not right else ""
     confidence = language.quantity(exhibit.confidence) if exhibit.confidence is not None else ""
-    return [f"{sign}{exhibit.label}", f"{taken} {confidence}".strip()]
+    return [line for line in (f"{sign}{exhibit.label}", taken, confidence) if line]
 
 
 def _grid(items: Sequence[Exhibit], captions: Sequence[Sequence[str]], theme: Any) -> MplFigure:
@@ -124,13 +122,13 @@ def _grid(items: Sequence[Exhibit], captions: Sequence[Sequence[str]], theme: An
     from report.figures.style import clean
 
     rows = max(1, -(-len(items) // _COLUMNS))
-    figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / _COLUMNS + 0.32)), layout="constrained")
+    figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / _COLUMNS + 0.56)), layout="constrained")
     axes = figure.subplots(rows, _COLUMNS, squeeze=False)
     for place in axes.flat:
         place.set_axis_off()
     for place, exhibit, lines in zip(axes.flat, items, captions, strict=False):
         place.imshow(exhibit.pixels, interpolation="nearest")
-        place.set_title("\n".join(clean(line, 22) for line in lines), y=-0.02, va="top", loc="left", weight="normal")
+        place.set_title("\n".join(clean(line, 22) for line in lines), y=-0.07, va="top", loc="left", weight="normal")
     return figure
 
 

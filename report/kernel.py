@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -49,8 +50,8 @@ def execute(notebook: Any, folder: Path, *, cell_seconds: int = CELL_SECONDS) ->
             startup_timeout=START_SECONDS,
             coalesce_streams=True,
             record_timing=False,
+            log=logging.Logger("nbclient", logging.CRITICAL),  # it repeats on stderr what is raised here
         )
-        client.log.disabled = True  # it repeats on stderr what is raised here
         index, cell = 0, notebook.cells[0]
         # Not client.execute(): it takes the handlers of SIGINT and SIGTERM away from the caller.
         try:

@@ -100,10 +100,9 @@ class CellWriter:
 
     def _section(self, section: SectionText) -> Iterator[Cell]:
         yield "markdown", "\n\n".join(self._head(section))
-        cells = self._architecture(section) if section.number in STEPS else self._plain(section)
+        yield from self._architecture(section) if section.number in STEPS else self._plain(section)
         if section.module == "training" and section.part in self.document.lab.parts:
             yield from self._training(self.document.lab.parts[str(section.part)])
-        yield from cells
         if section.module == "comparison":
             yield from self._comparison()
 
@@ -132,8 +131,8 @@ class CellWriter:
 
     def _caption(self, placed: Placed) -> str:
         note = placed.item.note if not isinstance(placed.item, Listing) else ""
-        words = " ".join(self._data(text) for text in (placed.item.caption, note) if text)
-        return f"**{placed.label}.** {words}"
+        below = f"  \n{self._data(note)}" if note else ""  # two spaces: a line of its own
+        return f"**{placed.label}.** {self._data(placed.item.caption)}{below}"
 
     def _architecture(self, section: SectionText) -> Iterator[Cell]:
         """Prose and items of an activity of Part 1, its listings as cells that build the network."""

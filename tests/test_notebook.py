@@ -124,6 +124,12 @@ def test_items_are_shown_as_in_the_page(built: tuple[RunStore, Lab, Document, Pa
     assert "&lt;script&gt;" in table["text/html"] and "<script>" not in table["text/html"]
     assert table["text/html"].count("<strong>★ 71,0") == 2
     assert "mathjax_ignore" in table["text/html"]
+    assert (table["text/html"].count("<tr>"), table["text/html"].count("<td"), table["text/html"].count("&lt;td")) == (
+        4,
+        9,
+        0,
+    )
+    assert table["text/plain"].splitlines()[1].split("  ")[0] == "VGG-19"
     assert "→ <script>alert(1)</script> 90,0" in code['lab.gallery(7, "mistakes")'].outputs[0]["data"]["text/plain"]
 
 
@@ -353,3 +359,32 @@ def _items(language: Language) -> tuple[Any, Any]:
         parts: dict[str, Any] = {}
 
     return samples(language)["loss-8"], pages.build_evidence(LabData("demo", {}, {}, {}), language).items["mistakes"]
+
+
+def test_every_activity_of_the_report_has_an_answer_and_cells_that_can_show_its_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lab = pages.write_lab(tmp_path, prose={})
+    document = assemble(open_records(store, "demo"), lab, Language("es"))
+    cells = notebook_cells.CellWriter(store, lab, document, tmp_path / "out").cells()
+    starts = [i for i, (_, source) in enumerate(cells) if re.match(r"#{2,3} ", source)]
+    activities = {}
+    for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
+        if number := re.match(r"### Actividad (\d+): ", cells[start][1]):
+            activities[int(number[1])] = cells[start + 1 : end]
+    assert list(activities) == list(range(1, 14))
+    for number, answer in activities.items():
+        assert any(kind == "code" for kind, _ in answer), number
+        words = sum(len(source.split()) for kind, source in answer if kind == "markdown")
+        assert words > 30, number
+    sources = [source for kind, source in cells if kind == "code"]
+    calls = [source for source in sources if re.match(r"lab\.(figure|table|gallery|recipe)\(", source)]
+    opened, shown_items = open_lab("demo", runs=store.root, language="es"), []
+    monkeypatch.setattr(opened, "_show", shown_items.append)
+    for call in calls:
+        eval(call, {"lab": opened})
+    placed = [item.item for section in document.sections for item in section.items]
+    assert [item.caption for item in shown_items] == [i.caption for i in placed if not hasattr(i, "code")]
+    expected = [step["code"] for step in _construction(_vgg19_layers())]
+    assert [source for source in sources if source in expected] == expected
+    assert sum("train_or_load" in source for source in sources) == 5
