@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_the_name_tells_data_size_and_split_apart(store: RunStore) -> None:
     record = publish_dataset(store, "mine", SPEC, table, splits_of(table))
     assert record.id == f"mine-abababab-{hash8(SPEC.identity())}" == record_id("mine", SPEC, table.fingerprint)
     assert record.folder == store.root / "datasets" / record.id
-    others = [{"image_size": 32}, {"fit": "pad"}, {"split": Split(seed=6)}]
+    others: list[dict[str, Any]] = [{"image_size": 32}, {"fit": "pad"}, {"split": Split(seed=6)}]
     ids = {record_id("mine", SPEC.model_copy(update=change), table.fingerprint) for change in others}
     assert len(ids | {record.id}) == 4
     assert record_id("mine", SPEC.model_copy(update={"title": "T"}), table.fingerprint) == record.id
