@@ -77,10 +77,10 @@ def test_a_level_of_train_and_test_above_the_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "received"),
     [
-        (("train/ant/1.png", "train/bee/2.png", "val/3.png"), "images without a class folder in val"),
-        (("train/ant/1.png", "train/bee/2.png", "test/images/3.png"), "images without a class folder in test"),
+        (("train/ant/1.png", "train/bee/2.png", "val/3.png"), "not every image in val is in a class folder"),
+        (("train/ant/1.png", "train/bee/2.png", "test/images/3.png"), "not every image in test is in a class folder"),
         (("train/ant/1.png", "test/ant/2.png", "extra/3.png"), "extra beside train"),
-        (("train/1.png", "test/2.png"), "images without a class folder in train"),
+        (("train/1.png", "test/2.png"), "not every image in train is in a class folder"),
     ],
 )
 def test_train_and_test_never_become_classes(tmp_path: Path, paths: tuple[str, ...], received: str) -> None:
