@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, pass_context
 from jinja2.exceptions import UndefinedError
+from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
@@ -29,6 +30,7 @@ from report.tokens import Tokens
 FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
 """Names that the engine adds to those of the evidence, which must not use them."""
 
+_TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
 
 
@@ -45,6 +47,24 @@ class Draft:
     parts: tuple[tuple[str, str], ...]
     generated: bool
     path: Path
+
+
+class ParagraphEnds(Extension):
+    """Keeps the line break after a tag that ends a line of text, where `trim_blocks` would join two paragraphs.
+
+    A tag alone on its line still leaves no empty line behind; line numbers in errors stay those of the file.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Mark the last tag of each line of text with Jinja's `+`."""
+        return "\n".join(_kept_break(line) for line in source.split("\n"))
+
+
+def _kept_break(line: str) -> str:
+    bare = line.rstrip()
+    if not bare.endswith("%}") or bare.endswith(("-%}", "+%}")) or not _TAG.sub("", bare).strip():
+        return line
+    return f"{bare[:-2]}+%}}"
 
 
 class Misspelt(StrictUndefined):
@@ -188,6 +208,7 @@ class Commentary:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            extensions=[ParagraphEnds],
         )
         environment.filters.pop("safe")
         environment.filters |= {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from markupsafe import Markup, escape
@@ -19,11 +19,21 @@ from cnnlab.resources import templates_dir
 from report.appendix import appendix
 from report.document import TITLED_PARTS, Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
-from report.tokens import printable
+from report.language import Language
+from report.tokens import Tokens, printable
 
 Medium = Literal["screen", "print"]
 TINY = 64
 """Images up to this side, in pixels, are enlarged without smoothing."""
+
+
+class Wording(Protocol):
+    """What tables need of a `Document`: how numbers are worded and marked."""
+
+    @property
+    def language(self) -> Language: ...
+    @property
+    def tokens(self) -> Tokens: ...
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
     return environment
 
 
-def table_view(table: Table, document: Document, medium: Medium) -> TableView:
+def table_view(table: Table, document: Wording, medium: Medium) -> TableView:
     """Cells worded, padded to align their decimals, and the best of a column found."""
     columns = {column.key: [row.get(column.key) for row in table.rows] for column in table.columns}
     texts = {
@@ -152,10 +162,12 @@ def table_view(table: Table, document: Document, medium: Medium) -> TableView:
 
 
 def _numeric(cells: Sequence[Any]) -> bool:
-    return any(isinstance(cell, Quantity) for cell in cells)
+    """Whether a column lines up as numbers: nothing but quantities, and at least one."""
+    filled = [cell for cell in cells if cell is not None]
+    return bool(filled) and all(isinstance(cell, Quantity) for cell in filled)
 
 
-def _cell(cell: Any, text: str, document: Document, medium: Medium) -> Markup:
+def _cell(cell: Any, text: str, document: Wording, medium: Medium) -> Markup:
     if isinstance(cell, Quantity):
         return Markup(document.tokens.marked(cell, text, medium, focus=False))
     return escape(text)

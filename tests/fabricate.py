@@ -25,7 +25,21 @@ PUBLISHED = {  # parameters, trainable, multiply-adds, activations, convolutions
     "resnet50": (25_636_712, 25_583_592, 3_857_973_248, 10_587_112, 53, 1),
 }
 VGG_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-_CONV = 'modelVGG19.add(Conv2D({filters}, (3, 3), strides=(1, 1), activation="relu", padding="same"))'
+_START = """\
+from keras import Input
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
+from keras.models import Sequential
+
+modelVGG19 = Sequential()
+modelVGG19.add(Input((224, 224, 3)))
+"""
+_CODE = {
+    "Conv2D": 'modelVGG19.add(Conv2D({filters}, (3, 3), strides=(1, 1), activation="relu", padding="same"))',
+    "MaxPooling2D": "modelVGG19.add(MaxPooling2D((2, 2), strides=(2, 2)))",
+    "Flatten": "modelVGG19.add(Flatten())",
+    "Dense": 'modelVGG19.add(Dense({filters}, activation="{activation}"))',
+}
+_PRINT = "print(modelVGG19.output_shape)"
 
 
 def write_store(
@@ -113,11 +127,16 @@ def _construction(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for block, rows in groups:
         added = sum(row["parameters"] for row in rows)
         total += added
-        code = "\n".join(
-            _CONV.format(filters=row["filters"]) if row["kind"] == "Conv2D" else f"modelVGG19.add({row['kind']}(...))"
+        lines = [
+            _CODE[row["kind"]].format(
+                filters=row["filters"], activation="softmax" if row["name"] == "predictions" else "relu"
+            )
             for row in rows
-        )
-        shapes = [tuple([None, *row["output_shape"]]) for row in rows[-2:]]
+        ]
+        if block.startswith("block"):
+            lines.insert(-1, _PRINT)
+        code = (_START if block == "block1" else "") + "\n".join([*lines, _PRINT])
+        shapes = [(None, *row["output_shape"]) for row in (rows[-2:] if block.startswith("block") else rows)]
         steps.append(
             {
                 "block": block,

@@ -222,7 +222,7 @@ def test_sigterm_is_an_interruption_of_its_own():
 
 
 def test_importing_the_framework_prints_nothing():
-    code = "from cnnlab.training.backend import tf; tf.constant(1) + 1"
+    code = "from cnnlab.backend import tf; tf.constant(1) + 1"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=env)

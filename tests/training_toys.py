@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.backend import keras
 from cnnlab.spec import DatasetSpec, Recipe, RunSpec
-from cnnlab.training.backend import keras
 
 SIZE, CLASSES = 16, 3
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.exhibits import choose
 from cnnlab.registry import EVALUATION_VERSION
 from cnnlab.spec import SPLITS, DatasetSpec, NetworkOptions, Recipe, RunSpec, evaluation_id
 from cnnlab.store import Record, RunStore
-from cnnlab.training.backend import keras
 from cnnlab.training.loop import Predictor
 from cnnlab.training.model import Build, build_model
 from cnnlab.training.precision import Precision

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
 from cnnlab.networks.layers import CentredPixels, LocalResponseNormalization
 from cnnlab.spec import NetworkOptions

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.networks import adaptations, build_network, network_module
 from cnnlab.networks.construction import summary_text, vgg19_construction, with_fresh_keras
 from cnnlab.registry import NETWORKS

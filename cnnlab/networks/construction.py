@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from unittest import mock
 
-import keras
-
+from cnnlab.backend import keras
 from cnnlab.networks.vgg19 import DENSE_UNITS, STAGES
 
 T = TypeVar("T")

@@ -6,9 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.errors import LabError
 from cnnlab.networks.layers import FusedBatchNormalization, GroupedConv2D
 from cnnlab.spec import NetworkOptions
@@ -69,10 +67,11 @@ class LayerFactory:
         """Dropout with its own seed."""
         return layers.Dropout(rate, seed=self._seed_of(name), name=name)
 
-    def batch_norm(self, *, name: str) -> layers.Layer:
-        """Batch normalisation over the channels, with the epsilon of `keras.applications`."""
+    def batch_norm(self, *, name: str, scale: float = 1.0) -> layers.Layer:
+        """Batch normalisation over the channels, with the epsilon of `keras.applications`; `scale` is gamma's start."""
         kind = FusedBatchNormalization if self.fused_batch_norm else layers.BatchNormalization
-        return kind(momentum=self.batch_norm_momentum, epsilon=1.001e-5, name=name)
+        gamma = keras.initializers.Constant(scale)
+        return kind(momentum=self.batch_norm_momentum, epsilon=1.001e-5, gamma_initializer=gamma, name=name)
 
     def _initializer(self, kind: str, name: str) -> keras.initializers.Initializer:
         if not self.initialize:

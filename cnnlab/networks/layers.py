@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers, ops
+
+from cnnlab.backend import keras, layers, ops, tf
 
 PIXEL_SCALE = 64.0
 """What centred pixels are divided by: near their standard deviation (57-58 on ImageNet), and a power of two, so that

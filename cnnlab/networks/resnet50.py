@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse
 from cnnlab.networks.layers import CentredPixels
 from cnnlab.spec import NetworkOptions
@@ -93,7 +91,7 @@ def _bottleneck(
     x = make.batch_norm(name=f"{name}_2_bn")(x)
     x = layers.Activation("relu", name=f"{name}_2_relu")(x)
     x = make.conv(4 * filters, 1, name=f"{name}_3_conv")(x)
-    x = make.batch_norm(name=f"{name}_3_bn")(x)
+    x = make.batch_norm(name=f"{name}_3_bn", scale=0.0)(x)  # the block starts as its shortcut (Goyal 2017, section 5.1)
     x = layers.Add(name=f"{name}_add")([shortcut, x])
     return layers.Activation("relu", name=f"{name}_out")(x)
 

@@ -9,9 +9,7 @@ hidden dense layers) is there although `keras.applications` leaves it out: it ha
 
 from __future__ import annotations
 
-import keras
-from keras import layers
-
+from cnnlab.backend import keras, layers
 from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
 from cnnlab.networks.layers import CentredPixels
 from cnnlab.spec import NetworkOptions

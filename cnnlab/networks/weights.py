@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 
+from cnnlab.backend import keras
 from cnnlab.errors import CnnlabError, LabError
 from cnnlab.networks import network_module
 from cnnlab.networks.layers import PIXEL_SCALE

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cnnlab.backend import keras
 from cnnlab.errors import DataError
 from cnnlab.spec import RunSpec, canonical_json
 from cnnlab.store import Record, RunStore
 from cnnlab.training import checkpoint as checkpoints
-from cnnlab.training.backend import keras
 from cnnlab.training.batches import measured_sample, steps_per_epoch
 from cnnlab.training.budget import Pace, Plan, make_plan, probe
 from cnnlab.training.hardware import git_state, hardware, versions

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cnnlab.training.backend import tf
+from cnnlab.backend import tf
 
 _BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.backend import keras, tf
 from cnnlab.spec import Recipe
-from cnnlab.training.backend import keras, tf
 from cnnlab.training.batches import dropout_seed
 
 Arrays = list[np.ndarray]

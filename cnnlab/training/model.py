@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cnnlab.backend import keras
 from cnnlab.spec import RunSpec
-from cnnlab.training.backend import keras
 from cnnlab.training.precision import Precision, dtype_policy
 
 Build = Callable[..., Any]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnnlab.backend import keras
 from cnnlab.spec import Recipe
-from cnnlab.training.backend import keras
 from cnnlab.training.schedule import Schedule
 
 

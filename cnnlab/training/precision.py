@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from cnnlab.backend import keras
 from cnnlab.training import hardware
-from cnnlab.training.backend import keras
 
 
 class Precision(NamedTuple):

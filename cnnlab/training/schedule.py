@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.backend import keras
 from cnnlab.spec import Recipe
-from cnnlab.training.backend import keras
 
 
 def warmup_steps(share: float, steps: int) -> int:

@@ -130,7 +130,7 @@ def _single(metric: Metric, histories: Sequence[History], language: Words, capti
         "network": first.network, "metric": metric, "code": code, "train": train, "validation": validation,
         "best": best, "stopped": stopped, "rates": rates if all(map(math.isfinite, rates)) else [],
         "words": {
-            "epoch": language.text("Epoch"), "axis": language.text("Loss" if metric == "loss" else "Accuracy"),
+            "epoch": language.text("Epoch"), "axis": language.text("Loss") if metric == "loss" else language.text("Accuracy"),
             "train": language.text("training"), "validation": language.text("validation"),
             "best": language.text("best epoch: {epoch}", epoch=best),
             "early": language.text("stopped early"), "diverged": language.text("diverged"),
@@ -228,7 +228,7 @@ def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
     _end_labels(axes, theme, ends, epochs)
     _mark_best(axes, theme, data, look.colour)
     if lower is not None:
-        _rate_panel(lower, theme, rates, words)
+        _rate_panel(lower, theme, rates, words["rate"], data["code"])
     (axes if lower is None else lower).set_xlabel(words["epoch"])
     return figure
 
@@ -247,11 +247,13 @@ def _mark_best(axes: Axes, theme: Theme, data: dict[str, Any], colour: str) -> N
                   textcoords="offset points", ha="right" if right else "left", color=theme["muted"])  # fmt: skip
 
 
-def _rate_panel(axes: Axes, theme: Theme, rates: list[float], words: dict[str, str]) -> None:
+def _rate_panel(axes: Axes, theme: Theme, rates: list[float], title: str, code: str) -> None:
+    highest = max(rates)
+    decimals = max(0, 1 - math.floor(math.log10(highest))) if highest > 0 else 0
     axes.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid")
-    axes.set_ylim(0, max(rates) * 1.15 or 1)
-    axes.set_yticks([0, max(rates)], ["0", f"{max(rates):g}"])
-    axes.set_title(words["rate"], fontweight="normal", color=theme["muted"])
+    axes.set_ylim(0, highest * 1.15 or 1)
+    axes.set_yticks([0, highest], ["0", number(highest, decimals, code)])
+    axes.set_title(title, fontweight="normal", color=theme["muted"])
 
 
 def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:

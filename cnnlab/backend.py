@@ -1,6 +1,6 @@
 """The one place where TensorFlow and Keras are imported, so that their start-up noise stays off the screen.
 
-Usage: `from cnnlab.training.backend import keras, tf`.
+Usage: `from cnnlab.backend import keras, tf`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def _silent_stderr() -> Iterator[None]:
 with _silent_stderr():
     import keras
     import tensorflow as tf
+    from keras import layers, ops
 
     tf.config.list_physical_devices()
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "layers", "ops", "tf"]

@@ -1,0 +1,82 @@
+"""What several activities ask of a part's runs: accuracies as quantities, the primary network, names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from report.evidence import Quantity
+from report.language import Language
+from report.records import LabData, Part, RunData
+from report.statistics import mean_interval, wilson
+
+SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
+"""Message ids of the splits' names."""
+
+MANY_CLASSES = 25
+"""With more classes, tables show only the best and the worst."""
+
+
+def count(value: int | np.integer[Any], *, how: str = "", runs: Sequence[str] = ()) -> Quantity:
+    """A whole number of things."""
+    return Quantity(value=int(value), unit="count", how=how, runs=tuple(runs))
+
+
+def share(
+    right: int, n: int, *, runs: Sequence[str], how: str = "Right answers over images, Wilson interval"
+) -> Quantity:
+    """`right` of `n` with its 95 % Wilson interval; NaN-free: `n` must be at least 1."""
+    low, high = wilson(right, n)
+    return Quantity(value=right / n, unit="share", n=n, low=low, high=high, runs=tuple(runs), how=how)
+
+
+def accuracy(run: RunData, split: str = "test") -> Quantity:
+    """Overall accuracy of one run on one split."""
+    right = run.predictions[split].right
+    return share(int(right.sum()), right.size, runs=[run.run.id])
+
+
+def network_accuracy(runs: Sequence[RunData], split: str = "test") -> Quantity:
+    """Accuracy of a network: of its run, or the mean over its seeds with a Student interval over them."""
+    if len(runs) == 1:
+        return accuracy(runs[0], split)
+    values = [float(run.predictions[split].right.mean()) for run in runs]
+    mean, low, high = mean_interval(values)
+    return Quantity(
+        value=mean,
+        unit="share",
+        n=len(runs),
+        low=max(0.0, low),
+        high=min(1.0, high),
+        runs=tuple(run.run.id for run in runs),
+        how="Mean over seeds, Student interval",
+    )
+
+
+def primary_network(part: Part) -> str:
+    """The network that a part is about: the lab's choice, else the best on validation (never on test)."""
+    if part.primary in part.networks:
+        return str(part.primary)
+    return max(part.networks, key=lambda network: network_accuracy(part.of(network), "validation").value)
+
+
+def primary_run(part: Part) -> RunData:
+    """The run that curves and images show: the primary network's first seed."""
+    return part.of(primary_network(part))[0]
+
+
+def required_part(lab: LabData, part: str) -> Part:
+    """The part of this key; sections of a part that the lab does not have are never asked."""
+    return lab.parts[part]
+
+
+def split_name(split: str, language: Language) -> str:
+    """The split's name in prose."""
+    return language.text(SPLIT_NAMES[split])
+
+
+def whole_percent(quantity: Quantity) -> int:
+    """A share as a whole percentage, for alternative texts and conditions."""
+    return round(100 * quantity.value)

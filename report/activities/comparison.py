@@ -1,0 +1,213 @@
+"""The comparison of AlexNet, VGG-19 and ResNet-50 as published, and what each changes at the lab's input size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from report.activities.common import count
+from report.evidence import Cell, Column, Evidence, Quantity, Table
+from report.figures.network import networks_drawing
+from report.figures.sizes import NetworkSize, networks_compared
+from report.language import Language
+from report.literature import IMAGENET_RESULTS, PublishedResult
+from report.records import Architecture, LabData
+
+ORDER = ("alexnet", "vgg19", "resnet50")
+
+YEARS = {"alexnet": 2012, "vgg19": 2014, "resnet50": 2015}
+
+CHANGES = {
+    "input_size": "input size",
+    "classes": "classes of the last layer",
+    "stem": "first convolution (size/stride)",
+    "stem_pool": "pooling after the first convolution",
+    "last_pool": "last pooling",
+    "flatten": "map before the dense layers",
+    "batch_norm": "batch normalisation",
+    "dropout": "dropout",
+    "dense_units": "width of the dense layers",
+}
+"""Message ids of the adaptations' codes; an unknown code is printed as it is."""
+
+
+def answer(lab: LabData, language: Language) -> Evidence:
+    """Depth, parameters, work, activations and ImageNet results side by side."""
+    networks = {name: lab.architectures[name] for name in ORDER}
+    names = {f"{name}_parameters": count(one.manifest["parameters"]) for name, one in networks.items()}
+    names |= {f"{name}_multiply_adds": count(one.manifest["multiply_adds"]) for name, one in networks.items()}
+    names |= {f"{name}_activations": count(one.manifest["activations"]) for name, one in networks.items()}
+    changes = _changes(lab, language)
+    return Evidence(
+        names={
+            **names,
+            **{f"{name}_weighted": count(_weighted(one)) for name, one in networks.items()},
+            **_errors(),
+            "resnet50_trainable": count(networks["resnet50"].manifest["trainable"]),
+            "vgg_over_resnet_parameters": _times(networks["vgg19"], networks["resnet50"], "parameters"),
+            "vgg_over_resnet_work": _times(networks["vgg19"], networks["resnet50"], "multiply_adds"),
+            "vgg_over_alexnet_work": _times(networks["vgg19"], networks["alexnet"], "multiply_adds"),
+            "adapted": bool(changes.rows),
+        },
+        items={
+            "networks": networks_drawing(
+                {name: one.layers for name, one in networks.items()},
+                language,
+                caption=language.text("Eight, nineteen and fifty layers: depth grew while the dense layers shrank"),
+                note=language.text("Drawn by the program from the layer tables of the networks as published."),
+            ),
+            "comparison": _comparison(networks, language),
+            "imagenet": _imagenet(language),
+            "sizes": networks_compared(
+                [_size(name, one, language) for name, one in networks.items()],
+                language,
+                caption=language.text("ResNet-50 is the most accurate with the fewest parameters"),
+                note=language.text(
+                    "Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."
+                ),
+            ),
+            **({"changes": changes} if changes.rows else {}),
+        },
+    )
+
+
+def _weighted(network: Architecture) -> int:
+    return sum(network.manifest["weighted_layers"].values())
+
+
+def _times(one: Architecture, other: Architecture, what: str) -> Quantity:
+    return Quantity(value=one.manifest[what] / other.manifest[what], unit="ratio")
+
+
+def _errors() -> dict[str, Quantity]:
+    """The headline result of each network, by name."""
+    return {
+        f"{result.network}_top{k}": _error(result.top1_error if k == 1 else result.top5_error)
+        for result in _headlines().values()
+        for k in (1, 5)
+    }
+
+
+def _headlines() -> dict[str, PublishedResult]:
+    """The first result listed of each network."""
+    return {result.network: result for result in reversed(IMAGENET_RESULTS)}
+
+
+def _error(percent: float) -> Quantity:
+    return Quantity(value=percent / 100, unit="share", how="Published error on the validation set of ImageNet")
+
+
+def _size(name: str, network: Architecture, language: Language) -> NetworkSize:
+    result = _headlines()[name]
+    return NetworkSize(
+        network=name,
+        parameters=int(network.manifest["parameters"]),
+        multiply_adds=int(network.manifest["multiply_adds"]),
+        top1=1 - result.top1_error / 100,
+        protocol=language.text(result.protocol),
+    )
+
+
+def _comparison(networks: Mapping[str, Architecture], language: Language) -> Table:
+    rows: list[Mapping[str, Cell]] = []
+    for name, network in networks.items():
+        layers, result = network.manifest["weighted_layers"], _headlines()[name]
+        rows.append(
+            {
+                "network": f"{network.manifest['title']} ({YEARS[name]})",
+                "depth": language.text(
+                    "{convolutions} conv. + {dense} dense", convolutions=layers["convolution"], dense=layers["dense"]
+                ),
+                "parameters": count(network.manifest["parameters"]),
+                "multiply_adds": count(network.manifest["multiply_adds"]),
+                "memory": Quantity(
+                    value=4 * network.manifest["activations"], unit="bytes", how="Four bytes an activation, one image"
+                ),
+                "top1": _error(result.top1_error),
+                "top5": _error(result.top5_error),
+            }
+        )
+    return Table(
+        caption=language.text("ResNet-50 has the lowest error, with a fifth of VGG-19's multiply-adds"),
+        note=language.text(
+            "Counts of the networks as built here, equal to the published ones. Errors on ImageNet's validation set: "
+            "AlexNet and ResNet-50 with 10 crops, VGG-19 at one scale, so they compare only roughly. Memory: activations "
+            "of one image in float32."
+        ),
+        columns=(
+            Column(key="network", head=language.text("Network")),
+            Column(key="depth", head=language.text("Depth")),
+            Column(key="parameters", head=language.text("Parameters"), best="min"),
+            Column(key="multiply_adds", head=language.text("Multiply-adds"), best="min"),
+            Column(key="memory", head=language.text("Activations"), best="min"),
+            Column(key="top1", head=language.text("Top-1 error"), best="min"),
+            Column(key="top5", head=language.text("Top-5 error"), best="min"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _imagenet(language: Language) -> Table:
+    titles = {"alexnet": "AlexNet", "vgg19": "VGG-19", "resnet50": "ResNet-50"}
+    sources = {
+        "krizhevsky2012": "Krizhevsky et al. 2012",
+        "simonyan2015": "Simonyan & Zisserman 2015",
+        "he2016": "He et al. 2016",
+        "chollet2015": "keras.io",
+    }
+    ordered = sorted(IMAGENET_RESULTS, key=lambda result: ORDER.index(result.network))
+    return Table(
+        caption=language.text("The protocol alone moves the same network by several points"),
+        note=language.text("Errors on the validation set of ImageNet as published; lower is better."),
+        columns=(
+            Column(key="network", head=language.text("Network")),
+            Column(key="protocol", head=language.text("Protocol")),
+            Column(key="top1", head=language.text("Top-1 error")),
+            Column(key="top5", head=language.text("Top-5 error")),
+            Column(key="source", head=language.text("Source")),
+        ),
+        rows=tuple(
+            {
+                "network": titles[result.network],
+                "protocol": language.text(result.protocol),
+                "top1": _error(result.top1_error),
+                "top5": _error(result.top5_error),
+                "source": sources[result.reference],
+            }
+            for result in ordered
+        ),
+    )
+
+
+def _changes(lab: LabData, language: Language) -> Table:
+    """How the networks that were trained differ from the published ones."""
+    trained = {run.architecture.id: run for part in lab.parts.values() for run in part.runs}
+    rows: list[Mapping[str, Cell]] = []
+    for run in trained.values():
+        for change in run.architecture.manifest["adaptations"]:
+            code = change["code"]
+            rows.append(
+                {
+                    "network": language.text(
+                        "{network} ({classes} classes)", network=run.title, classes=run.architecture.manifest["classes"]
+                    ),
+                    "what": language.text(CHANGES[code]) if code in CHANGES else code,
+                    "published": _side(change["published"], language),
+                    "used": _side(change["used"], language),
+                }
+            )
+    return Table(
+        caption=language.text("What the trained networks change of the published ones, to fit these images"),
+        note=language.text("Everything that is not listed is as published."),
+        columns=(
+            Column(key="network", head=language.text("Network")),
+            Column(key="what", head=language.text("What changes")),
+            Column(key="published", head=language.text("Published")),
+            Column(key="used", head=language.text("Used here")),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _side(value: str, language: Language) -> str:
+    words = {"none": "none", "after each convolution": "after each convolution"}
+    return language.text(words[value]) if value in words else value.replace("x", "×")

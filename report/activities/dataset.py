@@ -1,0 +1,133 @@
+"""Activity 10: the data set of free choice, its classes, their distribution, examples and what the scan found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from report.activities.common import MANY_CLASSES, count, required_part
+from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table
+from report.figures.bars import class_distribution
+from report.language import Language
+from report.records import DatasetData, LabData
+
+SHOWN_CLASSES = 10
+EXAMPLES_A_CLASS = 2
+
+FINDINGS = {
+    "undecodable": "files that cannot be decoded, left out",
+    "duplicate": "exact duplicates",
+    "leak": "images that stand in more than one split",
+    "small-class": "classes with very few images",
+    "imbalance": "classes far larger than others",
+    "resized": "images brought to the size of the networks' input",
+    "grey": "grey images, repeated in the three channels",
+    "rotated": "images turned upright by their own metadata",
+    "transparent": "images with transparency, laid on white",
+    "deep": "images of more than eight bits a channel",
+    "cmyk": "images in printing colours, converted",
+    "several-frames": "files with several frames, of which the first is used",
+    "ignored": "files that are no images, left out",
+    "outside-class": "images outside every class folder, left out",
+    "link": "links that lead out of the data set, not followed",
+    "renamed-class": "class names with unprintable characters, replaced",
+}
+"""Message ids by the kinds that the scan reports; an unknown kind is printed as it is."""
+
+
+def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
+    """Counts, distribution, split sizes, examples with labels, integrity findings."""
+    dataset = required_part(lab, part).dataset
+    manifest = dataset.manifest
+    per_class = [int(entry["images"]) for entry in dataset.classes]
+    used = {split: sum(int(entry[split]) for entry in dataset.classes) for split in ("train", "validation", "test")}
+    original = manifest["original"]
+    return Evidence(
+        names={
+            "dataset": manifest["title"],
+            "credit": manifest["credit"] or "",
+            "stand_in_for": manifest["stand_in_for"] or "",
+            "images": count(sum(per_class)),
+            "classes": count(len(per_class)),
+            "class_names": dataset.class_names[:MANY_CLASSES],
+            "names_all_classes": len(per_class) <= MANY_CLASSES,
+            "mean": Quantity(
+                value=float(np.mean(per_class)), unit="number", n=len(per_class), how="Images over classes"
+            ),
+            "fewest": count(min(per_class)),
+            "most": count(max(per_class)),
+            "balanced": min(per_class) == max(per_class),
+            "nearly_balanced": max(per_class) <= 1.5 * min(per_class),
+            "ratio": Quantity(
+                value=max(per_class) / max(1, min(per_class)), unit="ratio", how="Largest over smallest class"
+            ),
+            "used": count(sum(used.values())),
+            "uses_all": sum(used.values()) == sum(per_class),
+            **{f"{split}_images": count(n) for split, n in used.items()},
+            "width": count(original["width"]) if original.get("width") else None,
+            "height": count(original["height"]) if original.get("height") else None,
+            "grey": original.get("channels") == 1,
+            "size": count(manifest["image_size"]),
+            "findings": [_finding(one, language) for one in dataset.findings],
+        },
+        items=_items(dataset, language),
+    )
+
+
+def _finding(finding: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    kind = str(finding["kind"])
+    return {"what": language.text(FINDINGS[kind]) if kind in FINDINGS else kind, "count": count(finding["count"])}
+
+
+def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
+    text, classes = language.text, dataset.classes
+    title = dataset.manifest["title"]
+    items: dict[str, Any] = {
+        "distribution": class_distribution(
+            dataset.class_names,
+            {split: [int(entry[split]) for entry in classes] for split in ("train", "validation", "test")},
+            language,
+            caption=text("Images of each class of {dataset} in the three splits", dataset=title),
+            note=text("The split is stratified: each class is divided in the same proportions."),
+        ),
+        "examples": _examples(dataset, language),
+    }
+    if len(classes) <= MANY_CLASSES:
+        items["classes"] = _class_table(dataset, language)
+    return items
+
+
+def _examples(dataset: DatasetData, language: Language) -> Gallery:
+    exhibits, names = dataset.exhibits, dataset.class_names
+    shown: list[Exhibit] = []
+    for label in range(min(len(names), SHOWN_CLASSES)):
+        for index in np.flatnonzero(exhibits["labels"] == label)[:EXAMPLES_A_CLASS]:
+            shown.append(Exhibit(pixels=exhibits["images"][index], label=names[label]))
+    return Gallery(
+        caption=language.text("Examples from {dataset} with their labels", dataset=dataset.manifest["title"]),
+        note=language.text("Training images, chosen by seed, as the networks see them."),
+        alt=language.text("{count} training images with their labels", count=len(shown)),
+        items=tuple(shown),
+    )
+
+
+def _class_table(dataset: DatasetData, language: Language) -> Table:
+    text = language.text
+    rows: list[Mapping[str, Cell]] = [
+        {"name": entry["name"], **{key: count(entry[key]) for key in ("images", "train", "validation", "test")}}
+        for entry in dataset.classes
+    ]
+    return Table(
+        caption=text("Images by class"),
+        note=text("All: every image of the data set; the splits are what this lab uses of them."),
+        columns=(
+            Column(key="name", head=text("Class")),
+            Column(key="images", head=text("All")),
+            Column(key="train", head=text("Training")),
+            Column(key="validation", head=text("Validation")),
+            Column(key="test", head=text("Test")),
+        ),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,32 @@
+"""What the report is about, on which data, and how it was made."""
+
+from __future__ import annotations
+
+from report.activities.common import count
+from report.evidence import Evidence, Quantity
+from report.language import Language
+from report.records import LabData
+
+
+def answer(lab: LabData, language: Language) -> Evidence:
+    """The data sets, the networks trained, and what training them took."""
+    runs = [run for part in lab.parts.values() for run in part.runs]
+    first, second = lab.parts.get("2_1"), lab.parts.get("2_2")
+    seconds = sum(float(run.run.manifest["seconds"]) for run in runs)
+    ids = tuple(run.run.id for run in runs)
+    return Evidence(
+        names={
+            "first": first.dataset.manifest["title"] if first else "",
+            "second": second.dataset.manifest["title"] if second else "",
+            "stand_in_for": (first.dataset.manifest["stand_in_for"] or "") if first else "",
+            "has_second": second is not None,
+            "networks": list(dict.fromkeys(run.title for run in runs)),
+            "trainings": count(len(runs), runs=ids),
+            "training_time": Quantity(
+                value=seconds, unit="seconds", n=len(runs), runs=ids, how="Sum over the trainings"
+            ),
+            "trained_any": bool(runs),
+            "shortened": any(run.resolved["shortened"] for run in runs),
+            "machine": runs[0].run.manifest["hardware"]["cpu"] if runs else "",
+        }
+    )

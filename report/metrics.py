@@ -1,0 +1,53 @@
+"""What a network's predictions are worth, by numpy alone. `probabilities` are (N, K), `labels` and `predicted` (N,)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def class_counts(predicted: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Right answers and images of each class, int64 (K,) each."""
+    images = np.bincount(labels, minlength=classes)
+    return np.bincount(labels[predicted == labels], minlength=classes), images
+
+
+def class_accuracies(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Accuracy of each class, float64 (K,); NaN for a class without images."""
+    right, images = class_counts(predicted, labels, classes)
+    return np.divide(right, images, out=np.full(classes, np.nan), where=images > 0)
+
+
+def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Whether the true class is among the `k` most probable ones, bool (N,)."""
+    k = min(k, probabilities.shape[1])
+    best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+    return np.asarray((best == labels[:, None]).any(axis=1))
+
+
+def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Images by true class (rows) and predicted class (columns), int64 (K, K)."""
+    return np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def top_confusions(matrix: np.ndarray, most: int) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes as (true class, predicted class, images), the largest first; only those that occur."""
+    mistakes = matrix.copy()
+    np.fill_diagonal(mistakes, 0)
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:most]
+    found = [(int(i // len(matrix)), int(i % len(matrix)), int(mistakes.flat[i])) for i in order]
+    return [entry for entry in found if entry[2]]
+
+
+def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross entropy in nats; probabilities stored as float16 are bounded below by its smallest number, 6e-8."""
+    true = probabilities[np.arange(labels.size), labels].astype(np.float64)
+    return float(-np.log(np.maximum(true, 6e-8)).mean())
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error in 0-1: |accuracy − confidence| over equal-width bins (Guo et al. 2017, section 2)."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(right[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean() for b in set(bin_of)]
+    return float(sum(gaps))

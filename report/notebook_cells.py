@@ -1,0 +1,278 @@
+"""The cells of the report's notebook: prose as Markdown, items and networks as code that shows them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cnnlab.lab import Lab
+from cnnlab.registry import NETWORKS
+from cnnlab.resources import labs_dir
+from cnnlab.spec import NetworkOptions
+from cnnlab.store import RunStore
+from report.appendix import Entry, appendix
+from report.document import TITLED_PARTS, Document, Placed, Prose, SectionText
+from report.evidence import Figure, Gallery, Listing, Table
+from report.records import LabData, Part, RunData
+from report.tokens import printable
+
+STEPS = {
+    1: ("block1", "block2"),
+    2: ("block3",),
+    3: ("block4", "block5"),
+    4: ("flatten",),
+    5: ("fc6",),
+    6: ("fc7", "fc8"),
+}
+"""Which steps of VGG-19's construction each activity of Part 1 runs."""
+
+SUMMARY = "modelVGG19.summary()"
+OPEN = """\
+import inspect
+
+from cnnlab.networks import build_network
+from cnnlab.notebook import open_lab
+from cnnlab.backend import keras  # TensorFlow, without its start-up messages
+
+lab = open_lab({arguments})
+lab"""
+BUILT = """\
+for name, image_size in {sizes}:
+    model = build_network(name, image_size=image_size, classes=1000, initialize=False)
+    print(f"{{name}}: {{model.count_params():,}}")
+print(f"vgg19: {{modelVGG19.count_params():,}}")
+del model, modelVGG19"""
+
+Cell = tuple[str, str]
+"""("markdown" or "code", source)."""
+
+
+class CellWriter:
+    """Writes the cells of a document, in order."""
+
+    def __init__(self, store: RunStore, lab: Lab, document: Document, out: Path) -> None:
+        self.store, self.lab, self.document, self.out = store, lab, document, out
+        self.text = document.language.text
+        self.printed_sources: set[str] = set()
+
+    def cells(self) -> list[Cell]:
+        """Every cell; prose made fit for a file."""
+        return [(kind, printable(source).strip("\n")) for kind, source in self._all() if source.strip()]
+
+    def _all(self) -> Iterator[Cell]:
+        yield "markdown", self._title()
+        yield (
+            "markdown",
+            self.text(
+                "Every cell of this notebook was run. It reads cached runs: “Restart and run all” shows the same."
+            ),
+        )
+        yield "code", OPEN.format(arguments=self._arguments())
+        part: str | None = None
+        for section in self.document.sections:
+            if section.part != part and section.part in TITLED_PARTS:
+                yield "markdown", f"## {self._data(self.document.part_title(section.part))}"
+            part = section.part
+            yield from self._section(section)
+        yield "markdown", self._bibliography()
+        yield "markdown", self._appendix()
+
+    def _title(self) -> str:
+        document = self.document
+        lines = [document.course or "", ", ".join(document.authors), document.language.date(_date(document.lab))]
+        return "\n\n".join([f"# {self._data(document.title)}", *(self._data(line) for line in lines if line)])
+
+    def _arguments(self) -> str:
+        """The arguments of `open_lab` in a notebook that lies in the output folder."""
+        lab = self.lab
+        shipped = lab.path.parent == labs_dir()
+        arguments = {
+            "": lab.path.stem if shipped else _relative(lab.path, self.out),
+            "runs": _relative(self.store.root, self.out),
+            "profile": lab.stem.removeprefix(lab.path.stem)[1:],
+            "language": self.document.language.code,
+        }
+        return ", ".join(f"{key}{'=' if key else ''}{_quoted(value)}" for key, value in arguments.items() if value)
+
+    def _section(self, section: SectionText) -> Iterator[Cell]:
+        yield "markdown", "\n\n".join(self._head(section))
+        cells = self._architecture(section) if section.number in STEPS else self._plain(section)
+        if section.module == "training" and section.part in self.document.lab.parts:
+            yield from self._training(self.document.lab.parts[str(section.part)])
+        yield from cells
+        if section.module == "comparison":
+            yield from self._comparison()
+
+    def _head(self, section: SectionText) -> Iterator[str]:
+        yield f"{'#' * section.level} {self._data(section.heading)}"
+        if section.generated:
+            yield f"*{self.text('Generated text, not yet reviewed')}*"
+        for problem in section.problems:
+            yield f"> {self._data(problem)}"
+
+    def _plain(self, section: SectionText) -> Iterator[Cell]:
+        for piece in section.pieces:
+            if isinstance(piece, Prose):
+                yield "markdown", piece.markdown
+            elif isinstance(piece.item, Listing):
+                yield "markdown", f"{self._caption(piece)}\n\n{_fenced(piece.item)}"
+            else:
+                yield from self._item(section, piece)
+
+    def _item(self, section: SectionText, placed: Placed) -> Iterator[Cell]:
+        """A cell that shows the item, and its caption: above a table, below a picture."""
+        call = {Table: "table", Figure: "figure", Gallery: "gallery"}[type(placed.item)]
+        code = f"lab.{call}({_quoted(section.number or section.key)}, {_quoted(placed.name)})"
+        shown = [("code", code), ("markdown", self._caption(placed))]
+        yield from reversed(shown) if isinstance(placed.item, Table) else shown
+
+    def _caption(self, placed: Placed) -> str:
+        note = placed.item.note if not isinstance(placed.item, Listing) else ""
+        words = " ".join(self._data(text) for text in (placed.item.caption, note) if text)
+        return f"**{placed.label}.** {words}"
+
+    def _architecture(self, section: SectionText) -> Iterator[Cell]:
+        """Prose and items of an activity of Part 1, its listings as cells that build the network."""
+        steps = {step: self._step(step) for step in STEPS[section.number or 0]}
+        cells: list[Cell] = []
+        for piece in section.pieces:
+            if isinstance(piece, Prose):
+                cells.append(("markdown", piece.markdown))
+            elif isinstance(piece.item, Listing):
+                cells.append(("markdown", self._caption(piece)))
+                cells += [("code", steps.pop(name)) for name in _shown(steps, piece.item.code)]
+                if SUMMARY in piece.item.code:
+                    cells.append(("code", SUMMARY))
+            else:
+                cells += self._item(section, piece)
+        # Whatever the prose shows, the network is built and summarised here; a step runs before what comes after it.
+        rest: list[Cell] = [("code", code) for code in steps.values()]
+        first = next((index for index, cell in enumerate(cells) if cell[0] == "code"), len(cells))
+        if len(rest) == len(STEPS[section.number or 0]):
+            cells[first:first] = rest
+        else:
+            cells += rest
+        if ("code", SUMMARY) not in cells:
+            last = max(index for index, cell in enumerate(cells) if cell in self._step_cells(section))
+            cells.insert(last + 1, ("code", SUMMARY))
+        yield from cells
+
+    def _step(self, block: str) -> str:
+        construction = self.document.lab.architectures["vgg19"].construction
+        return str(next(step["code"] for step in construction if step["block"] == block))
+
+    def _step_cells(self, section: SectionText) -> list[Cell]:
+        return [("code", self._step(step)) for step in STEPS[section.number or 0]]
+
+    def _comparison(self) -> Iterator[Cell]:
+        others = {name: a.manifest for name, a in self.document.lab.architectures.items() if name != "vgg19"}
+        if others and any(section.number in STEPS for section in self.document.sections):
+            sizes = tuple((name, int(manifest["image_size"])) for name, manifest in others.items())
+            yield "markdown", self.text("The parameters of the three networks, counted by Keras:")
+            yield "code", BUILT.format(sizes=json.dumps(sizes).replace("[", "(").replace("]", ")")[1:-1])
+
+    def _training(self, part: Part) -> Iterator[Cell]:
+        """Each network's code, the network at this size, its recipe and its training."""
+        for network in part.networks:
+            runs = part.of(network)
+            yield "markdown", f"**{runs[0].title}**"
+            if network not in self.printed_sources:
+                self.printed_sources.add(network)
+                package, _, module = NETWORKS[network].module.rpartition(".")
+                yield "code", f"from {package} import {module}\n\nprint(inspect.getsource({module}))"
+            yield "code", _built(part, runs[0])
+            names = f"{_quoted(part.dataset.name)}, {_quoted(network)}"
+            yield "code", f"lab.recipe({names})"
+            for run in runs:
+                seed = f", seed={run.seed}" if len(runs) > 1 or run.seed else ""
+                yield "code", f"run = lab.train_or_load({names}{seed})\nprint(run)\nrun.history"
+
+    def _bibliography(self) -> str:
+        lines = [f"## {self.text('Bibliography')}"]
+        for cited in self.document.bibliography:
+            r = cited.reference
+            url = f" <{r.url}>" if r.url else ""
+            lines.append(f"\\[{cited.number}\\] {self._data(f'{r.authors}. {r.title}. {r.venue}, {r.year}.')}{url}")
+        return "\n\n".join(lines) if len(lines) > 1 else ""
+
+    def _appendix(self) -> str:
+        found = appendix(self.document)
+        lines = [f"## {self.text('Appendix: runs and data')}"]
+        groups = {
+            self.text("Runs"): found.runs,
+            self.text("Data sets and credits"): found.data,
+            self.text("Architectures"): found.architectures,
+        }
+        for heading, entries in groups.items():
+            lines += [f"### {heading}", *map(self._entry, entries)] if entries else []
+        return "\n\n".join(lines)
+
+    def _entry(self, entry: Entry) -> str:
+        facts = "\n".join(f"- {self._data(term)}: {self._data(text)}" for term, text in entry.facts)
+        return f"#### {self._data(entry.title)}\n\n{facts}"
+
+    def _data(self, text: str) -> str:
+        """Text that must print literally, whatever Markdown or mathematics it looks like."""
+        tokens = self.document.tokens
+        return tokens.resolve(tokens.text(text), "markdown")
+
+
+def _built(part: Part, run: RunData) -> str:
+    options = run.spec["options"]
+    default = NetworkOptions().model_dump(mode="json")
+    changed = {key: value for key, value in options.items() if default.get(key) != value}
+    size, classes = run.spec["data"]["image_size"], len(part.dataset.classes)
+    arguments = f"{_quoted(run.network)}, image_size={size}, classes={classes}"
+    if not changed:
+        return f"model = build_network({arguments})\nmodel.summary()"
+    words = ", ".join(f"{key}={_quoted(value)}" for key, value in changed.items())
+    return (
+        "from cnnlab.spec import NetworkOptions\n\n"
+        f"model = build_network({arguments}, options=NetworkOptions({words}))\nmodel.summary()"
+    )
+
+
+def _quoted(value: Any) -> str:
+    """A value as Python source, strings in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _shown(steps: Mapping[str, str], listing: str) -> list[str]:
+    """The steps that a listing shows, however it wraps them. Blocks 4 and 5 are the same code: each is found once."""
+    found, left = [], "".join(listing.split())
+    for name, code in steps.items():
+        before, shown, after = left.partition("".join(code.split()))
+        if shown:
+            found.append(name)
+            left = before + after
+    return found
+
+
+def _fenced(listing: Listing) -> str:
+    fence = "`" * 4
+    while fence in listing.code or fence in listing.output:
+        fence += "`"
+    output = f"\n\n{fence}text\n{listing.output.rstrip()}\n{fence}" if listing.output else ""
+    return f"{fence}{listing.language}\n{listing.code.rstrip()}\n{fence}{output}"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def _date(data: LabData) -> datetime:
+    """When the newest of the records was made, so that a rebuild from the same runs says the same."""
+    return max(datetime.fromisoformat(record["created"]) for record in manifests(data))
+
+
+def manifests(data: LabData) -> Iterator[Mapping[str, Any]]:
+    """The manifests of every record that the report is computed from."""
+    for part in data.parts.values():
+        yield part.dataset.manifest
+        for run in part.runs:
+            yield from (run.run.manifest, run.evaluation.manifest, run.architecture.manifest)
+    yield from (architecture.manifest for architecture in data.architectures.values())

@@ -1,0 +1,82 @@
+"""Intervals and tests in closed form, so that rebuilding a report imports no statistics library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist, fmean, stdev
+from typing import NamedTuple
+
+import numpy as np
+
+Z95 = NormalDist().inv_cdf(0.975)
+
+# Student's t, 97.5 % quantile by degrees of freedom; above 30 the normal one serves to two digits.
+_T975 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """95 % score interval of a proportion (Wilson 1927).
+
+    Raises:
+        ValueError: `n` is not positive or `right` not in 0..n.
+    """
+    if not 0 <= right <= n or n < 1:
+        raise ValueError(f"{right} of {n} is no proportion")
+    share, z2 = right / n, Z95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def difference(right_a: int, n_a: int, right_b: int, n_b: int) -> tuple[float, float, float]:
+    """Difference of two independent proportions, a − b, with its 95 % interval (Newcombe 1998, method 10)."""
+    a, b = right_a / n_a, right_b / n_b
+    low_a, high_a = wilson(right_a, n_a)
+    low_b, high_b = wilson(right_b, n_b)
+    gap = a - b
+    return gap, gap - math.hypot(a - low_a, high_b - b), gap + math.hypot(high_a - a, b - low_b)
+
+
+class Paired(NamedTuple):
+    """Two classifiers on the same images: what only one of them gets right, and the exact two-sided p-value."""
+
+    only_a: int
+    only_b: int
+    p: float
+
+
+def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Paired:
+    """Exact McNemar test (McNemar 1947, binomial form) on bool (N,) arrays over the same images."""
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    n, k = only_a + only_b, min(only_a, only_b)
+    log_half_n = n * math.log(0.5)
+    tail = math.fsum(
+        math.exp(math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + log_half_n) for i in range(k + 1)
+    )
+    return Paired(only_a, only_b, min(1.0, 2 * tail))
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of at least two values with its 95 % Student interval."""
+    mean, freedom = fmean(values), len(values) - 1
+    t = _T975[freedom - 1] if freedom <= len(_T975) else Z95
+    half = t * stdev(values) / math.sqrt(len(values))
+    return mean, mean - half, mean + half
+
+
+def probability_extreme(
+    right: Sequence[int], n: Sequence[int], index: int, *, best: bool, draws: int = 20_000
+) -> float:
+    """Probability that proportion `index` is the largest (or the smallest), under Jeffreys priors Beta(½, ½).
+
+    By simulation with a fixed seed; a proportion with n = 0 takes part with its prior.
+    """
+    generator = np.random.default_rng(0)
+    successes, failures = np.asarray(right) + 0.5, np.asarray(n) - np.asarray(right) + 0.5
+    sample = generator.beta(successes, failures, size=(draws, len(successes)))
+    chosen = sample.argmax(axis=1) if best else sample.argmin(axis=1)
+    return float((chosen == index).mean())

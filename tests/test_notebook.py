@@ -1,0 +1,355 @@
+"""The notebook: executed for real, with the numbers of the HTML, and not executed again without a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from cnnlab.errors import CnnlabError, Incomplete, LabError, StoreError
+from cnnlab.lab import Lab
+from cnnlab.networks.construction import _listings
+from cnnlab.notebook import open_lab
+from cnnlab.store import RunStore
+from report import kernel, notebook, notebook_cells
+from report.build import page, printed
+from report.cells import bundle
+from report.document import Document, assemble
+from report.kernel import execute, has_output
+from report.language import Language
+from report.notebook import build_notebook
+from report.records import LabData
+from report.records import open_lab as open_records
+from tests import pages
+from tests.fabricate import _construction, _vgg19_layers
+from tests.figure_samples import samples
+from tests.notebook_pages import PRICE, PROSE, SECTIONS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_sections() -> Iterator[None]:
+    """The cells open the lab with the sections of this test instead of the report's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        ours = "from tests.notebook_pages import SECTIONS\n\nlab = open_lab({arguments}, sections=SECTIONS)"
+        patch.setattr(notebook_cells, "OPEN", notebook_cells.OPEN.replace("lab = open_lab({arguments})", ours))
+        yield
+
+
+def document_of(store: RunStore, lab: Lab, language: str = "es") -> Document:
+    data = open_records(store, lab.stem)
+    return assemble(data, lab, Language(language), sections=SECTIONS, references=pages.REFERENCES)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Lab, Document, Path]:
+    """A store, its lab, the document and the notebook, executed once."""
+    folder = tmp_path_factory.mktemp("notebook")
+    store, lab = pages.write_lab(folder, prose=PROSE, networks={"clothes": ["vgg19", "alexnet"], "digits": ["alexnet"]})
+    document = document_of(store, lab)
+    return store, lab, document, build_notebook(store, lab, document, folder / "out" / "demo")
+
+
+def cells_of(path: Path, kind: str) -> list[Any]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def shown(cell: Any) -> str:
+    """What a cell shows, as text without terminal colours."""
+    parts = [output.get("text") or output["data"].get("text/plain", "") for output in cell.outputs]
+    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(parts))
+
+
+def unescaped(markdown: str) -> str:
+    return re.sub(r"\\([^\w\s])", r"\1", markdown)
+
+
+def test_every_cell_was_run_and_shows_something(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    path = built[3]
+    found = nbformat.read(path, as_version=4)
+    nbformat.validate(found)
+    code = cells_of(path, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert all(map(has_output, code))
+    assert found.metadata.kernelspec.name == "python3" and found.metadata.language_info.name == "python"
+    assert path.stat().st_size < 10_000_000
+    logs = [shown(cell) for cell in code]
+    assert not [text for text in logs if "oneDNN" in text or "absl" in text or "Warning" in text]
+
+
+def test_part_1_is_built_for_real_in_the_assignments_style(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    code = cells_of(built[3], "code")
+    sources = [cell.source for cell in code]
+    steps = [step["code"] for step in _construction(_vgg19_layers())]
+    assert [source for source in sources if source in steps] == steps
+    assert shown(code[sources.index(steps[0])]).split("\n")[:2] == ["(None, 224, 224, 64)", "(None, 112, 112, 64)"]
+    summaries = [cell for cell in code if cell.source == "modelVGG19.summary()"]
+    totals = [re.search(r"Total params: ([\d,]+)", shown(cell))[1] for cell in summaries]  # type: ignore[index]
+    assert totals == ["260,160", "2,325,568", "20,024,384", "20,024,384", "122,788,928", "143,667,240"]
+    assert all(cell.outputs[1]["data"]["text/html"].startswith("<pre") for cell in summaries)
+
+
+def test_the_fabricated_construction_is_the_projects_own() -> None:
+    fabricated = {step["block"]: step for step in _construction(_vgg19_layers())}
+    assert {block: step["code"] for block, step in fabricated.items()} == {row[0]: row[2] for row in _listings()}
+
+
+def test_part_2_shows_network_recipe_and_training(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    code = {cell.source: cell for cell in cells_of(built[3], "code")}
+    built_cell = code['model = build_network("vgg19", image_size=32, classes=4)\nmodel.summary()']
+    assert "Total params: 38,923,332" in shown(built_cell)
+    assert "def build(" in shown(code["from cnnlab.networks import vgg19\n\nprint(inspect.getsource(vgg19))"])
+    assert "'learning_rate': 0.02" in shown(code['lab.recipe("clothes", "vgg19")'])
+    run = built[2].lab.parts["2_1"].of("vgg19")[0]
+    trained = shown(code['run = lab.train_or_load("clothes", "vgg19")\nprint(run)\nrun.history'])
+    assert run.run.id in trained and "val_accuracy" in trained and "6 of 6 epochs" in trained
+
+
+def test_items_are_shown_as_in_the_page(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    code = {cell.source: cell for cell in cells_of(built[3], "code")}
+    curve = code['lab.figure(8, "loss-8")'].outputs[0]
+    placed = next(item for item in built[2].section("activity-08").items if item.name == "loss-8")
+    assert curve["data"]["text/plain"] == curve["metadata"]["image/png"]["alt"] == placed.item.alt  # type: ignore[union-attr]
+    assert curve["data"]["image/png"].startswith("iVBORw0KGgo")
+    table = code['lab.table(7, "results")'].outputs[0]["data"]
+    assert "&lt;script&gt;" in table["text/html"] and "<script>" not in table["text/html"]
+    assert table["text/html"].count("<strong>★ 71,0") == 2
+    assert "mathjax_ignore" in table["text/html"]
+    assert "→ <script>alert(1)</script> 90,0" in code['lab.gallery(7, "mistakes")'].outputs[0]["data"]["text/plain"]
+
+
+def test_prose_numbers_and_captions_are_those_of_the_page(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    _, lab, document, path = built
+    prose = unescaped("\n".join(cell.source for cell in cells_of(path, "markdown")))
+    outputs = "\n".join(shown(cell) for cell in cells_of(path, "code"))
+    html = page(document, lab, path.parent, "screen")
+    quantities = printed(document)["quantities"]
+    assert len(quantities) > 12
+    for entry in quantities:
+        assert entry["text"] in (prose + outputs), entry
+        assert entry["text"] in html, entry
+    for section in document.sections:
+        assert f"{'#' * section.level} {section.heading}" in prose
+        for placed in section.items:
+            assert f"**{placed.label}.** {placed.item.caption}" in prose
+    assert [n for n in range(1, 9) if f"### Actividad {n}" not in prose] == []
+    assert "<data" not in prose and "<span" not in prose
+
+
+def test_data_cannot_become_mathematics_or_markup(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    raw = "\n".join(cell.source for cell in cells_of(built[3], "markdown"))
+    assert r"\$5 and \$6 \<b\>" in raw and PRICE not in raw
+    assert "# A lab \\<1\\>" in raw
+
+
+def test_restart_and_run_all_in_its_own_folder_shows_the_same(
+    built: tuple[RunStore, Lab, Document, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = built[3]
+    before = nbformat.read(path, as_version=4)
+    again = nbformat.read(path, as_version=4)
+    again.cells = [cell for cell in again.cells if cell.cell_type == "code" and "modelVGG19" not in cell.source]
+    for cell in again.cells:
+        cell.outputs, cell.execution_count = [], None
+    monkeypatch.chdir("/")
+    execute(again, path.parent)
+    outputs = {cell.source: cell.outputs for cell in before.cells if cell.cell_type == "code"}
+    for cell in again.cells:
+        expected = [{**output, "execution_count": None} for output in outputs[cell.source]]
+        assert [{**output, "execution_count": None} for output in cell.outputs] == expected, cell.source
+
+
+def test_an_unchanged_notebook_starts_no_kernel(
+    built: tuple[RunStore, Lab, Document, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lab, _, path = built
+    monkeypatch.setattr(notebook, "execute", _forbidden)
+    before = path.stat()
+    started = time.perf_counter()
+    assert build_notebook(store, lab, document_of(store, lab), path.parent) == path
+    assert time.perf_counter() - started < 1
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def _forbidden(*args: object, **options: object) -> None:
+    raise AssertionError("a kernel was started")
+
+
+def _pretended(book: Any, folder: Path, **options: object) -> None:
+    for count, cell in enumerate((cell for cell in book.cells if cell.cell_type == "code"), 1):
+        cell.execution_count = count
+        cell.outputs = [nbformat.v4.new_output("stream", text="shown")]
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunStore, Lab, Path]:
+    """A notebook whose cells were only pretended to run."""
+    monkeypatch.setattr(notebook, "execute", _pretended)
+    store, lab = pages.write_lab(tmp_path, prose=PROSE)
+    path = build_notebook(store, lab, document_of(store, lab), tmp_path / "out")
+    monkeypatch.setattr(notebook, "execute", _forbidden)
+    return store, lab, path
+
+
+def test_changed_prose_is_replaced_without_a_kernel(quick: tuple[RunStore, Lab, Path]) -> None:
+    store, lab, path = quick
+    pages.write_prose(lab.templates, {"introduction": "Entirely new words.\n"})
+    build_notebook(store, lab, document_of(store, lab), path.parent)
+    assert "Entirely new words." in [cell.source for cell in cells_of(path, "markdown")]
+    assert {shown(cell) for cell in cells_of(path, "code")} == {"shown"}
+    assert not (path.parent / "report-edited.ipynb").exists()
+
+
+def test_changed_evidence_is_executed_again(quick: tuple[RunStore, Lab, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    store, lab, path = quick
+    run = open_records(store, "demo").parts["2_1"].runs[0].run
+    manifest = json.loads((run.folder / "manifest.json").read_bytes())
+    (run.folder / "manifest.json").write_text(json.dumps({**manifest, "seconds": 99.0}))
+    with pytest.raises(AssertionError, match="a kernel was started"):
+        build_notebook(store, lab, document_of(store, lab), path.parent)
+    monkeypatch.setattr(notebook, "execute", _pretended)
+    build_notebook(store, lab, document_of(store, lab), path.parent)
+    monkeypatch.setattr(notebook, "execute", _forbidden)
+    build_notebook(store, lab, document_of(store, lab), path.parent)
+
+
+@pytest.mark.parametrize("change", ["language", "version", "cleared", "garbage"])
+def test_what_else_has_it_executed_again(
+    quick: tuple[RunStore, Lab, Path], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    store, lab, path = quick
+    if change == "version":
+        monkeypatch.setattr(notebook, "VERSION", notebook.VERSION + 1)
+    elif change == "cleared":
+        book = json.loads(path.read_bytes())
+        next(cell for cell in book["cells"] if cell["cell_type"] == "code")["outputs"] = []
+        path.write_text(json.dumps(book))
+    elif change == "garbage":
+        path.write_text("{")
+    with pytest.raises(AssertionError, match="a kernel was started"):
+        build_notebook(store, lab, document_of(store, lab, "en" if change == "language" else "es"), path.parent)
+
+
+def test_a_notebook_edited_by_hand_is_kept_beside_the_new_one(quick: tuple[RunStore, Lab, Path]) -> None:
+    store, lab, path = quick
+    book = nbformat.read(path, as_version=4)
+    book.cells[0].source = "# My own title"
+    nbformat.write(book, path)
+    build_notebook(store, lab, document_of(store, lab), path.parent)
+    assert nbformat.read(path, as_version=4).cells[0].source == "# My own title"  # nothing else changed: left alone
+    pages.write_prose(lab.templates, {"introduction": "Entirely new words.\n"})
+    build_notebook(store, lab, document_of(store, lab), path.parent)
+    assert "Entirely new words." in path.read_text(encoding="utf-8")
+    assert "# My own title" in (path.parent / "report-edited.ipynb").read_text(encoding="utf-8")
+
+
+def kernels() -> set[str]:
+    """Process ids of the kernels that this process started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], check=False, capture_output=True, text=True
+    )
+    return {line.split()[0] for line in listed.stdout.splitlines() if "ipykernel_launcher" in line}
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("secret = 1\nraise ValueError('no such luck')", ["raised an error", "secret = 1", "ValueError: no such luck"]),
+        ("import time\ntime.sleep(60)", ["took longer than 2 s", "time.sleep(60)"]),
+        ("import os\nos._exit(1)", ["ended the kernel", "os._exit(1)", "memory"]),
+        ("nothing = None", ["showed nothing", "nothing = None"]),
+    ],
+)
+def test_a_cell_that_fails_is_named_and_leaves_no_kernel(tmp_path: Path, source: str, says: list[str]) -> None:
+    book = new_notebook(cells=[new_code_cell("1 + 1"), new_code_cell(source)])
+    with pytest.raises(Incomplete) as failure:
+        execute(book, tmp_path, cell_seconds=2)
+    for words in [*says, "cell 2"]:
+        assert words in str(failure.value)
+    assert "\x1b" not in str(failure.value)
+    assert kernels() == set()
+
+
+def test_a_failed_build_leaves_the_notebook_before(
+    quick: tuple[RunStore, Lab, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lab, path = quick
+    before = path.read_bytes()
+    monkeypatch.setattr(notebook, "execute", kernel.execute)
+    monkeypatch.setattr(notebook_cells, "OPEN", "raise SystemError({arguments!r})")
+    with pytest.raises(CnnlabError, match="raised an error"):
+        build_notebook(store, lab, document_of(store, lab), path.parent)
+    assert path.read_bytes() == before and kernels() == set()
+    assert [file.name for file in path.parent.iterdir()] == ["report.ipynb"]
+
+
+def test_an_interrupt_passes_through_and_leaves_no_kernel(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    cell = f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
+    code = (
+        "from pathlib import Path\nfrom nbformat.v4 import new_code_cell, new_notebook\n"
+        "from report.kernel import execute\n"
+        f"execute(new_notebook(cells=[new_code_cell({cell!r})]), Path({str(tmp_path)!r}))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
+    )
+    deadline = time.monotonic() + 30
+    while not (pid.exists() and pid.read_text()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(2)
+    assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_the_lab_is_found_from_a_moved_notebook_and_mistakes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CNNLAB_RUNS", raising=False)
+    store, lab = pages.write_lab(tmp_path, prose=PROSE)
+    below = tmp_path / "out" / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    found = open_lab("demo", runs="../nowhere", sections=SECTIONS)
+    assert found.store.root == store.root
+    with pytest.raises(LabError, match="no such figure in 8") as mistake:
+        found.figure(8, "los-8")
+    assert "loss-8" in str(mistake.value)
+    with pytest.raises(LabError, match="no such section"):
+        found.table(99, "results")
+    with pytest.raises(LabError, match="no such run") as missing:
+        found.recipe("clothes", "lenet")
+    assert "clothes vgg19" in str(missing.value)
+    with pytest.raises(StoreError, match="not found"):
+        open_lab("other", runs="runs", sections=SECTIONS)
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("CNNLAB_RUNS", str(store.root))
+    assert open_lab("demo", sections=SECTIONS).store.root == store.root
+    assert lab.stem in repr(found)
+
+
+def test_galleries_and_charts_are_drawn_the_same_each_time() -> None:
+    language = Language("en")
+    figure, gallery = _items(language)
+    for item in (figure, gallery):
+        data, metadata = bundle(item, language)
+        assert data["image/png"] == bundle(item, language)[0]["image/png"]
+        assert metadata["image/png"]["alt"] == item.alt and metadata["image/png"]["width"] > 300
+
+
+def _items(language: Language) -> tuple[Any, Any]:
+    class NoParts:
+        parts: dict[str, Any] = {}
+
+    return samples(language)["loss-8"], pages.build_evidence(LabData("demo", {}, {}, {}), language).items["mistakes"]
