@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ def fill(root: Path, images: int = 100, classes: tuple[str, ...] = ("ant", "bee"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(index).save(path)
     return root
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def read(root: Path, data: Path | None = None, **spec: object) -> ImageTable:
@@ -71,10 +77,10 @@ def test_a_level_of_train_and_test_above_the_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "received"),
     [
-        (("train/ant/1.png", "train/bee/2.png", "val/3.png"), "images without a class folder in val"),
-        (("train/ant/1.png", "train/bee/2.png", "test/images/3.png"), "images without a class folder in test"),
+        (("train/ant/1.png", "train/bee/2.png", "val/3.png"), "not every image in val is in a class folder"),
+        (("train/ant/1.png", "train/bee/2.png", "test/images/3.png"), "not every image in test is in a class folder"),
         (("train/ant/1.png", "test/ant/2.png", "extra/3.png"), "extra beside train"),
-        (("train/1.png", "test/2.png"), "images without a class folder in train"),
+        (("train/1.png", "test/2.png"), "not every image in train is in a class folder"),
     ],
 )
 def test_train_and_test_never_become_classes(tmp_path: Path, paths: tuple[str, ...], received: str) -> None:
@@ -152,15 +158,15 @@ def test_a_gif_under_another_suffix_does_not_reach_its_decoder(tmp_path: Path) -
         (lambda root: None, "does not exist", None),
         (lambda root: root.write_text("x"), "is not a folder", None),
         (lambda root: root.mkdir(), "has no classes", "no class folder"),
-        (lambda root: (root.mkdir(), picture(0).save(root / "a.png")), "has no classes", "1 images outside any folder"),
+        (lambda root: picture(0).save(made(root) / "a.png"), "has no classes", "1 images outside any folder"),
         (lambda root: fill(root, 5, ("ant",)), "one class only", "“ant”"),
-        (lambda root: (fill(root), (root / "cat").mkdir()), "a class folder has no image", "class “cat”"),
+        (lambda root: made(fill(root) / "cat"), "a class folder has no image", "class “cat”"),
     ],
     ids=["missing", "a file", "empty", "no folders", "one class", "empty class"],
 )
-def test_unfit_folders(tmp_path: Path, make: object, what: str, received: str | None) -> None:
+def test_unfit_folders(tmp_path: Path, make: Callable[[Path], object], what: str, received: str | None) -> None:
     root = tmp_path / "photos"
-    make(root)  # type: ignore[operator]
+    make(root)
     with pytest.raises(DataError, match=what) as caught:
         read(root)
     assert caught.value.where == root

@@ -6,10 +6,12 @@ import functools
 import gzip
 import hashlib
 import http.server
+import re
 import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from cnnlab.datasets.idx import parse_idx
 from cnnlab.datasets.packaged import gunzip_checked, packaged_file
 from cnnlab.datasets.table import ImageTable
 from cnnlab.errors import DataError
+from cnnlab.registry import READERS
 from cnnlab.spec import DatasetSpec
 
 TRAIN_IMAGES, TEST_IMAGES = 40, 20
@@ -327,3 +330,17 @@ def test_an_unknown_reader(tmp_path: Path) -> None:
         open_dataset("x", DatasetSpec(reader="mnist5k"), data_dir=tmp_path)
     assert caught.value.hint == "did you mean “mnist-5k”?"
     assert caught.value.where == "datasets.x.reader"
+
+
+def test_the_docs_name_every_reader_and_every_key() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert [name for name in READERS if f"| `{name}` |" not in text] == []
+    keys = set().union(*(re.findall(r"`([a-z_]+)`", line.split(" | ")[0]) for line in text.splitlines()))
+    assert set(DatasetSpec.model_fields) - keys == set()
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_every_reader_can_be_imported_without_a_framework(reader: str) -> None:
+    heavy = "{'keras', 'tensorflow'} & set(sys.modules)"
+    code = f"import sys, {READERS[reader]} as reader; assert reader.open_table and not {heavy}"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)

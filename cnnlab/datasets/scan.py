@@ -137,7 +137,9 @@ def _divisions(scan: Scan) -> list[tuple[Path, int]]:
     if not named or (len(named) == 1 and (others or flat)):
         return [(scan.root, NO_DIVISION)]
     if others or flat:
-        reason = f"{others[0]} beside {named[0].name}" if others else f"images without a class folder in {flat[0]}"
+        reason = (
+            f"{others[0]} beside {named[0].name}" if others else f"not every image in {flat[0]} is in a class folder"
+        )
         raise DataError(
             "the folder is divided into training and test images only in part",
             where=scan.root,
@@ -153,7 +155,7 @@ def _has_class_folders(division: Path) -> bool:
     with os.scandir(division) as inner:
         children = [entry for entry in inner if not _is_litter(entry.name)]
     folders = [entry.name.lower() for entry in children if entry.is_dir(follow_symlinks=False)]
-    return bool(folders) and folders != ["images"] and not any(_is_image(entry) for entry in children)
+    return folders != ["images"] and not any(_is_image(entry) for entry in children)
 
 
 def _entries(scan: Scan, folder: Path) -> Iterator[os.DirEntry[str]]:
