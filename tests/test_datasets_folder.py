@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from cnnlab.datasets import open_dataset, pixels
 from cnnlab.datasets.table import Finding, ImageTable
@@ -97,7 +97,8 @@ def test_train_may_be_a_class_among_others(tmp_path: Path) -> None:
     assert read(fill(tmp_path / "photos", 9, ("bus", "car", "train"))).classes == ("bus", "car", "train")
 
 
-def test_one_corrupt_jpeg_among_many_is_a_finding_and_left_out(tmp_path: Path) -> None:
+def test_one_corrupt_jpeg_among_many_is_a_finding_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint leaves it
     root = fill(tmp_path / "photos", 199)
     buffer = io.BytesIO()
     picture(999, (60, 60)).save(buffer, "JPEG")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from cnnlab.datasets.pictures import Picture, Undecodable
 
@@ -48,6 +48,8 @@ def decode_file(path: Path) -> Picture:
     Raises:
         Undecodable: not an image, truncated, of a refused format or size, or unreadable.
     """
+    # WeasyPrint switches this on for the whole process when it is imported, and a file cut short would pass as whole.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
