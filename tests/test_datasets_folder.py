@@ -278,6 +278,12 @@ def test_every_mode_of_colour_becomes_rgb(tmp_path: Path) -> None:
     assert (kinds["grey"], kinds["deep"], kinds["transparent"], kinds["cmyk"]) == (2, 1, 1, 1)
 
 
+def test_sixteen_bits_become_the_nearest_of_eight(tmp_path: Path) -> None:
+    levels = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
+    Image.fromarray(levels).save(tmp_path / "levels.png")
+    assert np.array_equal(pixels.decode_file(tmp_path / "levels.png").pixels, np.rint(levels / 257))
+
+
 def test_crop_pad_and_stretch() -> None:
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, :10], wide[:, 10:20], wide[:, 20:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)

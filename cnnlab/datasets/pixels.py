@@ -91,8 +91,9 @@ def _flat(image: Image.Image) -> tuple[Image.Image, str | None]:
     if image.mode == "1":
         return image.convert("L"), None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.float64)
-        return Image.fromarray(np.clip(np.rint(deep / 257), 0, 255).astype(np.uint8)), "deep"
+        # To the nearest of 256 levels in whole numbers: floats of a large image would take gigabytes.
+        deep = np.clip(np.asarray(image), 0, 0xFFFF).astype(np.uint32)
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8)), "deep"
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         if clear.getchannel("A").getextrema() == (255, 255):
