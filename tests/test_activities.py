@@ -24,7 +24,7 @@ KEYS = [section.key for section in SECTIONS]
 
 def prose(document: Document, key: str) -> str:
     text = " ".join(piece.markdown for piece in document.section(key).pieces if isinstance(piece, Prose))
-    return " ".join(text.replace("\N{NO-BREAK SPACE}", " ").split())
+    return " ".join(text.replace("\\", "").replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 def report(data: LabData, code: str) -> Document:
