@@ -53,6 +53,7 @@ def settings(theme: Theme) -> dict[str, Any]:
         "ytick.major.size": 3,
         "figure.facecolor": "none",
         "savefig.facecolor": "none",
+        "ytick.alignment": "center",
         "lines.linewidth": 1.6,
         "lines.solid_capstyle": "round",
         "lines.scale_dashes": True,
