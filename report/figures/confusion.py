@@ -180,4 +180,4 @@ def _list(axes: Axes, theme: Theme, data: dict[str, Any], shares: list[list[floa
         share = percent(shares[i][j], 0, data["code"])
         axes.text(0, y, str(rank + 1), va="top", fontweight="bold", color=theme["bad"])
         axes.text(0.1, y, f"{clean(data['names'][i], 24)}\n→ {clean(data['names'][j], 20)}, {share}", va="top",
-                  linespacing=1.25)  # fmt: skip
+                  linespacing=1.0)  # fmt: skip

@@ -268,11 +268,11 @@ def _mark_best(axes: Axes, theme: Theme, data: dict[str, Any], colour: str) -> N
 
 def _rate_panel(axes: Axes, theme: Theme, rates: list[float], title: str, code: str) -> None:
     highest = max(rates)
-    decimals = max(0, 1 - math.floor(math.log10(highest))) if highest > 0 else 0
+    decimals = max(1, 1 - math.floor(math.log10(highest))) if highest > 0 else 1
     axes.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid",
               marker="." if len(rates) == 1 else None)  # fmt: skip
     axes.set_ylim(0, highest * 1.15 or 1)
-    axes.set_yticks([0, highest], ["0", number(highest, decimals, code)])
+    axes.set_yticks([0, highest], ["0", number(highest, decimals, code).rstrip("0").rstrip(",.")])
     axes.set_title(title, fontweight="normal", color=theme["muted"])
 
 
