@@ -207,7 +207,7 @@ def _end_labels(axes: Axes, theme: Theme, ends: list[tuple[float, str, str, str]
     figure = axes.figure
     low, high = axes.get_ylim()
     height = axes.get_position().height * figure.get_figure(root=True).get_figheight() * 72 * 0.9
-    gap = (high - low) * theme.size * 1.25 / height
+    gap = (high - low) * theme.size * 1.4 / height
     ordered = sorted(ends)
     places = [value for value, *_ in ordered]
     for _ in range(8 * len(places)):

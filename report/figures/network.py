@@ -220,7 +220,8 @@ def _columns(groups: Sequence[dict[str, Any]], largest: int, least: float) -> li
     columns, x = [], 0.0
     for group in groups:
         size = _measure(group, largest)
-        need = max(size["width"] + size["lean"], least * (0.8 if group["kind"] == "dense" else 1))
+        text = max(0.8 * least, 3.5 * len(group["names"][0])) if group["kind"] == "dense" else least
+        need = max(size["width"] + size["lean"], text)
         columns.append((x, need))
         x += need + _GAP
     return columns

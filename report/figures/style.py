@@ -147,7 +147,9 @@ def percent(value: float, digits: int, code: str) -> str:
 def clean(text: str, limit: int = 40) -> str:
     """Text of unknown origin made fit for XML and one line; longer than `limit` characters it ends in an ellipsis."""
     visible = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    visible = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cs", "Cn") else c for c in visible)
+    visible = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cs" or c in "\ufffe\uffff" else c for c in visible
+    )
     visible = " ".join(visible.split())
     return visible if len(visible) <= limit else visible[: limit - 1].rstrip() + "…"
 
