@@ -212,6 +212,14 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
     return figure
 
 
+def _beside(axes: Axes, theme: Theme, y: float, one: dict[str, Any], text: str, colour: str) -> None:
+    """The value of a class at that end of its whisker where the axis has more room."""
+    low, high = one["low"] or one["value"], one["high"] or one["value"]
+    left = low - axes.get_xlim()[0] > axes.get_xlim()[1] - high
+    axes.annotate(text, (low if left else high, y), xytext=(-5 if left else 5, 0), textcoords="offset points",
+                  ha="right" if left else "left", va="center", color=theme[colour], fontsize=theme.size * 0.92)  # fmt: skip
+
+
 def _columns(count: int) -> int:
     return 1 if count <= _ONE_COLUMN else 2
 
@@ -234,12 +242,14 @@ def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
             _whisker(axes, theme, y, one, mark or colour, marker={"good": "^", "bad": "v"}.get(mark, "o"),
                      markersize=6 if mark else 4, whisker=1.6 if mark else 1.0, faint=1 if mark else 0.65)  # fmt: skip
         axes.set_yticks(range(len(part)), [one["name"] for one in part], fontsize=size)
-        for y, label in enumerate(axes.get_yticklabels()):
-            rank = column * rows + y
-            if rank in (0, len(pairs) - 1):
-                label.set(fontweight="bold", color=theme["good" if rank == 0 else "bad"])
         axes.set_ylim(rows - 0.4, -0.6)
         _share_axis(axes, code, pairs)
+        for y, label in enumerate(axes.get_yticklabels()):
+            rank, one = column * rows + y, part[y]
+            if rank in (0, len(pairs) - 1):
+                colour_name = "good" if rank == 0 else "bad"
+                label.set(fontweight="bold", color=theme[colour_name])
+                _beside(axes, theme, y, one, percent(one["value"], 1, code), colour_name)
         axes.set_xlabel(data["words"]["axis"] + " (%)")
     if data["words"]["omitted"]:
         figure.suptitle(data["words"]["omitted"], fontsize=theme.size, color=theme["muted"])
@@ -280,6 +290,8 @@ def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
         look: dict[str, Any] = {"left": base, "height": 0.72} if named else {"bottom": base, "width": 0.86}
         draw(range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **look)
         base = [a + b for a, b in zip(base, part, strict=True)]
+    if named:
+        axes.barh(range(len(rows)), base, height=0.72, fill=False, edgecolor=theme["series-1"], linewidth=0.7)
     line = axes.axvline if named else axes.axhline
     line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["words"]["mean"])
     amount = axes.xaxis if named else axes.yaxis
@@ -297,5 +309,7 @@ def _ends(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
     axes.set_ylim(0, top * 1.16)
     for index, ha in ((0, "left"), (len(rows) - 1, "right")):
         total = sum(rows[index]["counts"])
-        axes.annotate(f"{rows[index]['name']}: {number(total, 0, data['code'])}", (index, total), ha=ha, va="bottom",
-                      xytext=(0, 3), textcoords="offset points", color=theme["ink"])  # fmt: skip
+        axes.annotate(f"{rows[index]['name']}: {number(total, 0, data['code'])}", (index, total), xytext=(index, top * 1.06),
+                      textcoords="data", ha=ha, va="bottom", color=theme["ink"],
+                      arrowprops={"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": 1,
+                                  "relpos": (0 if ha == "left" else 1, 0)})  # fmt: skip

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ANNOTATED = 12
 _NAMED = 30
 _MARKED = 8
+_PIXELS = "#3f7dd1"  # of the picture that replaces cells on screen: seen on white and on the dark page
 
 
 def confusion_matrix(
@@ -38,7 +39,7 @@ def confusion_matrix(
         raise ValueError("counts must be square, with one name a class")
     code = language.code
     labels = [clean(name, 28) for name in names]
-    top = _top(table)
+    top = _top(table, min(_MARKED, max(1, len(names) // 2)))
     right = sum(table[index][index] for index in range(len(table)))
     total = sum(map(sum, table))
     alt = language.text("Confusion matrix of {count} classes: {right} of {total} images on the diagonal.",
@@ -65,7 +66,7 @@ def _told(labels: list[str], table: list[list[int]], pair: list[int], language: 
     )
 
 
-def _top(table: list[list[int]]) -> list[list[int]]:
+def _top(table: list[list[int]], most: int) -> list[list[int]]:
     """The most frequent confusions as [true, predicted], by share of the true class, then by number."""
     cells = [
         (table[i][j] / sum(table[i]), table[i][j], -i, -j)
@@ -73,28 +74,36 @@ def _top(table: list[list[int]]) -> list[list[int]]:
         for j in range(len(table))
         if i != j and table[i][j]
     ]
-    return [[-i, -j] for _, _, i, j in sorted(cells, reverse=True)[:_MARKED]]
+    return [[-i, -j] for _, _, i, j in sorted(cells, reverse=True)[:most]]
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     from matplotlib.figure import Figure as Canvas
 
-    count = len(data["names"])
-    wide = count > _ANNOTATED
-    width = theme.wide if wide else theme.width
-    figure = Canvas(figsize=(width, width * (0.86 if count <= _ANNOTATED else 0.95)), layout="constrained")
-    axes = figure.subplots()
+    count, words = len(data["names"]), data["words"]
+    width = theme.wide if count > _ANNOTATED else theme.width
+    height = min(width * 0.86, count * theme.size * 4.4 / 72 + 1.5) if count <= _ANNOTATED else width * 0.9
+    figure = Canvas(figsize=(width, width * 0.62 if count > _NAMED else height), layout="constrained")
+    if count > _NAMED:
+        axes, side = figure.subplots(1, 2, width_ratios=(1.9, 1))
+    else:
+        axes, side = figure.subplots(), None
     shares = [[value / (sum(row) or 1) for value in row] for row in data["counts"]]
     _cells(axes, theme, shares)
     axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
-    axes.set_xlabel(data["words"]["predicted"])
-    axes.set_ylabel(data["words"]["true"])
+    axes.set(xlabel=words["predicted"], ylabel=words["true"])
     axes.spines[:].set(visible=True, color=theme["rule"])
+    axes.tick_params(length=0)
     if count <= _NAMED:
         _names(axes, theme, data["names"])
+    else:
+        axes.set(xticks=[], yticks=[])
     if count <= _ANNOTATED:
         _values(axes, theme, shares, data["code"])
-    _mark(axes, theme, data)
+        axes.set_title(words["share"], fontweight="normal", color=theme["muted"])
+    _mark(axes, theme, data, numbered=side is not None)
+    if side is not None:
+        _list(side, theme, data, shares)
     return figure
 
 
@@ -110,27 +119,38 @@ def _cells(axes: Axes, theme: Theme, shares: list[list[float]]) -> None:
         for i, j in zip(*np.nonzero(table), strict=True):
             axes.add_patch(
                 Rectangle(
-                    (j - 0.5, i - 0.5), 1, 1, color=theme["heat"], alpha=round(_tint(table[i, j]), 3), linewidth=0
+                    (j - 0.5, i - 0.5),
+                    1,
+                    1,
+                    color=theme["heat"],
+                    alpha=round(_tint(float(table[i, j])), 3),
+                    linewidth=0,
                 )
             )
         return
     pixels = np.zeros((*table.shape, 4))
-    pixels[..., :3] = to_rgb(theme["heat"])
-    pixels[..., 3] = np.vectorize(_tint)(table)
+    pixels[..., :3] = to_rgb(theme["heat"] if theme.name == "print" else _PIXELS)
+    pixels[..., 3] = np.where(table > 0, 0.16 + 0.84 * table**0.6, 0)
     axes.imshow(pixels, interpolation="none", zorder=0)
 
 
 def _tint(share: float) -> float:
-    """Opacity of a cell: rare confusions stay visible beside a full diagonal."""
-    return 0.0 if share <= 0 else 0.06 + 0.94 * float(share) ** 0.7
+    """Opacity of a cell, with a leap at one half: no digit can be read on the tints between, in light and dark."""
+    if share <= 0:
+        return 0.0
+    return 0.06 + 0.46 * (2 * share) ** 0.8 if share <= 0.5 else 0.76 + 0.48 * (share - 0.5)
 
 
 def _names(axes: Axes, theme: Theme, names: list[str]) -> None:
-    size = theme.size * (0.92 if len(names) <= _ANNOTATED else 0.8)
-    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > _ANNOTATED else 45, fontsize=size,
-                    ha="center" if len(names) > _ANNOTATED else "right", rotation_mode="anchor")  # fmt: skip
+    many = len(names) > _ANNOTATED
+    size = theme.size * (0.8 if many else 0.92)
+    axes.set_xticks(range(len(names)), names, fontsize=size)
+    for label in axes.get_xticklabels():
+        if many:
+            label.set(rotation=90, ha="center", va="top")
+        else:
+            label.set(rotation=45, ha="right", va="top", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names, fontsize=size)
-    axes.tick_params(length=0)
 
 
 def _values(axes: Axes, theme: Theme, shares: list[list[float]], code: str) -> None:
@@ -138,11 +158,33 @@ def _values(axes: Axes, theme: Theme, shares: list[list[float]], code: str) -> N
         for j, share in enumerate(row):
             if share > 0:
                 axes.text(j, i, number(100 * share, 0, code), ha="center", va="center",
-                          color=theme["on-heat" if _tint(share) > 0.5 else "ink"])  # fmt: skip
+                          color=theme["on-heat" if share > 0.5 else "ink"])  # fmt: skip
 
 
-def _mark(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
+def _mark(axes: Axes, theme: Theme, data: dict[str, Any], *, numbered: bool) -> None:
     from matplotlib.patches import Rectangle
 
-    for i, j in data["top"]:
-        axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=theme["bad"], linewidth=1.2))
+    count = len(data["names"])
+    margin = count / 160 if numbered else 0  # small cells keep their colour inside the mark
+    for rank, (i, j) in enumerate(data["top"], 1):
+        corner, side = (j - 0.5 - margin, i - 0.5 - margin), 1 + 2 * margin
+        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=theme["bad"], linewidth=1.2, clip_on=False))
+        if numbered:
+            left = j > 0.9 * count
+            axes.annotate(str(rank), (j, i), xytext=(-5 if left else 5, 0), textcoords="offset points", va="center",
+                          ha="right" if left else "left", fontweight="bold", color=theme["bad"],
+                          fontsize=theme.size * 0.92)  # fmt: skip
+
+
+def _list(axes: Axes, theme: Theme, data: dict[str, Any], shares: list[list[float]]) -> None:
+    """What the numbered marks stand for: number, true class, predicted class and its share."""
+    axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(data["words"]["listed"])
+    step = 1 / (_MARKED + 0.3)
+    for rank, (i, j) in enumerate(data["top"]):
+        y = 1 - step * (rank + 0.25)
+        share = percent(shares[i][j], 0, data["code"])
+        axes.text(0, y, str(rank + 1), va="top", fontweight="bold", color=theme["bad"])
+        axes.text(0.1, y, f"{clean(data['names'][i], 24)}\n→ {clean(data['names'][j], 20)}, {share}", va="top",
+                  linespacing=1.0)  # fmt: skip

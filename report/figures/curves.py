@@ -93,7 +93,10 @@ def comparison_curves(
     )  # fmt: skip
     data = {
         "series": series, "metric": metric, "code": code, "seeds": len({history.seed for history in histories}),
-        "words": {"epoch": language.text("Epoch"), "axis": language.text("Validation accuracy") if metric == "accuracy" else language.text("Validation loss")},
+        "words": {
+            "epoch": language.text("Epoch"), "ringed": language.text("ringed: best epoch"),
+            "axis": language.text("Validation accuracy") if metric == "accuracy" else language.text("Validation loss"),
+        },
     }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
 
@@ -134,7 +137,8 @@ def _single(metric: Metric, histories: Sequence[History], language: Words, capti
         "network": first.network, "metric": metric, "code": code, "train": train, "validation": validation,
         "best": best, "stopped": stopped, "rates": rates if all(map(math.isfinite, rates)) else [],
         "words": {
-            "epoch": language.text("Epoch"), "axis": language.text("Loss") if metric == "loss" else language.text("Accuracy"),
+            "epoch": language.text("Epoch"),
+            "axis": language.text("Loss") if metric == "loss" else language.text("Accuracy"),
             "train": language.text("training"), "validation": language.text("validation"),
             "best": language.text("best epoch: {epoch}", epoch=best),
             "early": language.text("stopped early"), "diverged": language.text("diverged"),
@@ -176,12 +180,19 @@ def _line(axes: Axes, theme: Theme, one: dict[str, Any], colour: str, **look: An
         axes.fill_between(epochs, _gaps(one["low"]), _gaps(one["high"]), color=theme[colour], alpha=0.16, linewidth=0)
 
 
+def _epoch_ticks(epochs: int) -> list[int]:
+    """At most about ten round epochs; there is none before the first."""
+    step = next(unit * 10**power for power in range(9) for unit in (1, 2, 5) if epochs <= unit * 10 ** (power + 1))
+    return [1] * (step > 2) + list(range(step, epochs + 1, step))
+
+
 def _axes(axes: Axes, data: dict[str, Any], epochs: int) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     code, accuracy = data["code"], data["metric"] == "accuracy"
     axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
+    axes.set_xticks(_epoch_ticks(epochs))
+    axes.margins(y=0.08)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     low, high = axes.get_ylim()
     axes.set_ylim((max(0.0, low), min(1.0, high) if accuracy else high))
@@ -196,11 +207,15 @@ def _end_labels(axes: Axes, theme: Theme, ends: list[tuple[float, str, str, str]
     figure = axes.figure
     low, high = axes.get_ylim()
     height = axes.get_position().height * figure.get_figure(root=True).get_figheight() * 72 * 0.9
-    gap = (high - low) * theme.size * 1.25 / height
-    placed: list[float] = []
-    for value, text, colour, weight in sorted(ends):
-        y = max(value, placed[-1] + gap) if placed else value
-        placed.append(y)
+    gap = (high - low) * theme.size * 1.4 / height
+    ordered = sorted(ends)
+    places = [value for value, *_ in ordered]
+    for _ in range(8 * len(places)):
+        for lower in range(len(places) - 1):
+            overlap = places[lower] + gap - places[lower + 1]
+            if overlap > 0:
+                places[lower], places[lower + 1] = places[lower] - overlap / 2, places[lower + 1] + overlap / 2
+    for y, (_, text, colour, weight) in zip(places, ordered, strict=True):
         axes.annotate(text, (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=theme[colour],
                       fontweight=weight, annotation_clip=False)  # fmt: skip
 
@@ -219,7 +234,7 @@ def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
     else:
         axes, lower = figure.subplots(), None
     look = network_style(data["network"])
-    _line(axes, theme, data["train"], "muted", linewidth=1.3, linestyle=(0, (3, 1.6)))
+    _line(axes, theme, data["train"], "muted", linewidth=1.3, linestyle=(0, (3, 1.6)), marker=".", markersize=5)
     _line(axes, theme, data["validation"], look.colour, marker=look.marker, markersize=4)
     epochs = len(data["validation"]["mean"])
     _axes(axes, data, epochs)
@@ -253,10 +268,11 @@ def _mark_best(axes: Axes, theme: Theme, data: dict[str, Any], colour: str) -> N
 
 def _rate_panel(axes: Axes, theme: Theme, rates: list[float], title: str, code: str) -> None:
     highest = max(rates)
-    decimals = max(0, 1 - math.floor(math.log10(highest))) if highest > 0 else 0
-    axes.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid")
+    decimals = max(1, 1 - math.floor(math.log10(highest))) if highest > 0 else 1
+    axes.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid",
+              marker="." if len(rates) == 1 else None)  # fmt: skip
     axes.set_ylim(0, highest * 1.15 or 1)
-    axes.set_yticks([0, highest], ["0", number(highest, decimals, code)])
+    axes.set_yticks([0, highest], ["0", number(highest, decimals, code).rstrip("0").rstrip(",.")])
     axes.set_title(title, fontweight="normal", color=theme["muted"])
 
 
@@ -282,5 +298,6 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
     ]
     _end_labels(axes, theme, ends, epochs)
     axes.set_title(data["words"]["axis"])
+    axes.set_title(data["words"]["ringed"], loc="right", fontweight="normal", color=theme["muted"])
     axes.set_xlabel(data["words"]["epoch"])
     return figure

@@ -45,19 +45,24 @@ def vgg19_drawing(
     )  # fmt: skip
     for index, group in enumerate(stacks, 1):
         group["title"] = language.text("Block {number}", number=index)
-        group["lines"] = [_paper_name(name) for name in group["names"]]
+        group["lines"] = [[_paper_name(name), "muted"] for name in group["names"]]
         if group["pool"]:
-            group["lines"] += [language.text("max pooling"), f"→ {_size(group['pool'], code)}"]
+            group["lines"] += [
+                [language.text("max pooling"), "pool-edge"],
+                [f"→ {_size(group['pool'], code)}", "pool-edge"],
+            ]
     for group in dense:
         group["title"] = group["names"][0]
-        group["lines"] = [language.text("dense"), str(group["activation"] or "")]
+        group["lines"] = [[language.text("dense"), "muted"], [_activation(group["activation"]), "muted"]]
     flat = next((row for row in layers if row["kind"] == "Flatten"), None)
+    if flat and stacks:
+        size = number(flat["output_shape"][0], 0, code)
+        stacks[-1]["lines"].append([language.text("flatten: {size}", size=size), "dense-edge"])
     data = {
         "groups": groups, "code": code,
         "words": {
             "conv": language.text("convolution + activation"), "pool": language.text("max pooling"),
             "dense": language.text("dense layer"),
-            "flat": language.text("flatten: {size}", size=number(flat["output_shape"][0], 0, code)) if flat else "",
         },
     }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_vgg19, data), wide=True)
@@ -131,6 +136,10 @@ def _paper_name(name: str) -> str:
     """`block1_conv2` as the paper writes it: conv1_2."""
     found = re.fullmatch(r"block(\d+)_conv(\d+)", name)
     return f"conv{found[1]}_{found[2]}" if found else name
+
+
+def _activation(name: str | None) -> str:
+    return {None: "", "linear": "", "relu": "ReLU"}.get(name, str(name))
 
 
 def _short_lines(group: dict[str, Any], code: str) -> list[str]:
@@ -211,7 +220,8 @@ def _columns(groups: Sequence[dict[str, Any]], largest: int, least: float) -> li
     columns, x = [], 0.0
     for group in groups:
         size = _measure(group, largest)
-        need = max(size["width"] + size["lean"], least * (0.8 if group["kind"] == "dense" else 1))
+        text = max(0.8 * least, 3.5 * len(group["names"][0])) if group["kind"] == "dense" else least
+        need = max(size["width"] + size["lean"], text)
         columns.append((x, need))
         x += need + _GAP
     return columns
@@ -233,10 +243,8 @@ def _draw_vgg19(data: dict[str, Any], theme: Theme) -> MplFigure:
         axes.text(middle, size["high"] + size["rise"] + line * 0.3, _size(group["shape"], code), ha="center",
                   fontsize=small, color=theme["ink"])  # fmt: skip
         axes.text(middle, -line * 1.2, group["title"], ha="center", fontsize=small, fontweight="bold")
-        for index, text in enumerate(group["lines"]):
-            pooled = group["pool"] and index >= len(group["names"])
-            axes.text(middle, -line * (2.2 + index), text, ha="center", fontsize=small * 0.96,
-                      color=theme["pool-edge" if pooled else "muted"])  # fmt: skip
+        for index, (text, colour) in enumerate(group["lines"]):
+            axes.text(middle, -line * (2.2 + index), text, ha="center", fontsize=small * 0.96, color=theme[colour])
     _legend(axes, theme, data["words"], width, line)
     return figure
 

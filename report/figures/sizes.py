@@ -117,15 +117,10 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     step = theme.size * (3.0 if any(data["under"]) else 2.1)
     figure = Canvas(figsize=(theme.wide, (len(names) * step + 3.4 * theme.size) / 72), layout="constrained")
     for index, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels)), panels, strict=True)):
-        _panel(axes, theme, panel, data["colours"])
+        _panel(axes, theme, panel, data["colours"], fade=len(set(data["colours"])) == 1)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_yticks(range(len(names)), names if index == 0 else [""] * len(names))
-        if index == 0:
-            for y, label in enumerate(axes.get_yticklabels()):
-                label.set(color=theme["ink"], fontsize=theme.size)
-                if data["under"][y]:
-                    label.set_text(f"{names[y]}\n{data['under'][y]}")
-            axes.set_yticks(range(len(names)), [label.get_text() for label in axes.get_yticklabels()])
+        heads = ["\n".join(filter(None, pair)) for pair in zip(names, data["under"], strict=True)]
+        axes.set_yticks(range(len(names)), heads if index == 0 else [""] * len(names))
         axes.set_title(panel["title"])
         if panel["scale"]:
             axes.annotate(panel["scale"], (0, 0), xycoords="axes fraction", xytext=(0, -4), va="top",
@@ -133,16 +128,16 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     return figure
 
 
-def _panel(axes: Axes, theme: Theme, panel: dict[str, Any], colours: list[str]) -> None:
-    """Bars from nought; where values need a logarithmic scale, dots, since such bars would have no foot."""
+def _panel(axes: Axes, theme: Theme, panel: dict[str, Any], colours: list[str], *, fade: bool) -> None:
+    """Bars from nought, all but the largest fainter if `fade`; where values need a logarithmic scale, dots, since such bars would have no foot."""
     values = [value or 0 for value in panel["values"]]
     largest = max(values)
     for y, (value, text) in enumerate(zip(values, panel["printed"], strict=True)):
         top = value == largest and len(set(values)) > 1
         if panel["log"]:
-            axes.plot([value], [y], "o", color=theme[colours[y]], markersize=6, alpha=1 if top else 0.75)
+            axes.plot([value], [y], "o", color=theme[colours[y]], markersize=6, alpha=1 if top or not fade else 0.75)
         elif value:
-            axes.barh(y, value, height=0.5, color=theme[colours[y]], alpha=1 if top else 0.6)
+            axes.barh(y, value, height=0.5, color=theme[colours[y]], alpha=1 if top or not fade else 0.62)
         axes.annotate(text, (value, y), xytext=(6 if panel["log"] else 3, 0), textcoords="offset points", va="center",
                       fontweight="bold" if top else "normal", color=theme["ink"], fontsize=theme.size * 0.92)  # fmt: skip
     if panel["log"]:

@@ -20,7 +20,7 @@ from cnnlab.registry import NETWORKS
 if TYPE_CHECKING:
     from report.evidence import Figure
 
-VERSION = 1
+VERSION = 2
 """Bumped by hand when the same figure would be drawn otherwise."""
 
 COLOURS: dict[str, tuple[str, str]] = {
@@ -39,9 +39,9 @@ COLOURS: dict[str, tuple[str, str]] = {
     "on-heat": ("#fefeff", "#101318"),
     "good": ("#0b7b64", "#40d0a9"),
     "bad": ("#b3402b", "#ff9c85"),
-    "conv": ("#7fbf8f", "#4f9a66"),
+    "conv": ("#93cda1", "#4f9a66"),
     "conv-edge": ("#245c36", "#b4e3c1"),
-    "pool": ("#6f9fd8", "#4c7fc0"),
+    "pool": ("#4d80c2", "#3f6fb0"),
     "pool-edge": ("#1f4b80", "#b9d5f7"),
     "dense": ("#d9c58a", "#a8935a"),
     "dense-edge": ("#66541b", "#efe0b4"),
@@ -78,7 +78,7 @@ class Theme:
 _FAMILY = ("Source Sans 3", "DejaVu Sans")
 _LIGHT = {name: light for name, (light, _) in COLOURS.items()}
 SCREEN = Theme(name="screen", colours=_LIGHT, family=_FAMILY, size=9.75, width=6.2, wide=7.08)
-PRINT = Theme(name="print", colours={**_LIGHT, "paper": "#ffffff"}, family=_FAMILY, size=8.0, width=5.1, wide=5.1)
+PRINT = Theme(name="print", colours={**_LIGHT, "paper": "#ffffff"}, family=_FAMILY, size=8.0, width=5.1, wide=6.53)
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,10 @@ def number(value: float, digits: int, code: str) -> str:
 
 
 def compact(value: float, code: str) -> str:
-    """A count in three significant digits with k, M or G: 143,7 M."""
+    """A count, from ten thousand on with one decimal and k, M or G: 4.096, 38,7 k, 143,7 M."""
     for limit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit * 0.9995:
-            scaled = value / limit
-            return f"{number(scaled, 0 if scaled >= 99.95 else 1, code)}\N{NO-BREAK SPACE}{sign}"
+        if value >= max(limit, 1e4) and value >= limit:
+            return f"{number(value / limit, 1, code)}\N{NO-BREAK SPACE}{sign}"
     return number(value, 0, code)
 
 
@@ -148,7 +147,9 @@ def percent(value: float, digits: int, code: str) -> str:
 def clean(text: str, limit: int = 40) -> str:
     """Text of unknown origin made fit for XML and one line; longer than `limit` characters it ends in an ellipsis."""
     visible = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    visible = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cs", "Cn") else c for c in visible)
+    visible = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cs" or c in "\ufffe\uffff" else c for c in visible
+    )
     visible = " ".join(visible.split())
     return visible if len(visible) <= limit else visible[: limit - 1].rstrip() + "…"
 

@@ -53,6 +53,7 @@ def settings(theme: Theme) -> dict[str, Any]:
         "ytick.major.size": 3,
         "figure.facecolor": "none",
         "savefig.facecolor": "none",
+        "ytick.alignment": "center",
         "lines.linewidth": 1.6,
         "lines.solid_capstyle": "round",
         "lines.scale_dashes": True,
@@ -96,11 +97,9 @@ def _page_ready(text: str, figure: Figure, theme: Theme, prefix: str) -> str:
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()  # type: ignore[union-attr]
     body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.S)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
-    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", body)
     body = re.sub(r"\n\s*", "\n", body)
-    body = _fonts(body, theme)
-    if theme.name == "screen":
-        body = re.sub(r"#[0-9a-f]{6}\b", lambda found: _property(found.group()), body)
+    # Only inside tags: a class may be called “#174a93”.
+    body = re.sub(r"<[^>]*>", lambda found: _tag(found.group(), theme, prefix), body)
     size = f'width="{width}pt" height="{height}pt"' if theme.name == "print" else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="drawing" '
@@ -110,9 +109,14 @@ def _page_ready(text: str, figure: Figure, theme: Theme, prefix: str) -> str:
     )
 
 
+def _tag(tag: str, theme: Theme, prefix: str) -> str:
+    tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", tag)
+    families = ", ".join(f"'{name}'" for name in theme.family)
+    tag = tag.replace(families, f"{families}, sans-serif")
+    if theme.name == "screen":
+        tag = re.sub(r"#[0-9a-f]{6}\b", lambda found: _property(found.group()), tag)
+    return tag
+
+
 def _property(colour: str) -> str:
     return f"var(--{_SENTINELS[colour]},{colour})" if colour in _SENTINELS else colour
-
-
-def _fonts(body: str, theme: Theme) -> str:
-    return re.sub(r"'Source Sans 3', 'DejaVu Sans'", "'Source Sans 3', 'DejaVu Sans', sans-serif", body)

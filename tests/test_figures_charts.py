@@ -1,0 +1,247 @@
+"""Curves, dot plots, distributions and confusion matrices: what is drawn, and what is said to those who cannot see it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from report.evidence import Figure, Quantity
+from report.figures import bars, confusion, curves
+from report.figures.style import PRINT, SCREEN
+from report.figures.svg import paint
+from report.language import Language
+from tests.figure_samples import SPANISH, English, Spanish, history, samples, share
+
+NB = "\N{NO-BREAK SPACE}"
+
+
+def texts(figure: Figure) -> list[str]:
+    """All that is written in the drawing, tick labels included, in no order."""
+    from matplotlib.text import Text
+
+    drawing = paint(figure, PRINT)
+    drawing.draw_without_rendering()
+    return [text.get_text() for text in drawing.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def run(**changes: Any) -> curves.History:
+    values = {
+        "network": "vgg19", "loss": [2.0, 1.0, 0.5], "accuracy": [0.3, 0.6, 0.9], "val_loss": [2.1, 1.2, 1.3],
+        "val_accuracy": [0.25, 0.55, 0.63], "learning_rate": [0.05, 0.05, 0.005], "best_epoch": 2,
+    }  # fmt: skip
+    return curves.History(**{**values, **changes})
+
+
+def test_curves_tell_their_numbers() -> None:
+    loss = curves.loss_curves([run()], Spanish(), caption="c", note="n")
+    assert (loss.caption, loss.note) == ("c", "n")
+    assert "en validación es 1,20 en la mejor época, la 2 de 3, donde en entrenamiento es 1,00" in loss.alt
+    accuracy = curves.accuracy_curves([run()], English(), caption="c")
+    assert "validation accuracy peaks at epoch 3 of 3 at 0.63, where training accuracy is 0.90" in accuracy.alt
+
+
+def test_curves_are_labelled_directly_and_in_the_language() -> None:
+    shown = texts(curves.loss_curves([run(stopped="early")], Spanish(), caption=""))
+    assert {"entrenamiento", "validación", "Pérdida", "Época", "Tasa de aprendizaje", "0,05", "1", "3"} <= set(shown)
+    assert "mejor época: 2 · parada temprana" in shown
+    assert {"0,5", "1,0", "2,0"} <= set(shown)
+    assert "0.5" in texts(curves.loss_curves([run()], English(), caption=""))
+
+
+def test_curves_without_learning_rates_have_one_panel() -> None:
+    assert len(paint(curves.loss_curves([run(learning_rate=())], Spanish(), caption=""), SCREEN).axes) == 1
+    assert len(paint(curves.loss_curves([run()], Spanish(), caption=""), SCREEN).axes) == 2
+
+
+def test_seeds_become_a_mean_and_a_band() -> None:
+    figure = curves.accuracy_curves([run(), run(seed=1, val_accuracy=[0.35, 0.65, 0.53])], Spanish(), caption="")
+    assert figure.data["validation"] == {
+        "mean": [0.3, 0.6, 0.58],
+        "low": [0.25, 0.55, 0.53],
+        "high": [0.35, 0.65, 0.63],
+    }
+    assert len(paint(figure, SCREEN).axes[0].collections) == 1
+
+
+def test_seeds_that_stopped_at_different_epochs_are_joined() -> None:
+    short = run(seed=1, loss=[1.0], accuracy=[0.5], val_loss=[1.1], val_accuracy=[0.35], best_epoch=1)
+    figure = curves.accuracy_curves([run(), short], Spanish(), caption="")
+    assert figure.data["validation"]["mean"] == [0.3, 0.55, 0.63]
+
+
+def test_a_diverged_run_leaves_a_gap() -> None:
+    figure = curves.loss_curves(
+        [run(loss=[2.0, math.nan, math.nan], val_loss=[2.1, math.nan, math.inf], best_epoch=1, stopped="diverged")],
+        Spanish(), caption="",
+    )  # fmt: skip
+    assert figure.data["validation"]["mean"] == [2.1, None, None]
+    assert "en la última época son sin valor y sin valor" in figure.alt
+    assert "mejor época: 1 · divergió" in texts(figure)
+
+
+def test_curves_of_no_or_several_networks_are_refused() -> None:
+    for histories in ([], [run(), run(network="alexnet")]):
+        with pytest.raises(ValueError, match="exactly one network"):
+            curves.loss_curves(histories, Spanish(), caption="")
+    with pytest.raises(ValueError, match="no history"):
+        curves.comparison_curves([], Spanish(), caption="")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ticks"),
+    [
+        (1, [1]),
+        (3, [1, 2, 3]),
+        (12, [2, 4, 6, 8, 10, 12]),
+        (50, [1, *range(5, 51, 5)]),
+        (100, [1, *range(10, 101, 10)]),
+    ],
+)
+def test_epochs_are_counted_from_one(epochs: int, ticks: list[int]) -> None:
+    axes = paint(curves.comparison_curves([history("vgg19", epochs)], Spanish(), caption=""), SCREEN).axes[0]
+    assert list(axes.get_xticks()) == ticks
+
+
+def test_names_at_the_ends_of_curves_keep_apart() -> None:
+    close = [run(network=name, val_accuracy=[0.2, 0.5, 0.6]) for name in ("alexnet", "vgg19", "resnet50")]
+    drawing = paint(curves.comparison_curves(close, Spanish(), caption=""), PRINT)
+    drawing.draw_without_rendering()
+    boxes = sorted(
+        (text.get_window_extent() for text in drawing.axes[0].texts if text.get_text() in ("AlexNet", "VGG-19", "ResNet-50")),
+        key=lambda box: box.y0,
+    )  # fmt: skip
+    assert len(boxes) == 3
+    assert all(above.y0 >= below.y1 - 1 for below, above in itertools.pairwise(boxes))
+
+
+def test_the_comparison_tells_each_network() -> None:
+    figure = curves.comparison_curves([run(), run(network="alexnet", best_epoch=3)], English(), caption="")
+    assert figure.alt.endswith("VGG-19: best epoch 2 of 3, with 0.55. AlexNet: best epoch 3 of 3, with 0.63.")
+    loss = curves.comparison_curves([run()], English(), caption="", metric="loss")
+    assert loss.alt == "Validation loss against the epoch. VGG-19: best epoch 2 of 3, with 1.20."
+
+
+def test_accuracies_by_split_have_whiskers() -> None:
+    figure = bars.accuracy_comparison(
+        {"alexnet": {"test": share(70, 100), "train": share(90, 100)}, "vgg19": {"test": share(80, 100)}},
+        Spanish(), caption="",
+    )  # fmt: skip
+    assert f"AlexNet: entrenamiento 90,0{NB}%, prueba 70,0{NB}%. VGG-19: prueba 80,0{NB}%." in figure.alt
+    axes = paint(figure, SCREEN).axes[0]
+    assert len(axes.lines) == 6  # a whisker and a point for each of three
+    whiskers = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
+    assert np.allclose(whiskers[1], [0.604, 0.781], atol=0.001)
+    with pytest.raises(ValueError, match="no accuracy"):
+        bars.accuracy_comparison({"vgg19": {}}, Spanish(), caption="")
+
+
+def test_classes_are_sorted_and_the_ends_named() -> None:
+    figure = bars.per_class_accuracy(
+        ["a", "b", "c", "empty"],
+        [share(5, 10), share(9, 10), share(2, 10), Quantity(value=math.nan, unit="share", n=0)],
+        English(), caption="",
+    )  # fmt: skip
+    assert [pair["name"] for pair in figure.data["pairs"]] == ["b", "a", "c"]
+    assert figure.alt.endswith("best b with 90.0%, worst c with 20.0%.")
+    assert {"90.0%", "20.0%"} <= set(texts(figure))
+    assert not figure.wide
+    with pytest.raises(ValueError, match="no class"):
+        bars.per_class_accuracy(["a"], [Quantity(value=math.nan, unit="share", n=0)], English(), caption="")
+    with pytest.raises(ValueError, match="zip"):
+        bars.per_class_accuracy(["a"], [], English(), caption="")
+
+
+@pytest.mark.parametrize(("count", "columns", "shown"), [(10, 1, 10), (25, 1, 25), (100, 2, 100), (150, 2, 120)])
+def test_many_classes_are_set_in_columns(count: int, columns: int, shown: int) -> None:
+    figure = samples(Spanish())[f"classes-{count}"]
+    drawing = paint(figure, PRINT)
+    assert len(drawing.axes) == columns
+    assert sum(len(axes.get_yticklabels()) for axes in drawing.axes) == shown
+    assert drawing.get_figheight() <= 252 / 25.4  # the text of an A4 page
+    assert figure.data["words"]["omitted"] == ("se omiten 30 clases intermedias" if count == 150 else "")
+
+
+def test_distributions_say_whether_they_are_even() -> None:
+    even = bars.class_distribution(["a", "b"], {"train": [600, 600], "test": [600, 600]}, Spanish(), caption="")
+    assert even.alt == "Cada una de las 2 clases tiene 1.200 imágenes."
+    uneven = bars.class_distribution(["a", "b"], {"train": [1, 2000]}, Spanish(), caption="")
+    assert uneven.alt == "Imágenes en 2 clases: más en b (2.000), menos en a (1), 1.000,5 en promedio."
+    assert "media: 1.000,5" in texts(uneven)
+    for names, counts in (([], {"train": []}), (["a"], {})):
+        with pytest.raises(ValueError, match="no classes"):
+            bars.class_distribution(names, counts, Spanish(), caption="")
+
+
+def test_a_hundred_classes_are_bars_with_the_ends_named() -> None:
+    figure = samples(Spanish())["distribution-100"]
+    axes = paint(figure, SCREEN).axes[0]
+    assert len(axes.patches) == 300
+    assert [text.get_text() for text in axes.texts] == ["colibrí 33: 599", "{braces} %s \\alpha: 420"]
+
+
+def test_the_matrix_tells_its_confusions() -> None:
+    figure = confusion.confusion_matrix([[8, 2], [0, 10]], ["cat", "dog"], English(), caption="")
+    assert figure.alt == (
+        "Confusion matrix of 2 classes: 18 of 20 images on the diagonal. "
+        "Most frequent confusions: cat taken for dog, 20%."
+    )
+    assert sorted(text for text in texts(figure) if text.isdigit()) == ["100", "20", "80"]
+
+
+def test_a_perfect_matrix_marks_nothing() -> None:
+    figure = confusion.confusion_matrix(np.eye(3, dtype=int) * 7, ["a", "b", "c"], Spanish(), caption="")
+    assert figure.data["top"] == []
+    assert figure.alt == "Matriz de confusión de 3 clases: 21 de 21 imágenes en la diagonal."
+
+
+def test_a_class_without_images_is_an_empty_row() -> None:
+    figure = confusion.confusion_matrix([[0, 0], [1, 3]], ["a", "b"], English(), caption="")
+    assert sorted(text for text in texts(figure) if text.isdigit()) == ["25", "75"]
+
+
+@pytest.mark.parametrize("counts", [[[1, 2]], [[1], [2]], []])
+def test_a_matrix_that_is_not_square_is_refused(counts: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match="square"):
+        confusion.confusion_matrix(counts, ["a", "b"], English(), caption="")
+
+
+@pytest.mark.parametrize(("count", "marks"), [(10, 5), (25, 8), (100, 8)])
+def test_the_matrix_is_paths_or_pixels_by_its_size(count: int, marks: int) -> None:
+    figure = samples(Spanish())[f"confusion-{count}"]
+    axes = paint(figure, SCREEN).axes[0]
+    nonzero = sum(value > 0 for row in figure.data["counts"] for value in row)
+    assert len(figure.data["top"]) == marks
+    assert len(axes.patches) == (nonzero if count < 100 else 0) + marks
+    assert len(axes.images) == (count == 100)
+
+
+def test_the_marks_of_a_large_matrix_are_listed() -> None:
+    shown = texts(samples(Spanish())["confusion-100"])
+    assert f"tortuga 44\n→ lobo 38, 15{NB}%" in shown
+    assert {"1", "8", "Confusiones más frecuentes"} <= set(shown)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")  # `svg` leaves them to the reader's fonts
+def test_text_of_every_figure_stays_inside_it() -> None:
+    from matplotlib.text import Text
+
+    for name, figure in samples(Spanish()).items():
+        drawing = paint(figure, PRINT)
+        drawing.draw_without_rendering()
+        for text in drawing.findobj(Text):
+            shown = text.get_text()
+            if shown.isascii() and shown and text.get_visible() and not shown[0].isdigit():  # ticks out of view are
+                box = text.get_window_extent()
+                assert box.x0 > -3 and box.x1 < drawing.bbox.x1 + 3, (name, shown)
+
+
+def test_data_are_json_and_the_catalogue_has_every_message() -> None:
+    for figure in samples(Spanish()).values():
+        json.dumps(figure.data, allow_nan=False)
+        assert figure.alt.strip()
+    assert [message for message in SPANISH if not Language("es").has(message)] == []

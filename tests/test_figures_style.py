@@ -1,0 +1,231 @@
+"""Colours that can be told apart, stable styles, drawings that are cached, deterministic and safe to put into a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from report.evidence import Figure
+from report.figures.bars import class_distribution
+from report.figures.cache import drawn
+from report.figures.style import (
+    COLOURS,
+    NETWORK_STYLES,
+    PRINT,
+    SCREEN,
+    clean,
+    compact,
+    drawing_key,
+    network_style,
+    network_title,
+    number,
+    percent,
+    screen_css,
+    svg,
+)
+from tests.figure_samples import ODD_NAMES, Spanish, samples
+
+FIGURES = samples(Spanish())
+NB = "\N{NO-BREAK SPACE}"
+MACHADO = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB
+    "none": np.eye(3),
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+
+
+def linear(colour: str) -> np.ndarray:
+    value = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, other: str) -> float:
+    bright, dark = sorted((float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ rgb.clip(0, 1)
+    x, y, z = np.cbrt(xyz / [0.9505, 1, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_lines_and_text_stand_out(mode: int) -> None:
+    paper = COLOURS["paper"][mode]
+    for name in ("series-1", "series-2", "series-3", "series-4", "series-5", "series-6", "rule", "heat"):
+        assert contrast(COLOURS[name][mode], paper) >= 3, name
+    for name in ("ink", "muted", "good", "bad", "pool-edge", "dense-edge", "conv-edge"):
+        assert contrast(COLOURS[name][mode], paper) >= 4.5, name
+
+
+def test_text_in_cells_stands_out() -> None:
+    """At every share, the digits of a confusion matrix on their tint of either mode."""
+    from report.figures.confusion import _tint
+
+    for mode, share in itertools.product((0, 1), np.linspace(0.01, 1, 100)):
+        tint = _tint(float(share))
+        paper, heat = (np.array([int(COLOURS[c][mode][i : i + 2], 16) for i in (1, 3, 5)]) for c in ("paper", "heat"))
+        cell = "#" + "".join(f"{round(v):02x}" for v in paper + tint * (heat - paper))
+        text = COLOURS["on-heat" if share > 0.5 else "ink"][mode]
+        assert contrast(text, cell) >= 4.5, (mode, share)
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+@pytest.mark.parametrize("vision", MACHADO)
+def test_networks_are_told_apart_by_colour(vision: str, mode: int) -> None:
+    seen = [lab(MACHADO[vision] @ linear(COLOURS[style.colour][mode])) for style in NETWORK_STYLES.values()]
+    assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 15
+
+
+def test_networks_are_told_apart_without_colour() -> None:
+    styles = list(NETWORK_STYLES.values())
+    assert len({style.dash for style in styles}) == len({style.marker for style in styles}) == len(styles)
+
+
+def test_an_unknown_network_has_a_stable_style_of_its_own() -> None:
+    style = network_style("mobilenet")
+    assert style == network_style("mobilenet")
+    assert style.colour not in {known.colour for known in NETWORK_STYLES.values()}
+    assert network_title("mobilenet") == "mobilenet"
+    assert network_title("vgg19") == "VGG-19"
+
+
+def test_numbers_are_of_the_language() -> None:
+    assert number(1234567.891, 2, "es") == "1.234.567,89"
+    assert number(-0.5, 1, "en") == "\N{MINUS SIGN}0.5"
+    assert percent(0.632, 1, "es") == f"63,2{NB}%"
+    assert percent(0.632, 1, "en") == "63.2%"
+    assert [compact(v, "es") for v in (0, 4096, 9999, 38_720, 143_667_240, 19_632_062_464)] == [
+        "0", "4.096", "9.999", f"38,7{NB}k", f"143,7{NB}M", f"19,6{NB}G",
+    ]  # fmt: skip
+
+
+def test_names_are_made_fit_for_a_line_of_xml() -> None:
+    assert clean("a\tb\n c\x00d") == "a b c d"
+    assert clean("lone \udc80") == "lone \N{REPLACEMENT CHARACTER}"
+    assert clean("x" * 50) == "x" * 39 + "…"
+    assert clean("قطة سوداء") == "قطة سوداء"
+
+
+def test_light_colours_are_sentinels() -> None:
+    light = [colours[0] for colours in COLOURS.values()]
+    assert len(set(light)) == len(light)
+    assert "--series-1:#174a93;" in screen_css()
+    assert "--series-1:#82b1ff;" in screen_css().partition("prefers-color-scheme: dark")[2]
+
+
+def test_on_screen_colours_are_properties_and_on_paper_plain() -> None:
+    screen, paper = svg(FIGURES["accuracy-8"], SCREEN), svg(FIGURES["accuracy-8"], PRINT)
+    assert "var(--series-1,#174a93)" in screen
+    assert "var(" not in paper
+    assert "#174a93" in paper
+    for colour in re.findall(r"#[0-9a-f]{6}\b", screen):
+        assert colour in {light for light, _ in COLOURS.values()} or colour in ("#000000", "#ffffff")
+
+
+def test_every_figure_is_well_formed_labelled_and_has_ids_of_its_own() -> None:
+    ids: list[str] = []
+    for figure in FIGURES.values():
+        text = svg(figure, SCREEN)
+        root = ElementTree.fromstring(text)
+        assert root.get("role") == "img"
+        assert root.get("aria-label") == figure.alt
+        own = re.findall(r'\sid="([^"]+)"', text)
+        assert set(re.findall(r'(?:href="|url\()#([^")]+)', text)) <= set(own)
+        ids += own
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    code = (
+        "from tests.figure_samples import *; from report.figures.style import *; import sys\n"
+        "sys.stdout.buffer.write(svg(samples(Spanish())['confusion-25'], PRINT).encode())"
+    )
+    other = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True).stdout
+    assert other.decode() == svg(FIGURES["confusion-25"], PRINT)
+
+
+def test_a_name_like_a_colour_or_an_id_stays_what_it_is() -> None:
+    names = ["#174a93", 'id="x"', "$\\alpha$ & <b>"]
+    text = svg(class_distribution(names, {"train": [3, 2, 1]}, Spanish(), caption=""), SCREEN)
+    shown = {element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("}text")}
+    assert set(names) <= shown
+
+
+@pytest.mark.parametrize("kind", ["distribution-25", "classes-25", "confusion-25"])
+def test_odd_names_are_drawn_as_text(kind: str) -> None:
+    root = ElementTree.fromstring(svg(FIGURES[kind], PRINT))
+    shown = {element.text for element in root.iter() if element.tag.endswith("}text")}
+    assert {clean(name, 28) for name in ODD_NAMES} <= shown
+
+
+def test_the_key_follows_what_is_drawn() -> None:
+    figure = FIGURES["loss-8"]
+    keys = {
+        drawing_key(figure, SCREEN),
+        drawing_key(figure, PRINT),
+        drawing_key(dataclasses.replace(figure, alt="other"), SCREEN),
+        drawing_key(dataclasses.replace(figure, data={**figure.data, "best": 1}), SCREEN),
+        drawing_key(FIGURES["comparison-8"], SCREEN),
+    }
+    assert len(keys) == 5
+    assert drawing_key(dataclasses.replace(figure, caption="other"), SCREEN) == drawing_key(figure, SCREEN)
+    with pytest.raises(ValueError, match="JSON"):
+        drawing_key(dataclasses.replace(figure, data=float("nan")), SCREEN)
+
+
+def counted(figure: Figure) -> tuple[Figure, list[int]]:
+    """The figure, and a list that grows with each time it is drawn."""
+    calls: list[int] = []
+    draw: Callable = figure.draw
+
+    def count(theme: object) -> object:
+        calls.append(1)
+        return draw(theme)
+
+    return dataclasses.replace(figure, draw=count), calls
+
+
+def test_a_drawing_is_kept_and_a_damaged_one_drawn_again(tmp_path: Path) -> None:
+    figure, calls = counted(FIGURES["accuracy"])
+    first = drawn(figure, SCREEN, tmp_path / "new")
+    assert drawn(figure, SCREEN, tmp_path / "new") == first
+    assert len(calls) == 1
+    (path,) = (tmp_path / "new").iterdir()
+    content = path.read_bytes()
+    for damage in (b"", content[:-100], content.replace(b"text", b"tixt"), b"\xff\xfe"):
+        path.write_bytes(damage)
+        assert drawn(figure, SCREEN, tmp_path / "new") == first
+        assert path.read_bytes() == content
+    assert len(calls) == 5
+    assert list((tmp_path / "new").iterdir()) == [path]
+
+
+def test_a_cached_drawing_needs_no_matplotlib(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tests.figure_samples import samples, Spanish; from report.figures.cache import drawn\n"
+        "from report.figures.style import SCREEN\n"
+        "for figure in samples(Spanish()).values(): drawn(figure, SCREEN, Path(sys.argv[1]))\n"
+        "assert not {'matplotlib', 'PIL', 'fontTools'} & set(sys.modules)\n"
+    )
+    for figure in FIGURES.values():
+        drawn(figure, SCREEN, tmp_path)
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], check=True)
