@@ -12,7 +12,9 @@ from cnnlab.registry import NETWORKS, READERS
 from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe
 from tests.command import ROOT
 
-TEXT = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+TEXT = "\n".join(
+    path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+)
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
 KEYS = [*Recipe.model_fields, *DatasetSpec.model_fields, *NetworkOptions.model_fields]
 

@@ -13,7 +13,18 @@ from tests.command import ROOT
 
 CORE = {"cnnlab.errors", "cnnlab.registry", "cnnlab.spec", "cnnlab.store", "cnnlab.lab", "cnnlab.resources"}
 FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "mlxtend"}
-HEAVY = {"matplotlib", "pandas", "scipy", "statsmodels", "sklearn", "weasyprint", "PIL", "nbclient", "nbformat", "IPython"}
+HEAVY = {
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "sklearn",
+    "weasyprint",
+    "PIL",
+    "nbclient",
+    "nbformat",
+    "IPython",
+}
 FULL = {"cnnlab.pipeline", "cnnlab.cli", "cnnlab.notebook", "cnnlab.__main__"}
 
 ALLOWED_THIRD_PARTY = {
@@ -49,7 +60,9 @@ def imports(path: Path, *, lazily: bool = True) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in MODULES)
+            yield from (
+                f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in MODULES
+            )
 
 
 def outside(path: Path) -> set[str]:
