@@ -272,7 +272,7 @@ def _block_table(
         note=language.text("Multiply-adds and activations for one image of 224×224 pixels."),
         columns=(
             Column(key="block", head=language.text("Block")),
-            Column(key="filters", head=language.text("Filters"), best="max"),
+            Column(key="filters", head=language.text("Filters")),
             Column(key="parameters", head=language.text("Parameters")),
             Column(key="part", head=language.text("Share")),
             Column(key="multiply_adds", head=language.text("Multiply-adds")),

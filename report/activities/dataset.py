@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from report.activities.common import MANY_CLASSES, count, required_part
-from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table
+from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
 from report.language import Language
 from report.records import DatasetData, LabData
@@ -53,9 +53,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "classes": count(len(per_class)),
             "class_names": dataset.class_names[:MANY_CLASSES],
             "names_all_classes": len(per_class) <= MANY_CLASSES,
-            "mean": Quantity(
-                value=float(np.mean(per_class)), unit="number", n=len(per_class), how="Images over classes"
-            ),
+            "mean": _mean(per_class),
             "fewest": count(min(per_class)),
             "most": count(max(per_class)),
             "balanced": min(per_class) == max(per_class),
@@ -74,6 +72,13 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
         },
         items=_items(dataset, language),
     )
+
+
+def _mean(per_class: list[int]) -> Quantity:
+    """Images a class on average, without decimals where it has none."""
+    mean = float(np.mean(per_class))
+    unit: Unit = "count" if mean.is_integer() else "number"
+    return Quantity(value=mean, unit=unit, n=len(per_class), how="Images over classes")
 
 
 def _finding(finding: Mapping[str, Any], language: Language) -> dict[str, Any]:

@@ -161,6 +161,7 @@ def _pair(a: RunData, b: RunData) -> dict[str, Any]:
         "p": Quantity(
             value=paired.p, unit="probability", n=paired.only_a + paired.only_b, runs=runs, how="Exact McNemar test"
         ),
+        "tiny": paired.p < 0.001,
         "only_better": count(paired.only_a, runs=runs),
         "only_worse": count(paired.only_b, runs=runs),
     }  # fmt: skip
