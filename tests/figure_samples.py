@@ -86,8 +86,8 @@ SPANISH = {
     "dense": "densa",
     "dense layer": "capa densa",
     "flatten: {size}": "aplanado: {size}",
-    "{convolutions} convolutions, {dense} dense layers, {parameters} parameters": (
-        "{convolutions} convoluciones, {dense} capas densas, {parameters} parámetros"
+    "convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}": (
+        "convoluciones: {convolutions} · capas densas: {dense} · parámetros: {parameters}"
     ),
     "Networks drawn on one scale.": "Redes dibujadas a una misma escala.",
     "Dense layers": "Capas densas",

@@ -58,7 +58,7 @@ def test_stages_of_a_residual_network_are_counted() -> None:
     tables = {"alexnet": alexnet_layers(), "vgg19": VGG19, "resnet50": resnet50_layers()}
     shown = texts(networks_drawing(tables, Spanish(), caption=""))
     assert {"3 × (1·3·1)", "4 × (1·3·1)", "6 × (1·3·1)", "1 × 7×7", "7×7×2048", "1 × 11×11", "4 × 3×3"} <= set(shown)
-    assert "53 convoluciones, 1 capas densas, 2.578.472 parámetros" in shown
+    assert "convoluciones: 53 · capas densas: 1 · parámetros: 2.578.472" in shown
 
 
 def test_a_table_without_layers_is_refused() -> None:

@@ -86,7 +86,7 @@ def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Words, *, ca
             group["lines"] = _short_lines(group, code)
         weighted = {kind: sum(row["kind"] == kind for row in layers) for kind in _WEIGHTED}
         parameters = sum(int(row["parameters"]) for row in layers)
-        count = language.text("{convolutions} convolutions, {dense} dense layers, {parameters} parameters",
+        count = language.text("convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}",
                               convolutions=weighted["Conv2D"], dense=weighted["Dense"],
                               parameters=number(parameters, 0, code))  # fmt: skip
         rows.append({"network": network, "title": clean(network_title(network)), "count": count, "groups": groups})
