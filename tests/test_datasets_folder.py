@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from cnnlab.datasets import open_dataset, pixels
 from cnnlab.datasets.table import Finding, ImageTable
@@ -97,7 +97,8 @@ def test_train_may_be_a_class_among_others(tmp_path: Path) -> None:
     assert read(fill(tmp_path / "photos", 9, ("bus", "car", "train"))).classes == ("bus", "car", "train")
 
 
-def test_one_corrupt_jpeg_among_many_is_a_finding_and_left_out(tmp_path: Path) -> None:
+def test_one_corrupt_jpeg_among_many_is_a_finding_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint leaves it
     root = fill(tmp_path / "photos", 199)
     buffer = io.BytesIO()
     picture(999, (60, 60)).save(buffer, "JPEG")
@@ -275,6 +276,12 @@ def test_every_mode_of_colour_becomes_rgb(tmp_path: Path) -> None:
     assert np.array_equal(row(table, "ant/palette.png"), np.asarray(picture(2).convert("P").convert("RGB")))
     kinds = {finding.kind: finding.count for finding in table.findings}
     assert (kinds["grey"], kinds["deep"], kinds["transparent"], kinds["cmyk"]) == (2, 1, 1, 1)
+
+
+def test_sixteen_bits_become_the_nearest_of_eight(tmp_path: Path) -> None:
+    levels = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
+    Image.fromarray(levels).save(tmp_path / "levels.png")
+    assert np.array_equal(pixels.decode_file(tmp_path / "levels.png").pixels, np.rint(levels / 257))
 
 
 def test_crop_pad_and_stretch() -> None:

@@ -171,7 +171,18 @@ def test_a_changed_rate_is_reported_as_missing_not_rendered_as_done(lab: Path, t
 
 
 def test_the_wheel_carries_templates_and_labs(lab: Path, tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(build, check=True, capture_output=True, timeout=120)
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("cnnlab-*.whl"))) as wheel:

@@ -93,7 +93,7 @@ def test_hostile_names_print_literally(dom: BeautifulSoup) -> None:
 def test_tables(dom: BeautifulSoup) -> None:
     table = one(dom, "#activity-07-results table")
     caption = " ".join(one(table, "caption").get_text().split())
-    assert caption == "Tabla 2. VGG-19 is second n = 1,000 test images ★ mejor valor de su columna."
+    assert caption == "Tabla 2. VGG-19 is second. n = 1,000 test images ★ mejor valor de su columna."
     assert [th.get_text() for th in table.select("thead th[scope=col]")] == ["Network", "Accuracy", "Loss", "Protocol"]
     assert [th.get_text() for th in table.select("tbody th[scope=row]")] == ["VGG-19", HOSTILE[0], "ResNet-50"]
     assert [strong.get_text() for strong in table.select("strong.best")] == ["1,500", "71,0\u00a0%", "71,0\u00a0%"]

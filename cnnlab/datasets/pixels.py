@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from cnnlab.datasets.pictures import Picture, Undecodable
 
@@ -48,6 +48,8 @@ def decode_file(path: Path) -> Picture:
     Raises:
         Undecodable: not an image, truncated, of a refused format or size, or unreadable.
     """
+    # WeasyPrint switches this on for the whole process when it is imported, and a file cut short would pass as whole.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
@@ -89,8 +91,9 @@ def _flat(image: Image.Image) -> tuple[Image.Image, str | None]:
     if image.mode == "1":
         return image.convert("L"), None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.float64)
-        return Image.fromarray(np.clip(np.rint(deep / 257), 0, 255).astype(np.uint8)), "deep"
+        # To the nearest of 256 levels in whole numbers: floats of a large image would take gigabytes.
+        deep = np.clip(np.asarray(image), 0, 0xFFFF).astype(np.uint32)
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8)), "deep"
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         if clear.getchannel("A").getextrema() == (255, 255):

@@ -119,10 +119,14 @@ def whole_network(lab: LabData, language: Language) -> Evidence:
             "convolutions": count(sum(row["kind"] == "Conv2D" for row in vgg.layers)),
             "filters": count(sum(row["filters"] for row in blocks.values())),
             "widest_blocks": [
-                _block_name(name, language) for name, row in blocks.items() if row["filters"] == most_filters
+                _in_sentence(_block_name(name, language))
+                for name, row in blocks.items()
+                if row["filters"] == most_filters
             ],
             "most_filters": count(most_filters),
-            "heaviest_block": _block_name(max(blocks, key=lambda name: blocks[name]["parameters"]), language),
+            "heaviest_block": _in_sentence(
+                _block_name(max(blocks, key=lambda name: blocks[name]["parameters"]), language)
+            ),
             "heaviest_parameters": count(max(row["parameters"] for row in blocks.values())),
             "dense_parameters": count(dense["parameters"]),
             "dense_share": _share(dense["parameters"], total["parameters"], "Parameters of the dense layers over all"),
@@ -171,9 +175,9 @@ def _steps(vgg: Architecture, language: Language, blocks: Sequence[str], *, summ
         "added_by": [count(step["added_parameters"]) for step in steps],
         "shapes_agree": agree,
         "counts_agree": last["parameters"] == last["formula_parameters"],
-        "before_pooling": _shape(steps[-1]["outputs"][0]["shape"]),
-        "after": _shape(last["outputs"][-1]["shape"]),
-        "first_after": _shape(steps[0]["outputs"][-1]["shape"]),
+        "before_pooling": _shape(steps[-1]["outputs"][0]["shape"], language),
+        "after": _shape(last["outputs"][-1]["shape"], language),
+        "first_after": _shape(steps[0]["outputs"][-1]["shape"], language),
     }
     items: dict[str, Any] = {
         step["block"]: Listing(
@@ -205,7 +209,7 @@ def _layer_table(vgg: Architecture, steps: Sequence[Step], language: Language) -
     rows: list[Mapping[str, Cell]] = [
         {
             "layer": row["name"],
-            "output": _shape(row["output_shape"]),
+            "output": _shape(row["output_shape"], language),
             "formula": row["formula"] if row["parameters"] else language.text("no weights"),
             "by_formula": count(row["formula_parameters"]),
             "by_keras": count(row["parameters"]),
@@ -293,12 +297,17 @@ def _block_name(block: str, language: Language) -> str:
     return language.text("Block {number}", number=block.removeprefix("block"))
 
 
+def _in_sentence(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
 def _largest_convolution(layers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return max((row for row in layers if row["kind"] == "Conv2D"), key=lambda row: int(row["parameters"]))
 
 
-def _shape(shape: Sequence[int]) -> str:
-    return "×".join(str(side) for side in shape)
+def _shape(shape: Sequence[int], language: Language) -> str:
+    """Sides as 56×56×128; a vector's length is a number like any other: 25.088."""
+    return language.number(shape[0]) if len(shape) == 1 else "×".join(str(side) for side in shape)
 
 
 def _share(part: int, whole: int, how: str) -> Quantity:

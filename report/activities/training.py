@@ -140,7 +140,7 @@ def _differences(data: Part, language: Language) -> dict[str, Any]:
     epochs = {run.resolved["epochs_run"] for run in data.runs}
     return {
         "same_recipe": not differing,
-        "differing": [language.text(HYPERPARAMETERS[key][0]) for key in differing],
+        "differing": [language.text(HYPERPARAMETERS[key][0]).lower() for key in differing],
         "same_epochs": len(epochs) == 1,
     }
 
