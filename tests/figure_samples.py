@@ -83,7 +83,6 @@ SPANISH = {
     "Block {number}": "Bloque {number}",
     "max pooling": "max pooling",
     "convolution + activation": "convolución + activación",
-    "dense": "densa",
     "dense layer": "capa densa",
     "flatten: {size}": "aplanado: {size}",
     "convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}": (
@@ -93,7 +92,7 @@ SPANISH = {
     "Dense layers": "Capas densas",
     "Filters": "Filtros",
     "Parameters": "Parámetros",
-    "Multiply-adds": "Multiplicaciones-sumas",
+    "Multiply-adds": "Multiplicaciones y sumas",
     "Activations": "Activaciones",
     "logarithmic scale": "escala logarítmica",
     "ImageNet top-1 accuracy": "Exactitud top-1 en ImageNet",

@@ -53,7 +53,7 @@ def vgg19_drawing(
             ]
     for group in dense:
         group["title"] = group["names"][0]
-        group["lines"] = [[language.text("dense"), "muted"], [_activation(group["activation"]), "muted"]]
+        group["lines"] = [[language.text("dense layer"), "muted"], [_activation(group["activation"]), "muted"]]
     flat = next((row for row in layers if row["kind"] == "Flatten"), None)
     if flat and stacks:
         size = number(flat["output_shape"][0], 0, code)
