@@ -83,17 +83,16 @@ SPANISH = {
     "Block {number}": "Bloque {number}",
     "max pooling": "max pooling",
     "convolution + activation": "convolución + activación",
-    "dense": "densa",
     "dense layer": "capa densa",
     "flatten: {size}": "aplanado: {size}",
-    "{convolutions} convolutions, {dense} dense layers, {parameters} parameters": (
-        "{convolutions} convoluciones, {dense} capas densas, {parameters} parámetros"
+    "convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}": (
+        "convoluciones: {convolutions} · capas densas: {dense} · parámetros: {parameters}"
     ),
     "Networks drawn on one scale.": "Redes dibujadas a una misma escala.",
     "Dense layers": "Capas densas",
     "Filters": "Filtros",
     "Parameters": "Parámetros",
-    "Multiply-adds": "Multiplicaciones-sumas",
+    "Multiply-adds": "Multiplicaciones y sumas",
     "Activations": "Activaciones",
     "logarithmic scale": "escala logarítmica",
     "ImageNet top-1 accuracy": "Exactitud top-1 en ImageNet",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from report.figures.network import networks_drawing, vgg19_drawing
 from report.figures.sizes import NetworkSize, block_counts, networks_compared
-from report.figures.style import PRINT, SCREEN
+from report.figures.style import PRINT, SCREEN, Theme
 from report.figures.svg import paint
 from tests.fabricate import _vgg19_layers
 from tests.figure_samples import English, Spanish, alexnet_layers, resnet50_layers
@@ -36,8 +38,8 @@ def test_each_layer_is_a_box() -> None:
 
 
 @pytest.mark.parametrize("theme", [SCREEN, PRINT])
-def test_labels_of_the_drawing_do_not_overlap(theme: object) -> None:
-    drawing = paint(vgg19_drawing(VGG19, Spanish(), caption=""), theme)  # type: ignore[arg-type]
+def test_labels_of_the_drawing_do_not_overlap(theme: Theme) -> None:
+    drawing = paint(vgg19_drawing(VGG19, Spanish(), caption=""), theme)
     drawing.draw_without_rendering()
     boxes = [(text.get_text(), text.get_window_extent()) for text in drawing.axes[0].texts]
     for index, (text, box) in enumerate(boxes):
@@ -58,7 +60,7 @@ def test_stages_of_a_residual_network_are_counted() -> None:
     tables = {"alexnet": alexnet_layers(), "vgg19": VGG19, "resnet50": resnet50_layers()}
     shown = texts(networks_drawing(tables, Spanish(), caption=""))
     assert {"3 × (1·3·1)", "4 × (1·3·1)", "6 × (1·3·1)", "1 × 7×7", "7×7×2048", "1 × 11×11", "4 × 3×3"} <= set(shown)
-    assert "53 convoluciones, 1 capas densas, 2.578.472 parámetros" in shown
+    assert "convoluciones: 53 · capas densas: 1 · parámetros: 2.578.472" in shown
 
 
 def test_a_table_without_layers_is_refused() -> None:
@@ -102,3 +104,11 @@ def test_networks_are_compared_with_their_protocol() -> None:
         "ImageNet top-1 accuracy: AlexNet –, VGG-19 71.3%."
     )
     assert "VGG-19\nsingle crop" in texts(figure)
+
+
+@pytest.mark.parametrize("theme", [SCREEN, PRINT])
+def test_heads_of_panels_keep_apart(theme: Theme) -> None:
+    drawing = paint(block_counts(VGG19, Spanish(), caption=""), theme)
+    drawing.draw_without_rendering()
+    heads = [axes._left_title.get_window_extent() for axes in drawing.axes]
+    assert all(left.x1 + 4 < right.x0 for left, right in itertools.pairwise(heads))

@@ -53,7 +53,7 @@ def vgg19_drawing(
             ]
     for group in dense:
         group["title"] = group["names"][0]
-        group["lines"] = [[language.text("dense"), "muted"], [_activation(group["activation"]), "muted"]]
+        group["lines"] = [[language.text("dense layer"), "muted"], [_activation(group["activation"]), "muted"]]
     flat = next((row for row in layers if row["kind"] == "Flatten"), None)
     if flat and stacks:
         size = number(flat["output_shape"][0], 0, code)
@@ -86,7 +86,7 @@ def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Words, *, ca
             group["lines"] = _short_lines(group, code)
         weighted = {kind: sum(row["kind"] == kind for row in layers) for kind in _WEIGHTED}
         parameters = sum(int(row["parameters"]) for row in layers)
-        count = language.text("{convolutions} convolutions, {dense} dense layers, {parameters} parameters",
+        count = language.text("convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}",
                               convolutions=weighted["Conv2D"], dense=weighted["Dense"],
                               parameters=number(parameters, 0, code))  # fmt: skip
         rows.append({"network": network, "title": clean(network_title(network)), "count": count, "groups": groups})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure
@@ -121,7 +122,7 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
         axes.set_ylim(len(names) - 0.4, -0.6)
         heads = ["\n".join(filter(None, pair)) for pair in zip(names, data["under"], strict=True)]
         axes.set_yticks(range(len(names)), heads if index == 0 else [""] * len(names))
-        axes.set_title(panel["title"])
+        axes.set_title(fill(panel["title"], 18 if len(panels) > 3 else 40))
         if panel["scale"]:
             axes.annotate(panel["scale"], (0, 0), xycoords="axes fraction", xytext=(0, -4), va="top",
                           textcoords="offset points", fontsize=theme.size * 0.85, color=theme["muted"])  # fmt: skip
