@@ -15,6 +15,7 @@ from cnnlab.store import RunStore
 from report.activities import SECTIONS
 from report.activities.common import primary_network
 from report.document import Document, Prose, assemble
+from report.evidence import Figure
 from report.language import Language
 from report.records import LabData, open_lab
 from tests.fabricate import write_store
@@ -123,6 +124,17 @@ def test_accuracies_are_those_of_the_predictions(store: Callable[..., LabData]) 
     assert names["best"].accuracy.value == max(per_class)
     assert names["worst"].accuracy.value == min(per_class)
     assert names["gap_to_test"].value == pytest.approx(run.predictions["train"].right.mean() - test.right.mean())
+
+
+def test_text_and_figure_break_ties_between_classes_alike(store: Callable[..., LabData]) -> None:
+    data = store(**CASES["perfect networks"])
+    section = next(section for section in SECTIONS if section.key == "activity-09")
+    evidence = section.answer(data, Language("en"))
+    names = sorted(["shirt", "trouser", "coat", "bag"])
+    assert (evidence.names["best"].name, evidence.names["worst"].name) == (names[0], names[-1])
+    figure = evidence.items["classes"]
+    assert isinstance(figure, Figure)
+    assert [pair["name"] for pair in figure.data["pairs"]] == names
 
 
 def test_equal_networks_are_not_ranked(store: Callable[..., LabData]) -> None:

@@ -171,7 +171,8 @@ def _ranks(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best: bo
     """The best (or worst) class, its runner-up, and whether the test set can tell them apart."""
     images, right = matrix.sum(axis=1), np.diag(matrix)
     present = np.flatnonzero(images)
-    order = sorted(present.tolist(), key=lambda i: ((-1 if best else 1) * right[i] / images[i], i))
+    order = sorted(present.tolist(), key=lambda i: (-right[i] / images[i], classes[i]))
+    order = order if best else order[::-1]
     first, second = order[0], order[1] if len(order) > 1 else order[0]
     gap = difference(int(right[first]), int(images[first]), int(right[second]), int(images[second]))
     mistakes = matrix[first].copy()
