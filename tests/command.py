@@ -23,13 +23,13 @@ def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) ->
     )
 
 
-def write_images(folder: Path, *, classes: tuple[str, ...] = ("bright", "dark", "striped"), each: int = 20) -> None:
-    """Small photographs of classes that any network can tell apart: light, dark, striped noise."""
+def write_images(folder: Path, *, classes: tuple[str, ...] = ("bright", "dark", "halved"), each: int = 20) -> None:
+    """Small photographs of classes that any network can tell apart: light, dark, half and half."""
     generator = np.random.default_rng(0)
     for index, name in enumerate(classes):
         (folder / name).mkdir(parents=True)
         for number in range(each):
             pixels = generator.integers(0, 60, (40, 40, 3)) + (180 if index == 0 else 20)
             if index == 2:
-                pixels[::8] = 250
+                pixels[:, 20:] += 150
             Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")

@@ -36,8 +36,8 @@ LAB = """
     [recipes.short]
     optimizer = "adam"
     learning_rate = 0.001
-    epochs = 3
-    batch_size = 12
+    epochs = 10
+    batch_size = 6
     [[runs]]
     dataset = "shapes"
     networks = ["alexnet"]
