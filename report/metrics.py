@@ -38,6 +38,13 @@ def top_confusions(matrix: np.ndarray, most: int) -> list[tuple[int, int, int]]:
     return [entry for entry in found if entry[2]]
 
 
+def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) -> list[int]:
+    """Positions of at most `most` wrong answers, those of highest probability first; ties in their order."""
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    return [int(i) for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:most]]
+
+
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Mean cross entropy in nats; probabilities stored as float16 are bounded below by its smallest number, 6e-8."""
     true = probabilities[np.arange(labels.size), labels].astype(np.float64)

@@ -41,6 +41,24 @@ def difference(right_a: int, n_a: int, right_b: int, n_b: int) -> tuple[float, f
     return gap, gap - math.hypot(a - low_a, high_b - b), gap + math.hypot(high_a - a, b - low_b)
 
 
+def mean_of_proportions(right: Sequence[int], n: Sequence[int]) -> tuple[float, float, float]:
+    """Unweighted mean of independent proportions with its 95 % interval, from their Wilson intervals.
+
+    The bounds are recovered from those of the parts as Newcombe's are (Zou & Donner 2008), so that a proportion of 0 or
+    1 still counts as uncertain.
+
+    Raises:
+        ValueError: no proportion, or one that is none.
+    """
+    if not n:
+        raise ValueError("no proportion to average")
+    bounds = [(r / m, *wilson(r, m)) for r, m in zip(right, n, strict=True)]
+    mean = fmean(share for share, _, _ in bounds)
+    below = math.sqrt(math.fsum((share - low) ** 2 for share, low, _ in bounds)) / len(bounds)
+    above = math.sqrt(math.fsum((high - share) ** 2 for share, _, high in bounds)) / len(bounds)
+    return mean, mean - below, mean + above
+
+
 class Paired(NamedTuple):
     """Two classifiers on the same images: what only one of them gets right, and the exact two-sided p-value."""
 
@@ -53,11 +71,31 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Paired:
     """Exact McNemar test (McNemar 1947, binomial form) on bool (N,) arrays over the same images."""
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     n, k = only_a + only_b, min(only_a, only_b)
-    log_half_n = n * math.log(0.5)
-    tail = math.fsum(
-        math.exp(math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + log_half_n) for i in range(k + 1)
-    )
+    tail = math.fsum(math.exp(_log_binomial(i, n, 0.5)) for i in range(k + 1))
     return Paired(only_a, only_b, min(1.0, 2 * tail))
+
+
+def paired_difference(only_a: int, only_b: int, n: int) -> tuple[float, float, float]:
+    """Difference of two accuracies on the same `n` images, a − b, with its 95 % interval (Bonett & Price 2012).
+
+    Args:
+        only_a, only_b: images that only one of the two gets right.
+    """
+    a, b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
+    half = Z95 * math.sqrt((a + b - (a - b) ** 2) / (n + 2))
+    return (only_a - only_b) / n, max(-1.0, a - b - half), min(1.0, a - b + half)
+
+
+def binomial_tail(k: int, n: int, p: float) -> float:
+    """Probability of at least `k` successes in `n` trials of probability `p` in (0, 1); 1 for `k` = 0."""
+    if k <= 0:
+        return 1.0
+    return min(1.0, math.fsum(math.exp(_log_binomial(i, n, p)) for i in range(k, n + 1)))
+
+
+def _log_binomial(k: int, n: int, p: float) -> float:
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return ways + k * math.log(p) + (n - k) * math.log1p(-p)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -51,6 +51,11 @@ def write_store(
     networks: Mapping[str, Sequence[str]] | None = None,
     skill: Mapping[str, float] | None = None,
     seeds: Sequence[int] = (0,),
+    recipe: Mapping[str, Any] | None = None,
+    resolved: Mapping[str, Any] | None = None,
+    history: Sequence[Mapping[str, float]] | None = None,
+    dataset: Mapping[str, Any] | None = None,
+    findings: Sequence[Mapping[str, Any]] | None = None,
 ) -> RunStore:
     """Fill `root` with records and a lab lock.
 
@@ -58,6 +63,10 @@ def write_store(
         classes: class names by data set; the two data sets answer parts 2.1 and 2.2.
         networks: networks by data set.
         skill: by network, the share of images for which the true class gets the highest score.
+        recipe, resolved: what differs from the usual in every run's recipe and in what it resolved to.
+        history: rows of every run's history; what a row leaves out is as usual.
+        dataset: what differs from the usual in both data sets' manifests.
+        findings: of both data sets' scans.
     """
     classes = classes or {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
     networks = networks or {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet", "resnet50"]}
@@ -67,10 +76,13 @@ def write_store(
     datasets, runs = {}, []
     for name, names in classes.items():
         spec = DatasetSpec(reader="folder", image_size=SIZE, split=Split(train=0.5, validation=0.25, test=0.25))
-        datasets[name] = _dataset(store, name, spec, list(names))
+        datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings)
         for network in networks[name]:
             for seed in seeds:
-                runs.append(_run(store, name, spec, network, seed, list(names), skill[network], datasets[name]))
+                changes = {"recipe": recipe or {}, "resolved": resolved or {}, "history": history}
+                runs.append(
+                    _run(store, name, spec, network, seed, list(names), skill[network], datasets[name], **changes)
+                )
     first, second = list(classes)[:2]
     store.write_lab(
         stem,
@@ -180,7 +192,10 @@ def _architecture(store: RunStore, network: str, size: int, classes: int) -> str
     return record
 
 
-def _dataset(store: RunStore, name: str, spec: DatasetSpec, names: list[str]) -> dict[str, Any]:
+def _dataset(
+    store: RunStore, name: str, spec: DatasetSpec, names: list[str], manifest: Mapping[str, Any],
+    findings: Sequence[Mapping[str, Any]] | None,
+) -> dict[str, Any]:  # fmt: skip
     record, per_class, k = f"{name}-{FINGERPRINT[:8]}-00000000", 40, len(names)
     generator = np.random.default_rng(len(name))
 
@@ -194,9 +209,9 @@ def _dataset(store: RunStore, name: str, spec: DatasetSpec, names: list[str]) ->
             {"index": i, "name": text, "images": per_class, "train": half, "validation": quarter, "test": quarter}
             for i, text in enumerate(names)
         ])  # fmt: skip
-        _json(folder, "findings.json", [
-            {"kind": "duplicates", "severity": "warning", "count": 2, "detail": {}, "sources": ["a.png", "b.png"]}
-        ])  # fmt: skip
+        found = {"kind": "duplicate", "severity": "warning", "count": 2, "sources": ["a.png", "b.png"],
+                 "detail": {"groups": 1, "with_other_label": 0, "across_splits": 0}}  # fmt: skip
+        _json(folder, "findings.json", [found] if findings is None else list(findings))
         images = generator.integers(0, 255, (2 * k, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "exhibits.npz", images=images, ids=ids[:, :2].ravel(),
                  labels=np.repeat(np.arange(k, dtype=np.int32), 2))  # fmt: skip
@@ -204,7 +219,7 @@ def _dataset(store: RunStore, name: str, spec: DatasetSpec, names: list[str]) ->
             "fingerprint": FINGERPRINT, "name": name, "title": name.title(), "credit": f"{name} credit (MIT)",
             "stand_in_for": "mini-ImageNet" if name == "clothes" else None, "image_size": SIZE, "fit": "crop",
             "images": k * per_class, "classes": k, "original": {"height": 28, "width": 28, "channels": 1},
-            "source": "test",
+            "source": "test", **manifest,
         }  # fmt: skip
 
     if not store.has("dataset", record):
@@ -214,10 +229,13 @@ def _dataset(store: RunStore, name: str, spec: DatasetSpec, names: list[str]) ->
 
 def _run(
     store: RunStore, dataset: str, data: DatasetSpec, network: str, seed: int, names: list[str], skill: float,
-    entry: dict[str, Any],
+    entry: dict[str, Any], *, recipe: Mapping[str, Any], resolved: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]] | None,
 ) -> dict[str, Any]:  # fmt: skip
-    recipe = Recipe(learning_rate=0.02, epochs=6, augmentation=("flip",), early_stopping=EarlyStopping(patience=3))
-    spec = RunSpec(dataset=dataset, data=data, network=network, recipe=recipe, seed=seed)
+    usual = {
+        "learning_rate": 0.02, "epochs": 6, "augmentation": ("flip",), "early_stopping": EarlyStopping(patience=3),
+    }  # fmt: skip
+    spec = RunSpec(dataset=dataset, data=data, network=network, recipe=Recipe(**{**usual, **recipe}), seed=seed)
     run_id = spec.run_id(FINGERPRINT)
     architecture = _architecture(store, network, SIZE, len(names))
     splits = store.read("dataset", entry["record"]).arrays("splits.npz")
@@ -225,7 +243,7 @@ def _run(
 
     def write_run(folder: Path) -> dict[str, Any]:
         _json(folder, "spec.json", {**spec.identity(FINGERPRINT), "dataset": dataset})
-        _history(folder / "history.csv", skill)
+        _history(folder / "history.csv", skill, history)
         (folder / "weights.weights.h5").write_bytes(b"no weights in a fabricated run")
         (folder / "train.log").write_text("fabricated\n")
         return {
@@ -239,7 +257,7 @@ def _run(
                 "images": {"train": int(splits["train"].size), "validation": int(splits["validation"].size)},
                 "parameters": 1_234_567, "seconds_per_epoch": 10.0, "images_per_second": 130.0,
                 "predicted_seconds": 60.0, "budget_seconds": None, "shortened": False, "batch_norm_momentum": 0.9,
-                "resumed": 0,
+                "resumed": 0, **resolved,
             },
         }  # fmt: skip
 
@@ -275,13 +293,18 @@ def _run(
     }  # fmt: skip
 
 
-def _history(path: Path, skill: float) -> None:
+def _history(path: Path, skill: float, rows: Sequence[Mapping[str, float]] | None) -> None:
+    columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
+               "images_per_second", "running_loss"]  # fmt: skip
     with path.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
-                         "images_per_second", "running_loss"])  # fmt: skip
-        for epoch in range(1, 7):
+        writer = csv.DictWriter(handle, columns)
+        writer.writeheader()
+        for epoch, row in enumerate(rows or [{}] * 6, 1):
             gain = 1 - 0.5**epoch
-            val_loss = 2 - 1.3 * gain + (0.2 if epoch == 6 else 0)
-            writer.writerow([epoch, 2 - 1.6 * gain, gain * skill + 0.1, val_loss, gain * skill, 0.02 * (1 - epoch / 7),
-                             10.0, 130.0, 2.1 - 1.5 * gain])  # fmt: skip
+            usual = {
+                "epoch": epoch, "loss": 2 - 1.6 * gain, "accuracy": min(1.0, gain * skill + 0.1),
+                "val_loss": 2 - 1.3 * gain + (0.2 if epoch == 6 else 0), "val_accuracy": gain * skill,
+                "learning_rate": 0.02 * (1 - epoch / 7), "seconds": 10.0, "images_per_second": 130.0,
+                "running_loss": 2.1 - 1.5 * gain,
+            }  # fmt: skip
+            writer.writerow({**usual, **row})

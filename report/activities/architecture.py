@@ -30,6 +30,15 @@ FIGURE_1 = {
 """What the assignment's figure 1 shows after each step, without the batch axis."""
 
 
+def agrees(vgg: Architecture) -> bool:
+    """Whether each step has figure 1's output, and Keras's count is the formula's."""
+    return all(
+        tuple(step["outputs"][-1]["shape"]) == FIGURE_1[step["block"]]
+        and step["parameters"] == step["formula_parameters"]
+        for step in vgg.construction
+    )
+
+
 def blocks_1_and_2(lab: LabData, language: Language) -> Evidence:
     """Shapes before and after pooling, summary, parameters by formula and by Keras, for the first two blocks."""
     vgg = lab.architectures["vgg19"]

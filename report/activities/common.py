@@ -15,6 +15,9 @@ from report.statistics import mean_interval, wilson
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 """Message ids of the splits' names."""
 
+SIGNIFICANT = 0.05
+"""Level of every test of the report."""
+
 MANY_CLASSES = 25
 """With more classes, tables show only the best and the worst."""
 

@@ -14,6 +14,9 @@ from report.records import Architecture, LabData
 
 ORDER = ("alexnet", "vgg19", "resnet50")
 
+PUBLISHED_SIZE = 224
+"""Side in pixels of the images that the networks were published for."""
+
 YEARS = {"alexnet": 2012, "vgg19": 2014, "resnet50": 2015}
 
 CHANGES = {
@@ -47,6 +50,12 @@ def answer(lab: LabData, language: Language) -> Evidence:
             "vgg_over_resnet_work": _times(networks["vgg19"], networks["resnet50"], "multiply_adds"),
             "vgg_over_alexnet_work": _times(networks["vgg19"], networks["alexnet"], "multiply_adds"),
             "adapted": bool(changes.rows),
+            "smaller_images": all(
+                run.architecture.manifest["image_size"] < PUBLISHED_SIZE
+                for part in lab.parts.values()
+                for run in part.runs
+            ),
+            **{f"{name}_memory": _memory(one) for name, one in networks.items()},
         },
         items={
             "networks": networks_drawing(
@@ -68,6 +77,10 @@ def answer(lab: LabData, language: Language) -> Evidence:
             **({"changes": changes} if changes.rows else {}),
         },
     )
+
+
+def _memory(network: Architecture) -> Quantity:
+    return Quantity(value=4 * network.manifest["activations"], unit="bytes", how="Four bytes an activation, one image")
 
 
 def _weighted(network: Architecture) -> int:
@@ -119,9 +132,7 @@ def _comparison(networks: Mapping[str, Architecture], language: Language) -> Tab
                 ),
                 "parameters": count(network.manifest["parameters"]),
                 "multiply_adds": count(network.manifest["multiply_adds"]),
-                "memory": Quantity(
-                    value=4 * network.manifest["activations"], unit="bytes", how="Four bytes an activation, one image"
-                ),
+                "memory": _memory(network),
                 "top1": _error(result.top1_error),
                 "top5": _error(result.top5_error),
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from report.activities.common import count, primary_network, required_part
@@ -10,11 +11,15 @@ from report.evidence import Evidence, Figure, Quantity
 from report.figures.curves import History, accuracy_curves, comparison_curves, loss_curves
 from report.language import Language
 from report.records import LabData, Part, RunData
+from report.statistics import difference
 
 RISE = 0.02
 """A validation loss this share above its minimum at the last epoch counts as having risen."""
 
 LARGE_GAP = 0.05
+
+LEARNED = 0.9
+"""A loss below this share of ln K is better than answering without looking."""
 
 
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
@@ -27,6 +32,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "network": run.title,
             "several_networks": len(data.networks) > 1,
             "several_seeds": len(runs) > 1,
+            "seeds": count(len(runs)),
             **_facts(run, len(data.dataset.class_names)),
             "others": [_other(data.of(name)[0]) for name in data.networks if name != run.network],
         },
@@ -36,35 +42,71 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
 
 def _facts(run: RunData, classes: int) -> dict[str, Any]:
     history, resolved = run.history, run.resolved
-    best, last = int(resolved["best_epoch"]) - 1, len(history["epoch"]) - 1
-    gap = history["accuracy"][best] - history["val_accuracy"][best]
-    lowest = float(history["val_loss"].min())
-    rose = float(history["val_loss"][last]) > (1 + RISE) * lowest and history["loss"][last] < history["loss"][best]
+    kept, last = int(resolved["best_epoch"]) - 1, len(history["epoch"]) - 1
+    lowest = int(history["val_loss"].argmin())
+    stopping = run.spec["recipe"]["early_stopping"]
     return {
         "epochs": count(last + 1),
         "one_epoch": last == 0,
-        "best_epoch": count(best + 1),
-        "best_is_last": best == last,
+        "best_epoch": count(kept + 1),
+        "kept_is_last": kept == last,
+        "lowest_epoch": count(lowest + 1),
+        "lowest_is_last": lowest == last,
+        "lowest_is_kept": lowest == kept,
+        "lowest_val_loss": _loss(run, "val_loss", lowest),
         "stopped_early": resolved["stopped"] == "early",
-        "early_stopping": run.spec["recipe"]["early_stopping"] is not None,
+        "early_stopping": stopping is not None,
+        "patience": count(stopping["patience"]) if stopping else None,
         "first_val_loss": _loss(run, "val_loss", 0),
-        "best_loss": _loss(run, "loss", best),
-        "best_val_loss": _loss(run, "val_loss", best),
+        "best_loss": _loss(run, "loss", kept),
+        "best_val_loss": _loss(run, "val_loss", kept),
         "last_loss": _loss(run, "loss", last),
         "last_val_loss": _loss(run, "val_loss", last),
         "first_val_accuracy": _accuracy(run, "val_accuracy", 0),
-        "best_accuracy": _accuracy(run, "accuracy", best),
-        "best_val_accuracy": _accuracy(run, "val_accuracy", best),
+        "best_accuracy": _accuracy(run, "accuracy", kept),
+        "best_val_accuracy": _accuracy(run, "val_accuracy", kept),
         "last_val_accuracy": _accuracy(run, "val_accuracy", last),
-        "gap": Quantity(
-            value=float(gap), unit="points", runs=(run.run.id,), how="Training minus validation accuracy at the best epoch"
+        "loss_fell": bool(history["val_loss"][kept] < history["val_loss"][0]),
+        "accuracy_rose": bool(history["val_accuracy"][kept] > history["val_accuracy"][0]),
+        **_fit(run, kept),
+        "overfits": _loss_rose_again(history, lowest, last),
+        "uniform_loss": Quantity(
+            value=math.log(classes), unit="loss", how="ln K, the loss of a network that knows nothing"
         ),
-        "gap_is_large": float(gap) > LARGE_GAP,
-        "gap_is_negative": float(gap) < 0,
-        "overfits": bool(rose),
-        "uniform_loss": Quantity(value=math.log(classes), unit="loss", how="ln K, the loss of a network that knows nothing"),
-        "learned": float(history["val_loss"][best]) < 0.9 * math.log(classes),
-    }  # fmt: skip
+        "learned": bool(history["val_loss"][kept] < LEARNED * math.log(classes)),
+    }
+
+
+def _fit(run: RunData, kept: int) -> dict[str, Any]:
+    """How far training is above validation in the kept epoch, with the interval that the two samples' sizes allow."""
+    gap = _gap(run, kept)
+    return {
+        "gap": gap,
+        "gap_is_real": bool(gap.low is not None and gap.low > 0),
+        "gap_is_large": gap.value > LARGE_GAP,
+        "gap_is_reversed": bool(gap.high is not None and gap.high < 0),
+    }
+
+
+def _gap(run: RunData, epoch: int) -> Quantity:
+    images = run.resolved["images"]
+    validation = int(images["validation"])
+    sample = min(validation, int(images["train"]))
+    right = [
+        round(float(run.history[column][epoch]) * n)
+        for column, n in (("accuracy", sample), ("val_accuracy", validation))
+    ]
+    value, low, high = difference(right[0], sample, right[1], validation)
+    return Quantity(
+        value=value, unit="points", n=sample + validation, low=low, high=high, runs=(run.run.id,),
+        how="Difference of two proportions, Newcombe interval",
+    )  # fmt: skip
+
+
+def _loss_rose_again(history: Mapping[str, Any], lowest: int, last: int) -> bool:
+    """Whether the validation loss ends clearly above its minimum although the training loss went on falling."""
+    rose = history["val_loss"][last] > (1 + RISE) * history["val_loss"][lowest]
+    return bool(rose and history["loss"][last] < history["loss"][lowest])
 
 
 def _loss(run: RunData, column: str, epoch: int) -> Quantity:

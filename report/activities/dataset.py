@@ -16,6 +16,9 @@ from report.records import DatasetData, LabData
 SHOWN_CLASSES = 10
 EXAMPLES_A_CLASS = 2
 
+EXTREMES = 10
+"""Largest and smallest classes in the table where there are more than `MANY_CLASSES`."""
+
 FINDINGS = {
     "undecodable": "files that cannot be decoded, left out",
     "duplicate": "exact duplicates",
@@ -69,6 +72,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "grey": original.get("channels") == 1,
             "size": count(manifest["image_size"]),
             "findings": [_finding(one, language) for one in dataset.findings],
+            **_defects(dataset),
         },
         items=_items(dataset, language),
     )
@@ -86,10 +90,25 @@ def _finding(finding: Mapping[str, Any], language: Language) -> dict[str, Any]:
     return {"what": language.text(FINDINGS[kind]) if kind in FINDINGS else kind, "count": count(finding["count"])}
 
 
+def _defects(dataset: DatasetData) -> dict[str, Any]:
+    """What the scan says of damaged and of repeated images, where a reader must know that it says nothing."""
+    details = {str(one["kind"]): one["detail"] for one in dataset.findings}
+    duplicate = details.get("duplicate")
+    leaked, contrary = (int((duplicate or {}).get(key, 0)) for key in ("across_splits", "with_other_label"))
+    return {
+        "has_damage": "undecodable" in details,
+        "has_duplicates": duplicate is not None,
+        "leaks": leaked > 0,
+        "across_splits": count(leaked),
+        "contradicts": contrary > 0,
+        "with_other_label": count(contrary),
+    }
+
+
 def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
     text, classes = language.text, dataset.classes
     title = dataset.manifest["title"]
-    items: dict[str, Any] = {
+    return {
         "distribution": class_distribution(
             dataset.class_names,
             {split: [int(entry[split]) for entry in classes] for split in ("train", "validation", "test")},
@@ -98,10 +117,8 @@ def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
             note=text("The split is stratified: each class is divided in the same proportions."),
         ),
         "examples": _examples(dataset, language),
+        "classes": _class_table(dataset, language),
     }
-    if len(classes) <= MANY_CLASSES:
-        items["classes"] = _class_table(dataset, language)
-    return items
 
 
 def _examples(dataset: DatasetData, language: Language) -> Gallery:
@@ -119,13 +136,23 @@ def _examples(dataset: DatasetData, language: Language) -> Gallery:
 
 
 def _class_table(dataset: DatasetData, language: Language) -> Table:
-    text = language.text
+    text, classes = language.text, dataset.classes
+    many = len(classes) > MANY_CLASSES
+    if many:
+        ordered = sorted(classes, key=lambda entry: (-int(entry["images"]), str(entry["name"])))
+        classes = [*ordered[:EXTREMES], *ordered[-EXTREMES:]]
     rows: list[Mapping[str, Cell]] = [
         {"name": entry["name"], **{key: count(entry[key]) for key in ("images", "train", "validation", "test")}}
-        for entry in dataset.classes
+        for entry in classes
     ]
     return Table(
-        caption=text("Images by class"),
+        caption=text(
+            "Images by class: the {n} largest and the {n} smallest of {classes}",
+            n=EXTREMES,
+            classes=len(dataset.classes),
+        )
+        if many
+        else text("Images by class"),
         note=text("All: every image of the data set; the splits are what this lab uses of them."),
         columns=(
             Column(key="name", head=text("Class")),

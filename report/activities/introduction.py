@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from cnnlab.spec import SPLITS
 from report.activities.common import count
 from report.evidence import Evidence, Quantity
 from report.language import Language
-from report.records import LabData
+from report.records import LabData, Part
+
+
+def _first_size(part: Part | None) -> dict[str, Any]:
+    """How large the data set of the first part is, to compare a stand-in with what it stands in for."""
+    classes = part.dataset.classes if part else []
+    size = int(part.dataset.manifest["image_size"]) if part else 0
+    return {
+        "first_images": count(sum(int(entry["images"]) for entry in classes)),
+        "first_used": count(sum(int(entry[split]) for entry in classes for split in SPLITS)),
+        "first_classes": count(len(classes)),
+        "first_size": count(size),
+    }
 
 
 def answer(lab: LabData, language: Language) -> Evidence:
@@ -18,6 +33,8 @@ def answer(lab: LabData, language: Language) -> Evidence:
         names={
             "first": first.dataset.manifest["title"] if first else "",
             "second": second.dataset.manifest["title"] if second else "",
+            "one_training": len(runs) == 1,
+            **_first_size(first),
             "stand_in_for": (first.dataset.manifest["stand_in_for"] or "") if first else "",
             "has_second": second is not None,
             "networks": list(dict.fromkeys(run.title for run in runs)),

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from report.activities.classes import (
+    ClassRank,
+    class_gallery,
+    class_share,
+    class_table,
+    mistakes_gallery,
+    rank_class,
+    surest_mistake,
+)
 from report.activities.common import (
     MANY_CLASSES,
+    SIGNIFICANT,
     accuracy,
     count,
     network_accuracy,
@@ -19,33 +28,16 @@ from report.activities.common import (
     required_part,
     share,
 )
-from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table
+from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
 from report.figures.confusion import confusion_matrix
 from report.language import Language
 from report.metrics import calibration_error, class_counts, confusion, top_confusions, top_k
 from report.records import LabData, Part, RunData
-from report.statistics import difference, mcnemar, probability_extreme
+from report.statistics import difference, mcnemar, mean_interval, mean_of_proportions, paired_difference
 
-SHOWN = 8
-"""Images in a gallery."""
-
-SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class ClassRank:
-    """One class of the primary run on the test set, with the runner-up's accuracy and what the difference is worth."""
-
-    label: int
-    name: str
-    accuracy: Quantity
-    runner_up: str
-    runner_up_accuracy: Quantity
-    distinct: bool
-    probability: Quantity
-    confused_with: str
-    confused_count: Quantity
+LARGE_GAP = 0.1
+"""Training accuracy this far above test accuracy is called considerable overfitting."""
 
 
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
@@ -54,7 +46,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     run = primary_run(data)
     classes = data.dataset.class_names
     matrix = confusion(run.predictions["test"].predicted, run.predictions["test"].labels, len(classes))
-    best, worst = _ranks(run, classes, matrix, best=True), _ranks(run, classes, matrix, best=False)
+    best, worst = (rank_class(run, classes, matrix, best=which) for which in (True, False))
+    items = _items(data, run, classes, matrix, best, worst, language)
     return Evidence(
         names={
             **_accuracies(data, run, classes),
@@ -65,58 +58,92 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
                 {"true": classes[i], "predicted": classes[j], "count": count(n)}
                 for i, j, n in top_confusions(matrix, 3)
             ],
+            "surest": surest_mistake(run, classes),
             "many_classes": len(classes) > MANY_CLASSES,
+            **{f"shows_{name}": name in items for name in ("best", "worst", "mistakes")},
         },
-        items=_items(data, run, classes, matrix, best, worst, language),
+        items=items,
     )
 
 
 def _accuracies(data: Part, run: RunData, classes: Sequence[str]) -> dict[str, Any]:
     """The primary run's numbers, and how far apart its splits are."""
     test, train = run.predictions["test"], run.predictions["train"]
-    right, images = class_counts(test.predicted, test.labels, len(classes))
-    present = images > 0
-    majority = int(np.bincount(test.labels, minlength=len(classes)).max())
+    seeds = data.of(run.network)
     runs = (run.run.id,)
-    gaps = {name: _gap(run, "train", name) for name in ("validation", "test")}
+    gap, drift = split_gap(run, "train", "test"), split_gap(run, "validation", "test")
     return {
         "network": run.title,
         "networks": [data.of(name)[0].title for name in data.networks],
         "several_networks": len(data.networks) > 1,
-        "several_seeds": len(data.of(run.network)) > 1,
+        "several_seeds": len(seeds) > 1,
+        "seeds": count(len(seeds)),
+        "seed": count(run.seed),
+        "over_seeds": network_accuracy(seeds),
         "chosen_by_lab": data.primary == run.network,
         "test": accuracy(run, "test"),
         "validation": accuracy(run, "validation"),
         "train": accuracy(run, "train"),
         "train_images": count(train.labels.size),
-        "mean_of_classes": Quantity(
-            value=float((right[present] / images[present]).mean()),
-            unit="share",
-            n=int(present.sum()),
-            runs=runs,
-            how="Mean of the accuracies of the classes",
-        ),
+        "test_images": count(test.labels.size),
+        "mean_of_classes": _mean_of_classes(run, len(classes)),
         "top_5": share(int(top_k(test.probabilities, test.labels, 5).sum()), test.labels.size, runs=runs)
         if len(classes) > 10
         else None,
         "chance": Quantity(value=1 / len(classes), unit="share", how="One over the number of classes"),
-        "majority": Quantity(value=majority / test.labels.size, unit="share", how="Share of the most frequent class"),
+        "majority": _majority(run, len(classes)),
+        "beats_majority": (accuracy(run, "test").low or 0.0) > _majority(run, len(classes)).value,
         "calibration": Quantity(
             value=calibration_error(test.probabilities, test.labels),
-            unit="share",
+            unit="points",
             n=test.labels.size,
             runs=runs,
             how="Expected calibration error over 15 bins",
         ),
-        "gap_to_test": gaps["test"],
-        "gap_to_validation": gaps["validation"],
-        "gap_is_real": bool(gaps["test"].low is not None and gaps["test"].low > 0),
-        "gap_is_large": gaps["test"].value > 0.1,
-        "test_matches_validation": _overlap(accuracy(run, "test"), accuracy(run, "validation")),
+        "gap_to_test": gap,
+        "gap_to_validation": split_gap(run, "train", "validation"),
+        "gap_is_real": sign(gap) > 0,
+        "gap_is_reversed": sign(gap) < 0,
+        "gap_is_large": gap.value > LARGE_GAP,
+        "validation_above_test": drift,
+        "test_matches_validation": sign(drift) == 0,
     }
 
 
-def _gap(run: RunData, one: str, other: str) -> Quantity:
+def _mean_of_classes(run: RunData, classes: int) -> Quantity:
+    """Mean over the classes that have test images."""
+    test = run.predictions["test"]
+    right, images = class_counts(test.predicted, test.labels, classes)
+    present = images > 0
+    value, low, high = mean_of_proportions(right[present].tolist(), images[present].tolist())
+    return Quantity(
+        value=value, unit="share", n=int(present.sum()), low=low, high=high, runs=(run.run.id,),
+        how="Mean of the accuracies of the classes",
+    )  # fmt: skip
+
+
+def _network_mean_of_classes(runs: Sequence[RunData], classes: int) -> Quantity:
+    """The same of a network: of its run, or over its seeds."""
+    each = [_mean_of_classes(run, classes) for run in runs]
+    if len(each) == 1:
+        return each[0]
+    value, low, high = mean_interval([one.value for one in each])
+    return Quantity(
+        value=value, unit="share", n=len(runs), low=max(0.0, low), high=min(1.0, high),
+        runs=tuple(run.run.id for run in runs), how="Mean over seeds, Student interval",
+    )  # fmt: skip
+
+
+def _majority(run: RunData, classes: int) -> Quantity:
+    """Accuracy on test of always answering the class that is most frequent in training."""
+    most = int(np.bincount(run.predictions["train"].labels, minlength=classes).argmax())
+    labels = run.predictions["test"].labels
+    return Quantity(
+        value=float((labels == most).mean()), unit="share", n=labels.size, how="Share of the most frequent class"
+    )
+
+
+def split_gap(run: RunData, one: str, other: str) -> Quantity:
     """Accuracy on `one` minus accuracy on `other`, in points, with Newcombe's interval."""
     a, b = run.predictions[one].right, run.predictions[other].right
     value, low, high = difference(int(a.sum()), a.size, int(b.sum()), b.size)
@@ -124,15 +151,17 @@ def _gap(run: RunData, one: str, other: str) -> Quantity:
     return Quantity(value=value, unit="points", n=a.size + b.size, low=low, high=high, runs=(run.run.id,), how=how)
 
 
-def _overlap(one: Quantity, other: Quantity) -> bool:
-    assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
-    return one.low <= other.high and other.low <= one.high
+def sign(difference: Quantity) -> int:
+    """1 or −1 where the interval of a difference leaves out zero, else 0."""
+    assert difference.low is not None and difference.high is not None
+    return int(difference.low > 0) - int(difference.high < 0)
 
 
 def compare(data: Part) -> dict[str, Any]:
     """Networks in order of test accuracy, and what the paired test says of each pair."""
     order = sorted(data.networks, key=lambda name: -network_accuracy(data.of(name)).value)
     pairs = [_pair(data.of(a)[0], data.of(b)[0]) for a, b in combinations(order, 2)]
+    first = network_accuracy(data.of(order[0]))
     # Holm: the smallest p is compared with 0.05 over the number of pairs, the next with one fewer.
     holding = True
     for rank, pair in enumerate(sorted(pairs, key=lambda pair: pair["p"].value)):
@@ -141,21 +170,25 @@ def compare(data: Part) -> dict[str, Any]:
     return {
         "ranking": [{"network": data.of(name)[0].title, "accuracy": network_accuracy(data.of(name))} for name in order],
         "pairs": pairs,
+        "first_is_tied": len(order) > 1 and network_accuracy(data.of(order[1])).value == first.value,
         "primary_is_first": order[0] == primary_network(data),
         "same_budget": len({(run.resolved["epochs_planned"], str(run.spec["recipe"])) for run in data.runs}) == 1,
     }
 
 
 def _pair(a: RunData, b: RunData) -> dict[str, Any]:
-    """McNemar's test of two runs on the same test images."""
+    """McNemar's test of two runs on the same test images; the one that is right more often comes first."""
+    if a.predictions["test"].right.sum() < b.predictions["test"].right.sum():
+        a, b = b, a
     right_a, right_b = a.predictions["test"].right, b.predictions["test"].right
     paired = mcnemar(right_a, right_b)
+    value, low, high = paired_difference(paired.only_a, paired.only_b, right_a.size)
     runs = (a.run.id, b.run.id)
     return {
         "better": a.title,
         "worse": b.title,
         "difference": Quantity(
-            value=float(right_a.mean() - right_b.mean()), unit="points", n=right_a.size, runs=runs,
+            value=value, unit="points", n=right_a.size, low=low, high=high, runs=runs,
             how="Difference of accuracies on the same test images",
         ),
         "p": Quantity(
@@ -165,44 +198,6 @@ def _pair(a: RunData, b: RunData) -> dict[str, Any]:
         "only_better": count(paired.only_a, runs=runs),
         "only_worse": count(paired.only_b, runs=runs),
     }  # fmt: skip
-
-
-def _ranks(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best: bool) -> ClassRank:
-    """The best (or worst) class, its runner-up, and whether the test set can tell them apart."""
-    images, right = matrix.sum(axis=1), np.diag(matrix)
-    present = np.flatnonzero(images)
-    order = sorted(present.tolist(), key=lambda i: (-right[i] / images[i], classes[i]))
-    order = order if best else order[::-1]
-    first, second = order[0], order[1] if len(order) > 1 else order[0]
-    gap = difference(int(right[first]), int(images[first]), int(right[second]), int(images[second]))
-    mistakes = matrix[first].copy()
-    mistakes[first] = 0
-    probability = probability_extreme(
-        right[present].tolist(), images[present].tolist(), _index_of(present, first), best=best
-    )
-    return ClassRank(
-        label=first,
-        name=classes[first],
-        accuracy=_class_share(run, right, images, first),
-        runner_up=classes[second],
-        runner_up_accuracy=_class_share(run, right, images, second),
-        distinct=gap[1] > 0 or gap[2] < 0,
-        probability=Quantity(
-            value=probability, unit="probability", n=int(images[present].sum()), runs=(run.run.id,),
-            how="Simulation from Beta posteriors of all classes",
-        ),
-        confused_with=classes[int(mistakes.argmax())] if mistakes.any() else "",
-        confused_count=count(mistakes.max(), runs=(run.run.id,)),
-    )  # fmt: skip
-
-
-def _index_of(present: np.ndarray, label: int) -> int:
-    """Where `label` stands among the classes that have images."""
-    return int(np.flatnonzero(present == label)[0])
-
-
-def _class_share(run: RunData, right: np.ndarray, images: np.ndarray, label: int) -> Quantity:
-    return share(int(right[label]), int(images[label]), runs=[run.run.id])
 
 
 def _items(
@@ -217,7 +212,7 @@ def _items(
     text = language.text
     n = int(matrix.sum())
     right, images = np.diag(matrix), matrix.sum(axis=1)
-    shares = [_class_share(run, right, images, i) if images[i] else _nothing(run) for i in range(len(classes))]
+    shares = [class_share(run, right, images, i) if images[i] else _nothing(run) for i in range(len(classes))]
     by_network = {
         name: {split: network_accuracy(data.of(name), split) for split in ("train", "validation", "test")}
         for name in data.networks
@@ -244,8 +239,9 @@ def _items(
             ),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
-        "best": _gallery(run, classes, best, language),
-        "worst": _gallery(run, classes, worst, language),
+        "per_class": class_table(run, classes, matrix, language),
+        "best": class_gallery(run, classes, best, language),
+        "worst": class_gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
             matrix.tolist(),
             classes,
@@ -253,7 +249,7 @@ def _items(
             caption=text("Where {network}'s mistakes go", network=run.title),
             note=text("{n} test images; rows are the true class, columns the answer.", n=n),
         ),
-        "mistakes": _mistakes(run, classes, language),
+        "mistakes": mistakes_gallery(run, classes, language),
     }
     return {name: item for name, item in items.items() if not (isinstance(item, Gallery) and not item.items)}
 
@@ -267,21 +263,16 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
     rows: list[Mapping[str, Cell]] = []
     for name, by_split in by_network.items():
         run = data.of(name)[0]
-        test = run.predictions["test"]
-        right, images = class_counts(test.predicted, test.labels, classes)
-        present = images > 0
         rows.append(
             {
                 "network": run.title,
                 **by_split,
                 "interval": language.interval(by_split["test"]),
-                "mean": Quantity(
-                    value=float((right[present] / images[present]).mean()), unit="share", n=int(present.sum()),
-                    runs=(run.run.id,), how="Mean of the accuracies of the classes",
-                ),
+                "mean": _network_mean_of_classes(data.of(name), classes),
             }
-        )  # fmt: skip
+        )
     text = language.text
+    several_seeds = any(len(data.of(name)) > 1 for name in data.networks)
     sizes = {split: data.runs[0].predictions[split].labels.size for split in ("train", "validation", "test")}
     return Table(
         caption=text("Accuracy by network and split"),
@@ -289,7 +280,8 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
             "Overall accuracy on {train} training, {validation} validation and {test} test images; the interval is the "
             "95 % one of the test accuracy, the mean that over classes on test.",
             **sizes,
-        ),
+        )
+        + (" " + text("With several seeds: mean over them, and its Student interval.") if several_seeds else ""),
         columns=(
             Column(key="network", head=text("Network")),
             Column(key="train", head=text("Training")),
@@ -299,52 +291,4 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
             Column(key="mean", head=text("Mean over classes")),
         ),
         rows=tuple(rows),
-    )
-
-
-def _gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: Language) -> Gallery:
-    """Test images of one class, half of them right ones and half wrong ones as far as there are any."""
-    test = run.predictions["test"]
-    mine = [i for i in np.flatnonzero(test.labels == rank.label).tolist() if int(test.ids[i]) in run.exhibits]
-    mine.sort(key=lambda i: -float(test.probabilities[i].max()))
-    wrong = [i for i in mine if not test.right[i]][: SHOWN // 2]
-    right = [i for i in mine if test.right[i]][: SHOWN - len(wrong)]
-    shown = [*right[: SHOWN - len(wrong)], *wrong]
-    return Gallery(
-        caption=language.text(
-            "Test images of {name}: {right} answered right, {wrong} wrong",
-            name=rank.name,
-            right=len(right),
-            wrong=len(wrong),
-        ),
-        note=language.text("{network}; most confident answers of each kind first.", network=run.title),
-        alt=language.text(
-            "{count} images of class {name} with the network's answers", count=len(shown), name=rank.name
-        ),
-        items=tuple(_exhibit(run, classes, i) for i in shown),
-    )
-
-
-def _mistakes(run: RunData, classes: Sequence[str], language: Language) -> Gallery:
-    test = run.predictions["test"]
-    wrong = [i for i in np.flatnonzero(~test.right).tolist() if int(test.ids[i]) in run.exhibits]
-    wrong.sort(key=lambda i: -float(test.probabilities[i].max()))
-    shown = wrong[:SHOWN]
-    return Gallery(
-        caption=language.text("The mistakes of which {network} was surest", network=run.title),
-        note=language.text("Test images; under each, its class and the answer with its probability."),
-        alt=language.text("{count} misclassified test images", count=len(shown)),
-        items=tuple(_exhibit(run, classes, i) for i in shown),
-    )
-
-
-def _exhibit(run: RunData, classes: Sequence[str], position: int) -> Exhibit:
-    test = run.predictions["test"]
-    return Exhibit(
-        pixels=run.exhibits[int(test.ids[position])],
-        label=classes[int(test.labels[position])],
-        predicted=classes[int(test.predicted[position])],
-        confidence=Quantity(
-            value=float(test.probabilities[position].max()), unit="share", runs=(run.run.id,), how="Softmax probability"
-        ),
     )

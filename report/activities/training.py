@@ -24,6 +24,10 @@ PRECISION_REASONS = {
 """Message ids by the codes that records hold; `precision_reason` may carry a detail after a colon."""
 
 
+MERGED = "mini-imagenet"
+"""A data set that is usually divided by class, which a classification task cannot do; in lower case."""
+
+
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     """The five things that the assignment asks, for the primary network, and a table for all of them."""
     data = required_part(lab, part)
@@ -37,6 +41,10 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "networks": [data.of(name)[0].title for name in data.networks],
             "several_networks": len(data.networks) > 1,
             "chosen_by_lab": data.primary == primary_network(data),
+            "validation_chose_network": len(data.networks) > 1 and data.primary != primary_network(data),
+            "several_seeds": len(data.of(run.network)) > 1,
+            "seeds": count(len(data.of(run.network))),
+            "explains_merged_classes": MERGED in (manifest["stand_in_for"] or manifest["title"]).lower(),
             **_split(data, run),
             **_time(data, run),
             **_stopping(run, language),
@@ -114,6 +122,8 @@ def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
         "smoothed": recipe["label_smoothing"] > 0,
         "augmentation": [language.text(AUGMENTATIONS[one]) for one in recipe["augmentation"]],
         "pretrained": recipe["weights"] is not None,
+        "frozen": bool(recipe["frozen"]),
+        "plain_vgg": run.network == "vgg19" and resolved["batch_norm_momentum"] is None and recipe["weights"] is None,
         "batch_size": count(recipe["batch_size"]),
         "steps_per_epoch": count(resolved["steps_per_epoch"]),
         "updates": count(resolved["steps_per_epoch"] * resolved["epochs_run"]),
@@ -231,10 +241,17 @@ def _hyperparameters(data: Part, language: Language) -> Table:
     )
 
 
+def _run_title(data: Part, run: RunData, language: Language) -> str:
+    """The network, with its seed where it was trained from several."""
+    if len(data.of(run.network)) == 1:
+        return run.title
+    return language.text("{network}, seed {seed}", network=run.title, seed=run.seed)
+
+
 def _times(data: Part, language: Language) -> Table:
     rows: list[Mapping[str, Cell]] = [
         {
-            "network": run.title,
+            "network": _run_title(data, run, language),
             "epochs": count(run.resolved["epochs_run"]),
             "best": count(run.resolved["best_epoch"]),
             "epoch": _seconds(run.resolved["seconds_per_epoch"], [run], how="Median over epochs"),

@@ -1,0 +1,241 @@
+"""How a network does on each class: the best and the worst one, the images that show it, and the mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from report.activities.common import MANY_CLASSES, SIGNIFICANT, count, share
+from report.evidence import Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.language import Language
+from report.metrics import surest_mistakes
+from report.records import RunData
+from report.statistics import binomial_tail, difference, probability_extreme
+
+SHOWN = 8
+"""Images in a gallery."""
+
+EXTREMES = 10
+"""Best and worst classes in the table where there are more than `MANY_CLASSES`."""
+
+SURE = 0.9
+"""A wrong answer of a higher probability shows that probability is no guarantee."""
+
+
+@dataclass(frozen=True)
+class ClassRank:
+    """One class of the primary run on the test set, with the runner-up's accuracy and what the difference is worth.
+
+    Attributes:
+        ties: how many classes have exactly this accuracy, itself among them; 1 where there is no tie.
+        tied: their names, at most `EXTREMES`, this one first.
+        rivals: other classes whose accuracy the test set cannot tell from this one's.
+        concentrated: whether mistakes go to `confused_with` more often than if they fell evenly on the other classes.
+        taken_for_it: images of other classes that are answered with this one.
+        sure_right, sure_wrong: mean confidence of right and of wrong answers, None where there are none.
+    """
+
+    label: int
+    name: str
+    accuracy: Quantity
+    runner_up: str
+    runner_up_accuracy: Quantity
+    distinct: bool
+    ties: Quantity
+    is_tied: bool
+    tied: list[str]
+    tied_are_all: bool
+    rivals: Quantity
+    probability: Quantity
+    mistakes: Quantity
+    confused_with: str
+    confused_count: Quantity
+    concentrated: bool
+    taken_for_it: Quantity
+    sure_right: Quantity | None
+    sure_wrong: Quantity | None
+
+
+def rank_class(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best: bool) -> ClassRank:
+    """The best (or worst) class, its runner-up, and whether the test set can tell them apart.
+
+    Args:
+        matrix: test images by true class (rows) and predicted class (columns), with at least one class that has images.
+    """
+    images, right = matrix.sum(axis=1), np.diag(matrix)
+    order = class_order(classes, matrix)
+    order = order if best else order[::-1]
+    first, second = order[0], order[1] if len(order) > 1 else order[0]
+    runs = (run.run.id,)
+    indistinct = {other: not _told_apart(right, images, first, other) for other in order[1:]}
+    tied = [classes[i] for i in order if right[i] * images[first] == right[first] * images[i]]
+    mistakes = matrix[first].copy()
+    mistakes[first] = 0
+    wrong, goes_to = int(mistakes.sum()), int(mistakes.argmax())
+    present = np.flatnonzero(images)
+    probability = probability_extreme(
+        right[present].tolist(), images[present].tolist(), int(np.searchsorted(present, first)), best=best
+    )
+    return ClassRank(
+        label=first,
+        name=classes[first],
+        accuracy=class_share(run, right, images, first),
+        runner_up=classes[second],
+        runner_up_accuracy=class_share(run, right, images, second),
+        distinct=not indistinct.get(second, True),
+        ties=count(len(tied), runs=runs),
+        is_tied=len(tied) > 1,
+        tied=tied[:EXTREMES],
+        tied_are_all=len(tied) <= EXTREMES,
+        rivals=count(sum(indistinct.values()), runs=runs),
+        probability=Quantity(
+            value=probability, unit="probability", n=int(images.sum()), runs=runs,
+            how="Simulation from Beta posteriors of all classes",
+        ),
+        mistakes=count(wrong, runs=runs),
+        confused_with=classes[goes_to] if wrong else "",
+        confused_count=count(mistakes[goes_to], runs=runs),
+        concentrated=_concentrated(int(mistakes[goes_to]), wrong, len(classes) - 1),
+        taken_for_it=count(matrix[:, first].sum() - right[first], runs=runs),
+        sure_right=_confidence(run, first, right=True),
+        sure_wrong=_confidence(run, first, right=False),
+    )  # fmt: skip
+
+
+def class_order(classes: Sequence[str], matrix: np.ndarray) -> list[int]:
+    """Labels of the classes with test images, the best first; ties in the order of their names."""
+    images, right = matrix.sum(axis=1), np.diag(matrix)
+    return sorted(np.flatnonzero(images).tolist(), key=lambda i: (-right[i] / images[i], classes[i]))
+
+
+def class_share(run: RunData, right: np.ndarray, images: np.ndarray, label: int) -> Quantity:
+    """Accuracy of one class, with its interval."""
+    return share(int(right[label]), int(images[label]), runs=[run.run.id])
+
+
+def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, language: Language) -> Table:
+    """Accuracy of each class with its interval, the best first; of many classes only the ends."""
+    text = language.text
+    images, right = matrix.sum(axis=1), np.diag(matrix)
+    order = class_order(classes, matrix)
+    many = len(order) > MANY_CLASSES
+    rows: list[Mapping[str, Cell]] = []
+    for label in [*order[:EXTREMES], *order[-EXTREMES:]] if many else order:
+        accuracy = class_share(run, right, images, label)
+        rows.append(
+            {
+                "name": classes[label],
+                "images": count(images[label]),
+                "right": count(right[label]),
+                "accuracy": accuracy,
+                "interval": language.interval(accuracy),
+            }
+        )
+    return Table(
+        caption=text("The {n} best and the {n} worst of {classes} classes", n=EXTREMES, classes=len(order))
+        if many
+        else text("Accuracy by class, the best first"),
+        note=text("{network} on {n} test images; 95 % Wilson intervals.", network=run.title, n=int(matrix.sum())),
+        columns=(
+            Column(key="name", head=text("Class")),
+            Column(key="images", head=text("Test images")),
+            Column(key="right", head=text("Right")),
+            Column(key="accuracy", head=text("Accuracy")),
+            Column(key="interval", head=text("95% interval")),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: Language) -> Gallery:
+    """Test images of one class, half of them right ones and half wrong ones as far as there are any."""
+    test = run.predictions["test"]
+    mine = [i for i in np.flatnonzero(test.labels == rank.label).tolist() if int(test.ids[i]) in run.exhibits]
+    mine.sort(key=lambda i: -float(test.probabilities[i].max()))
+    wrong = [i for i in mine if not test.right[i]][: SHOWN // 2]
+    right = [i for i in mine if test.right[i]][: SHOWN - len(wrong)]
+    return Gallery(
+        caption=language.text(
+            "Test images of {name}: {right} answered right, {wrong} wrong",
+            name=rank.name,
+            right=len(right),
+            wrong=len(wrong),
+        ),
+        note=language.text("{network}; most confident answers of each kind first.", network=run.title),
+        alt=language.text(
+            "{count} images of class {name} with the network's answers", count=len(right) + len(wrong), name=rank.name
+        ),
+        items=tuple(_exhibit(run, classes, i) for i in [*right, *wrong]),
+    )
+
+
+def surest_mistake(run: RunData, classes: Sequence[str]) -> dict[str, Any] | None:
+    """The wrong answer of highest probability: its class, the answer, and how sure the network was."""
+    test = run.predictions["test"]
+    order = surest_mistakes(test.probabilities, test.labels, 1)
+    if not order:
+        return None
+    shown = _exhibit_facts(run, classes, order[0])
+    return {
+        "true": shown["label"],
+        "predicted": shown["predicted"],
+        "confidence": shown["confidence"],
+        "sure": shown["confidence"].value > SURE,
+    }
+
+
+def mistakes_gallery(run: RunData, classes: Sequence[str], language: Language) -> Gallery:
+    """The wrong answers of which the network was surest, those that are kept as images."""
+    test = run.predictions["test"]
+    wrong = surest_mistakes(test.probabilities, test.labels, test.labels.size)
+    shown = [i for i in wrong if int(test.ids[i]) in run.exhibits][:SHOWN]
+    return Gallery(
+        caption=language.text("The mistakes of which {network} was surest", network=run.title),
+        note=language.text("Test images; under each, its class and the answer with its probability."),
+        alt=language.text("{count} misclassified test images", count=len(shown)),
+        items=tuple(_exhibit(run, classes, i) for i in shown),
+    )
+
+
+def _told_apart(right: np.ndarray, images: np.ndarray, one: int, other: int) -> bool:
+    """Whether the interval of the difference between two classes' accuracies leaves out zero."""
+    _, low, high = difference(int(right[one]), int(images[one]), int(right[other]), int(images[other]))
+    return low > 0 or high < 0
+
+
+def _concentrated(most: int, wrong: int, others: int) -> bool:
+    """Whether mistakes go to one of `others` classes more often than even chance, that class being the most frequent.
+
+    Since any of them could have been it, the tail counts once for each (Bonferroni).
+    """
+    return others > 1 and others * binomial_tail(most, wrong, 1 / others) < SIGNIFICANT
+
+
+def _confidence(run: RunData, label: int, *, right: bool) -> Quantity | None:
+    test = run.predictions["test"]
+    chosen = (test.labels == label) & (test.right == right)
+    if not chosen.any():
+        return None
+    value = float(test.probabilities[chosen].max(axis=1).mean())
+    return Quantity(
+        value=value, unit="share", n=int(chosen.sum()), runs=(run.run.id,), how="Mean softmax probability of the answer"
+    )
+
+
+def _exhibit_facts(run: RunData, classes: Sequence[str], position: int) -> dict[str, Any]:
+    test = run.predictions["test"]
+    return {
+        "label": classes[int(test.labels[position])],
+        "predicted": classes[int(test.predicted[position])],
+        "confidence": Quantity(
+            value=float(test.probabilities[position].max()), unit="share", runs=(run.run.id,), how="Softmax probability"
+        ),
+    }
+
+
+def _exhibit(run: RunData, classes: Sequence[str], position: int) -> Exhibit:
+    pixels = run.exhibits[int(run.predictions["test"].ids[position])]
+    return Exhibit(pixels=pixels, **_exhibit_facts(run, classes, position))
