@@ -41,6 +41,7 @@ class Quantity:
         low, high: its 95 % interval, where it has one.
         runs: ids of the records that it came from.
         how: how it was computed, as a message id of the catalogue ("Wilson interval over test images").
+        digits: decimals to print where the unit's usual ones would not be the source's own, as of published figures.
     """
 
     value: float
@@ -50,6 +51,7 @@ class Quantity:
     high: float | None = None
     runs: tuple[str, ...] = ()
     how: str = ""
+    digits: int | None = None
 
 
 Cell = Quantity | str | None

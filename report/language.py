@@ -58,11 +58,12 @@ class Language:
 
     def quantity(self, q: Quantity, digits: int | None = None) -> str:
         """A number with its unit: "63,2 %" or "63.2%", "143.667.240", "2 min 5 s"."""
-        return self._with_unit(q.unit)(q.value, digits)
+        return self._with_unit(q.unit)(q.value, q.digits if digits is None else digits)
 
     def plain(self, q: Quantity, digits: int | None = None) -> str:
         """The number in the unit's usual scale, without the unit: shares and points as percentages."""
         scale = 100 if q.unit in ("share", "points") else 1
+        digits = q.digits if digits is None else digits
         if digits is None and q.unit in ("rate", "probability", "bytes", "seconds"):
             digits = {"rate": 6, "probability": 3}.get(q.unit, 1)
             return self.number(q.value, digits, trim=q.unit != "probability")

@@ -87,12 +87,35 @@ REFERENCES = {
         "R. G. Newcombe", "Interval estimation for the difference between independent proportions",
         "Statistics in Medicine 17(8)", 1998,
     ),
+    "bonett2012": Reference(
+        "D. G. Bonett, R. M. Price",
+        "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data",
+        "Journal of Educational and Behavioral Statistics 37(4)", 2012,
+    ),
+    "zou2008": Reference(
+        "G. Y. Zou, A. Donner", "Construction of confidence limits about effect measures: a general approach",
+        "Statistics in Medicine 27(10)", 2008,
+    ),
     "mcnemar1947": Reference(
         "Q. McNemar", "Note on the sampling error of the difference between correlated proportions or percentages",
         "Psychometrika 12(2)", 1947,
     ),
     "chollet2015": Reference("F. Chollet et al.", "Keras", "keras.io", 2015, "https://keras.io/api/applications/"),
 }  # fmt: skip
+
+DATASET_REFERENCES = {
+    "fashion-mnist": "xiao2017",
+    "mnist": "lecun1998",
+    "mini-imagenet": "vinyals2016",
+    "places": "zhou2014",
+}
+"""Who published a data set, by what its title contains in lower case; the first that fits counts."""
+
+
+def dataset_reference(title: str) -> str:
+    """Key of the reference that introduced the data set of this title, or empty."""
+    return next((key for word, key in DATASET_REFERENCES.items() if word in title.lower()), "")
+
 
 IMAGENET_RESULTS = (
     PublishedResult("alexnet", 40.7, 18.2, "one network, 10 crops", "krizhevsky2012"),

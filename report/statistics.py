@@ -107,12 +107,15 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def probability_extreme(
-    right: Sequence[int], n: Sequence[int], index: int, *, best: bool, draws: int = 20_000
+    right: Sequence[int], n: Sequence[int], index: int, *, best: bool, draws: int | None = None
 ) -> float:
     """Probability that proportion `index` is the largest (or the smallest), under Jeffreys priors Beta(½, ½).
 
-    By simulation with a fixed seed; a proportion with n = 0 takes part with its prior.
+    By simulation with a fixed seed; a proportion with n = 0 takes part with its prior. Of many proportions fewer `draws`
+    are taken, so that a thousand classes cost what a hundred do; the error stays below two hundredths.
     """
+    if draws is None:
+        draws = max(2_000, min(20_000, 2_000_000 // max(1, len(n))))
     generator = np.random.default_rng(0)
     successes, failures = np.asarray(right) + 0.5, np.asarray(n) - np.asarray(right) + 0.5
     sample = generator.beta(successes, failures, size=(draws, len(successes)))

@@ -106,7 +106,14 @@ def _headlines() -> dict[str, PublishedResult]:
 
 
 def _error(percent: float) -> Quantity:
-    return Quantity(value=percent / 100, unit="share", how="Published error on the validation set of ImageNet")
+    """Printed with the decimals that it was published with."""
+    published = str(float(percent)).partition(".")[2]
+    return Quantity(
+        value=percent / 100,
+        unit="share",
+        how="Published error on the validation set of ImageNet",
+        digits=len(published),
+    )
 
 
 def _size(name: str, network: Architecture, language: Language) -> NetworkSize:

@@ -56,6 +56,9 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "lowest_val_loss": _loss(run, "val_loss", lowest),
         "stopped_early": resolved["stopped"] == "early",
         "early_stopping": stopping is not None,
+        # A stop takes a first epoch, `patience` more without improvement, and one left to save.
+        "could_stop": stopping is not None and stopping["patience"] <= int(resolved["epochs_planned"]) - 2,
+        "epochs_planned": count(resolved["epochs_planned"]),
         "patience": count(stopping["patience"]) if stopping else None,
         "first_val_loss": _loss(run, "val_loss", 0),
         "best_loss": _loss(run, "loss", kept),

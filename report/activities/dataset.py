@@ -11,6 +11,7 @@ from report.activities.common import MANY_CLASSES, count, required_part
 from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
 from report.language import Language
+from report.literature import dataset_reference
 from report.records import DatasetData, LabData
 
 SHOWN_CLASSES = 10
@@ -50,6 +51,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     return Evidence(
         names={
             "dataset": manifest["title"],
+            "reference": dataset_reference(manifest["title"]),
             "credit": manifest["credit"] or "",
             "stand_in_for": manifest["stand_in_for"] or "",
             "images": count(sum(per_class)),

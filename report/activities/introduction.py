@@ -8,6 +8,7 @@ from cnnlab.spec import SPLITS
 from report.activities.common import count
 from report.evidence import Evidence, Quantity
 from report.language import Language
+from report.literature import dataset_reference
 from report.records import LabData, Part
 
 
@@ -31,6 +32,8 @@ def answer(lab: LabData, language: Language) -> Evidence:
     ids = tuple(run.run.id for run in runs)
     return Evidence(
         names={
+            "first_reference": dataset_reference(first.dataset.manifest["title"]) if first else "",
+            "second_reference": dataset_reference(second.dataset.manifest["title"]) if second else "",
             "first": first.dataset.manifest["title"] if first else "",
             "second": second.dataset.manifest["title"] if second else "",
             "one_training": len(runs) == 1,

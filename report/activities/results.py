@@ -231,12 +231,7 @@ def _items(
             shares,
             language,
             network=run.network,
-            caption=text(
-                "{network} does best on {best} and worst on {worst}",
-                network=run.title,
-                best=best.name,
-                worst=worst.name,
-            ),
+            caption=_classes_caption(run, best, worst, language),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
         "per_class": class_table(run, classes, matrix, language),
@@ -252,6 +247,15 @@ def _items(
         "mistakes": mistakes_gallery(run, classes, language),
     }
     return {name: item for name, item in items.items() if not (isinstance(item, Gallery) and not item.items)}
+
+
+def _classes_caption(run: RunData, best: ClassRank, worst: ClassRank, language: Language) -> str:
+    """Names the best and the worst class unless an exact tie makes the choice arbitrary."""
+    if best.is_tied or worst.is_tied:
+        return language.text("Accuracy of {network} by class", network=run.title)
+    return language.text(
+        "{network} does best on {best} and worst on {worst}", network=run.title, best=best.name, worst=worst.name
+    )
 
 
 def _nothing(run: RunData) -> Quantity:

@@ -50,6 +50,11 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             **_stopping(run, language),
             **_optimiser(run, language),
             **_differences(data, language),
+            "also_shortened": [
+                {"network": _run_title(data, one, language), **_planned(one)}
+                for one in data.runs
+                if one.resolved["shortened"] and one is not run
+            ],
         },
         items={"hyperparameters": _hyperparameters(data, language), "times": _times(data, language)},
     )
@@ -105,6 +110,10 @@ def _stopping(run: RunData, language: Language) -> dict[str, Any]:
         "stopped_early": resolved["stopped"] == "early",
         "best_is_last": resolved["best_epoch"] == resolved["epochs_run"],
     }
+
+
+def _planned(run: RunData) -> dict[str, Any]:
+    return {"planned": count(run.resolved["epochs_planned"]), "requested": count(run.resolved["epochs_requested"])}
 
 
 def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
@@ -203,7 +212,7 @@ def _yes(key: str) -> Show:
 
 HYPERPARAMETERS: Mapping[str, tuple[str, Show]] = {
     "optimizer": ("Optimiser", lambda run, language: language.text(OPTIMIZERS[run.spec["recipe"]["optimizer"]])),
-    "learning_rate": ("Learning rate, peak", _of_recipe("learning_rate")),
+    "learning_rate": ("Peak learning rate", _of_recipe("learning_rate")),
     "schedule": ("Schedule", lambda run, language: language.text(SCHEDULES[run.spec["recipe"]["schedule"]])),
     "warmup": ("Warm-up, share of steps", _of_recipe("warmup")),
     "momentum": ("Momentum", _of_recipe("momentum")),
