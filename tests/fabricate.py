@@ -79,10 +79,12 @@ def write_store(
         datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings)
         for network in networks[name]:
             for seed in seeds:
-                changes = {"recipe": recipe or {}, "resolved": resolved or {}, "history": history}
                 runs.append(
-                    _run(store, name, spec, network, seed, list(names), skill[network], datasets[name], **changes)
-                )
+                    _run(
+                        store, name, spec, network, seed, list(names), skill[network], datasets[name],
+                        recipe=recipe or {}, resolved=resolved or {}, history=history,
+                    )
+                )  # fmt: skip
     first, second = list(classes)[:2]
     store.write_lab(
         stem,

@@ -228,6 +228,14 @@ def test_without_early_stopping_nothing_is_said_to_be_chosen(lab: Callable[..., 
     )
 
 
+def test_what_made_vgg_19_learn_is_said_of_a_plain_one_only(lab: Callable[..., Lab]) -> None:
+    plain = lab(resolved={"batch_norm_momentum": None}, **ONE)
+    plain.check("activity-07", "con la inicialización de Glorot", "with Glorot's initialisation")
+    lab(**ONE).check("activity-07", "inicialización de He", "He's initialisation", absent=("Glorot",))
+    learned = lab(**CASES["pre-trained"])
+    learned.check("activity-07", "entrenamiento previo", "an earlier training", absent=("inicialización de He", "He's"))
+
+
 def test_early_stopping_says_what_it_did(lab: Callable[..., Lab]) -> None:
     lab(**CASES["stopped early"]).check(
         "activity-08", "devolvió los pesos de la 3", "restored the weights of epoch 3", absent=("No podía",)
