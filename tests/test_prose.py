@@ -290,12 +290,15 @@ def test_several_seeds_are_averaged_and_the_text_says_whose_numbers_it_has(lab: 
 
 
 def test_pairs_are_named_by_the_runs_that_the_test_compares(lab: Callable[..., Lab]) -> None:
-    part = lab(seeds=(0, 1, 2)).data.parts["2_1"]
+    part = lab(seeds=range(4), skill=dict.fromkeys(("alexnet", "vgg19", "resnet50"), 0.6)).data.parts["2_1"]
     first = {run.title: run.predictions["test"].right.mean() for run in reversed(part.runs)}
-    for pair in compare(part)["pairs"]:
+    found = compare(part)
+    for pair in found["pairs"]:
         assert first[pair["better"]] >= first[pair["worse"]]
         assert pair["difference"].value == pytest.approx(first[pair["better"]] - first[pair["worse"]])
         assert pair["difference"].low <= pair["difference"].value <= pair["difference"].high
+    by_mean = [entry["network"] for entry in found["ranking"]]
+    assert by_mean != sorted(by_mean, key=lambda title: -first[title]), "the means over seeds order them otherwise"
 
 
 def test_exact_ties_are_named_as_ties(lab: Callable[..., Lab]) -> None:
@@ -344,7 +347,7 @@ def test_mistakes_are_discussed_where_they_are_shown(lab: Callable[..., Lab]) ->
 
 def test_integrity_says_what_was_found_and_what_was_not(lab: Callable[..., Lab]) -> None:
     lab(**CASES["nothing found"]).check(
-        "activity-10", "No hay archivos dañados ni imágenes duplicadas", "There are no damaged files and no duplicate"
+        "activity-10", "No hay archivos dañados ni imágenes duplicadas", "There are no damaged files and no exact dup"
     )
     leak = {"groups": 3, "with_other_label": 2, "across_splits": 4}
     found = [{"kind": "duplicate", "severity": "warning", "count": 6, "detail": leak, "sources": []}]
