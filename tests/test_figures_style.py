@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from report.evidence import Figure
+from report.evidence import Figure, Quantity
 from report.figures.bars import class_distribution
 from report.figures.cache import drawn
 from report.figures.style import (
@@ -32,6 +32,7 @@ from report.figures.style import (
     screen_css,
     svg,
 )
+from report.language import Language
 from tests.figure_samples import ODD_NAMES, Spanish, samples
 
 FIGURES = samples(Spanish())
@@ -229,3 +230,10 @@ def test_a_cached_drawing_needs_no_matplotlib(tmp_path: Path) -> None:
     for figure in FIGURES.values():
         drawn(figure, SCREEN, tmp_path)
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("value", [0.8055, 0.8265, 0.0005, 0.12345, 0.9995, 1.0, 0.0])
+def test_figures_round_as_prose_does(value: float) -> None:
+    language = Language("en")
+    assert percent(value, 1, "en") == language.quantity(Quantity(value=value, unit="share"))
+    assert number(100 * value, 1, "es") == Language("es").plain(Quantity(value=value, unit="share"))
