@@ -11,7 +11,7 @@ import numpy as np
 
 Z95 = NormalDist().inv_cdf(0.975)
 
-# Student's t, 97.5 % quantile by degrees of freedom; above 30 the normal one serves to two digits.
+# Student's t, 97.5 % quantile by degrees of freedom; above 30 its expansion about the normal one is within 0.004.
 _T975 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -101,7 +101,7 @@ def _log_binomial(k: int, n: int, p: float) -> float:
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean of at least two values with its 95 % Student interval."""
     mean, freedom = fmean(values), len(values) - 1
-    t = _T975[freedom - 1] if freedom <= len(_T975) else Z95
+    t = _T975[freedom - 1] if freedom <= len(_T975) else Z95 + (Z95**3 + Z95) / (4 * freedom)
     half = t * stdev(values) / math.sqrt(len(values))
     return mean, mean - half, mean + half
 

@@ -83,7 +83,7 @@ def test_mcnemar_is_the_exact_binomial_one(only_a: int, only_b: int) -> None:
 
 
 def test_the_mean_over_seeds_has_students_interval() -> None:
-    for n in (2, 5, 31):
+    for n in (2, 5, 31, 32, 60):
         values = np.random.default_rng(n).normal(size=n)
         expected = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
         assert mean_interval(values.tolist()) == pytest.approx((values.mean(), *expected), abs=1e-3)
