@@ -172,7 +172,9 @@ def _split_table(dataset: DatasetData, language: Language) -> Table:
     ]
     return Table(
         caption=text("Images of {dataset} in each split", dataset=dataset.manifest["title"]),
-        note=text("Divided by this lab at random inside each class, not as the data set may be divided by its authors."),
+        note=text(
+            "Divided by this lab at random inside each class, not as the data set may be divided by its authors."
+        ),
         columns=(
             Column(key="split", head=text("Split")),
             Column(key="images", head=text("Images")),
