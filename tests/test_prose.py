@@ -85,7 +85,10 @@ CASES: dict[str, dict[str, Any]] = {
     "shortened": {"resolved": {"shortened": True, "epochs_requested": 40, "budget_seconds": 90.0}},
     "one epoch": {"history": [{}], "resolved": {"best_epoch": 1, "epochs_run": 1, "epochs_planned": 1}},
     "first epoch best": {"history": rising(1.0, 1.2, 1.4), "resolved": {"best_epoch": 1, "epochs_run": 3}},
-    "nothing learned": {"history": rising(1.6, 1.5, 1.45), "resolved": {"best_epoch": 3, "epochs_run": 3}},
+    "nothing learned": {
+        "history": [{**row, "val_accuracy": 0.3} for row in rising(1.6, 1.5, 1.45)],
+        "resolved": {"best_epoch": 3, "epochs_run": 3},
+    },
     "pre-trained": {"recipe": {"weights": "imagenet", "frozen": True}},
     "plain rate": {"recipe": {"warmup": 0.0, "schedule": "constant"}},
     "cosine only": {"recipe": {"warmup": 0.0}},

@@ -11,7 +11,7 @@ from report.evidence import Evidence, Figure, Quantity
 from report.figures.curves import History, accuracy_curves, comparison_curves, loss_curves
 from report.language import Language
 from report.records import LabData, Part, RunData
-from report.statistics import difference
+from report.statistics import difference, wilson
 
 RISE = 0.02
 """A validation loss this share above its minimum at the last epoch counts as having risen."""
@@ -34,6 +34,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "several_seeds": len(runs) > 1,
             "seeds": count(len(runs)),
             **_facts(run, len(data.dataset.class_names)),
+            **_learned(data, run),
             "others": [_other(data.of(name)[0]) for name in data.networks if name != run.network],
         },
         items=_figures(data, runs, language),
@@ -60,6 +61,8 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "could_stop": stopping is not None and stopping["patience"] <= int(resolved["epochs_planned"]) - 2,
         "epochs_planned": count(resolved["epochs_planned"]),
         "patience": count(stopping["patience"]) if stopping else None,
+        "patience_of_one": stopping is not None and stopping["patience"] == 1,
+        "decayed": run.spec["recipe"]["schedule"] == "cosine" and last + 1 == int(resolved["epochs_planned"]),
         "first_val_loss": _loss(run, "val_loss", 0),
         "best_loss": _loss(run, "loss", kept),
         "best_val_loss": _loss(run, "val_loss", kept),
@@ -76,8 +79,20 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "uniform_loss": Quantity(
             value=math.log(classes), unit="loss", how="ln K, the loss of a network that knows nothing"
         ),
-        "learned": bool(history["val_loss"][kept] < LEARNED * math.log(classes)),
     }
+
+
+def _learned(data: Part, run: RunData) -> dict[str, Any]:
+    """Whether the kept epoch's loss, or else its accuracy, is better than answering without looking.
+
+    A network that is sure of its mistakes can have a loss of ln K and more and still answer better than chance.
+    """
+    kept, n = int(run.resolved["best_epoch"]) - 1, int(run.resolved["images"]["validation"])
+    by_loss = bool(run.history["val_loss"][kept] < LEARNED * math.log(len(data.dataset.class_names)))
+    sizes = [int(entry["validation"]) for entry in data.dataset.classes]
+    low, _ = wilson(round(float(run.history["val_accuracy"][kept]) * n), n)
+    by_accuracy = low > max(sizes) / sum(sizes)
+    return {"learned": by_loss or by_accuracy, "learned_by_accuracy_only": by_accuracy and not by_loss}
 
 
 def _fit(run: RunData, kept: int) -> dict[str, Any]:

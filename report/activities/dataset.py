@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from report.activities.common import MANY_CLASSES, count, required_part
+from report.activities.common import MANY_CLASSES, SPLIT_NAMES, count, required_part
 from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
 from report.language import Language
 from report.literature import dataset_reference
 from report.records import DatasetData, LabData
+
+SPLIT_HEADS = {"train": "Training", "validation": "Validation", "test": "Test"}
+"""Message ids of the splits as heads of rows."""
 
 SHOWN_CLASSES = 10
 EXAMPLES_A_CLASS = 2
@@ -69,6 +72,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "used": count(sum(used.values())),
             "uses_all": sum(used.values()) == sum(per_class),
             **{f"{split}_images": count(n) for split, n in used.items()},
+            "various_sizes": _various_sizes(dataset),
             "width": count(original["width"]) if original.get("width") else None,
             "height": count(original["height"]) if original.get("height") else None,
             "grey": original.get("channels") == 1,
@@ -90,6 +94,15 @@ def _mean(per_class: list[int]) -> Quantity:
 def _finding(finding: Mapping[str, Any], language: Language) -> dict[str, Any]:
     kind = str(finding["kind"])
     return {"what": language.text(FINDINGS[kind]) if kind in FINDINGS else kind, "count": count(finding["count"])}
+
+
+def _various_sizes(dataset: DatasetData) -> bool:
+    """Whether the originals differ in size; the manifest's `original` is then only the most common one."""
+    resized = next((one for one in dataset.findings if one["kind"] == "resized"), None)
+    if resized is None:
+        return False
+    some_fit = int(resized["count"]) < sum(int(entry["images"]) for entry in dataset.classes)
+    return bool(some_fit or resized["detail"].get("smallest") != resized["detail"].get("largest"))
 
 
 def _defects(dataset: DatasetData) -> dict[str, Any]:
@@ -119,6 +132,7 @@ def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
             note=text("The split is stratified: each class is divided in the same proportions."),
         ),
         "examples": _examples(dataset, language),
+        "splits": _split_table(dataset, language),
         "classes": _class_table(dataset, language),
     }
 
@@ -129,11 +143,47 @@ def _examples(dataset: DatasetData, language: Language) -> Gallery:
     for label in range(min(len(names), SHOWN_CLASSES)):
         for index in np.flatnonzero(exhibits["labels"] == label)[:EXAMPLES_A_CLASS]:
             shown.append(Exhibit(pixels=exhibits["images"][index], label=names[label]))
+    note = language.text("Training images, chosen by seed, as the networks see them.")
+    if len(names) > SHOWN_CLASSES:
+        note += " " + language.text("Of the {classes} classes, the first {n}.", classes=len(names), n=SHOWN_CLASSES)
     return Gallery(
         caption=language.text("Examples from {dataset} with their labels", dataset=dataset.manifest["title"]),
-        note=language.text("Training images, chosen by seed, as the networks see them."),
+        note=note,
         alt=language.text("{count} training images with their labels", count=len(shown)),
         items=tuple(shown),
+    )
+
+
+def _split_table(dataset: DatasetData, language: Language) -> Table:
+    """Images of each split, its share of those that are used, and how many a class has in it."""
+    text = language.text
+    splits = {split: [int(entry[split]) for entry in dataset.classes] for split in SPLIT_NAMES}
+    used = sum(map(sum, splits.values()))
+    rows: list[Mapping[str, Cell]] = [
+        {
+            "split": text(SPLIT_HEADS[split]),
+            "images": count(sum(sizes)),
+            "share": Quantity(value=sum(sizes) / used, unit="share", n=used, how="Images over those that are used"),
+            "mean": _mean(sizes),
+            "fewest": count(min(sizes)),
+            "most": count(max(sizes)),
+        }
+        for split, sizes in splits.items()
+    ]
+    return Table(
+        caption=text("Images of {dataset} in each split", dataset=dataset.manifest["title"]),
+        note=text(
+            "Divided by this lab at random inside each class, not as the data set may be divided by its authors."
+        ),
+        columns=(
+            Column(key="split", head=text("Split")),
+            Column(key="images", head=text("Images")),
+            Column(key="share", head=text("Share")),
+            Column(key="mean", head=text("Mean a class")),
+            Column(key="fewest", head=text("Smallest class")),
+            Column(key="most", head=text("Largest class")),
+        ),
+        rows=tuple(rows),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from report.activities.common import count, primary_network, primary_run, required_part
@@ -11,7 +12,14 @@ from report.language import Language
 from report.records import LabData, Part, RunData
 
 OPTIMIZERS = {"sgd": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
-SCHEDULES = {"cosine": "warm-up, then cosine decay to zero", "constant": "warm-up, then constant"}
+SCHEDULES = {
+    ("cosine", True): "warm-up, then cosine decay to zero",
+    ("constant", True): "warm-up, then constant",
+    ("cosine", False): "cosine decay to zero",
+    ("constant", False): "constant",
+}
+"""Message ids by a recipe's schedule and whether it warms up."""
+
 AUGMENTATIONS = {"flip": "horizontal flip", "crop": "random crop"}
 MONITORS = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 PRECISION_REASONS = {
@@ -87,6 +95,7 @@ def _time(data: Part, run: RunData) -> dict[str, Any]:
         ),
         "machine": hardware["cpu"],
         "cores": count(hardware["cores"]),
+        "one_core": hardware["cores"] == 1,
         "accelerator": hardware["accelerator"] or "",
     }  # fmt: skip
 
@@ -102,11 +111,13 @@ def _stopping(run: RunData, language: Language) -> dict[str, Any]:
         "epochs_requested": count(resolved["epochs_requested"]),
         "epochs_planned": count(resolved["epochs_planned"]),
         "epochs_run": count(resolved["epochs_run"]),
+        "one_epoch": resolved["epochs_run"] == 1,
         "best_epoch": count(resolved["best_epoch"]),
         "shortened": bool(resolved["shortened"]),
         "early_stopping": stopping is not None,
         "monitor": language.text(MONITORS[stopping["monitor"]]) if stopping else "",
         "patience": count(stopping["patience"]) if stopping else None,
+        "patience_of_one": stopping is not None and stopping["patience"] == 1,
         "stopped_early": resolved["stopped"] == "early",
         "best_is_last": resolved["best_epoch"] == resolved["epochs_run"],
     }
@@ -119,8 +130,8 @@ def _planned(run: RunData) -> dict[str, Any]:
 def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
     recipe, resolved = run.spec["recipe"], run.resolved
     return {
-        "optimizer": language.text(OPTIMIZERS[recipe["optimizer"]]),
-        "is_sgd": recipe["optimizer"] == "sgd",
+        "optimizer": _optimizer_words(run, language),
+        "has_momentum": _has_momentum(run),
         "momentum": _number(recipe["momentum"]),
         "learning_rate": Quantity(value=recipe["learning_rate"], unit="rate"),
         "cosine": recipe["schedule"] == "cosine",
@@ -140,6 +151,17 @@ def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
         "precision_reason": _reason(resolved["precision_reason"], language),
         "uses_batch_norm": resolved["batch_norm_momentum"] is not None,
     }
+
+
+def _has_momentum(run: RunData) -> bool:
+    """Only SGD reads the recipe's momentum; Adam's moments have their usual decay rates."""
+    recipe = run.spec["recipe"]
+    return bool(recipe["optimizer"] == "sgd" and recipe["momentum"] > 0)
+
+
+def _optimizer_words(run: RunData, language: Language) -> str:
+    kind = run.spec["recipe"]["optimizer"]
+    return language.text("SGD" if kind == "sgd" and not _has_momentum(run) else OPTIMIZERS[kind])
 
 
 def _number(value: float) -> Quantity:
@@ -184,11 +206,14 @@ def _stop(run: RunData, language: Language) -> Cell:
     stopping = run.spec["recipe"]["early_stopping"]
     if stopping is None:
         return language.text("none")
-    return language.text(
+    rule = language.text(
         "{monitor}, patience {patience}",
         monitor=language.text(MONITORS[stopping["monitor"]]),
         patience=stopping["patience"],
     )
+    if not stopping["min_delta"]:
+        return rule
+    return language.text("{rule}, by more than {delta}", rule=rule, delta=_number(stopping["min_delta"]))
 
 
 def _augmented(run: RunData, language: Language) -> Cell:
@@ -198,7 +223,19 @@ def _augmented(run: RunData, language: Language) -> Cell:
 
 def _initial(run: RunData, language: Language) -> Cell:
     weights = run.spec["recipe"]["weights"]
-    return language.text("He normal, random") if weights is None else str(weights)
+    if weights is None:
+        return language.text("He normal, random")
+    return "ImageNet" if weights == "imagenet" else PurePath(weights).name
+
+
+def _momentum(run: RunData, language: Language) -> Cell:
+    recipe = run.spec["recipe"]
+    return _number(recipe["momentum"]) if recipe["optimizer"] == "sgd" else language.text("does not apply")
+
+
+def _schedule(run: RunData, language: Language) -> Cell:
+    recipe = run.spec["recipe"]
+    return language.text(SCHEDULES[recipe["schedule"], recipe["warmup"] > 0])
 
 
 def _clip(run: RunData, language: Language) -> Cell:
@@ -211,11 +248,11 @@ def _yes(key: str) -> Show:
 
 
 HYPERPARAMETERS: Mapping[str, tuple[str, Show]] = {
-    "optimizer": ("Optimiser", lambda run, language: language.text(OPTIMIZERS[run.spec["recipe"]["optimizer"]])),
+    "optimizer": ("Optimiser", _optimizer_words),
     "learning_rate": ("Peak learning rate", _of_recipe("learning_rate")),
-    "schedule": ("Schedule", lambda run, language: language.text(SCHEDULES[run.spec["recipe"]["schedule"]])),
+    "schedule": ("Schedule", _schedule),
     "warmup": ("Warm-up, share of steps", _of_recipe("warmup")),
-    "momentum": ("Momentum", _of_recipe("momentum")),
+    "momentum": ("Momentum", _momentum),
     "weight_decay": ("Weight decay", _of_recipe("weight_decay")),
     "batch_size": ("Mini-batch", lambda run, language: count(run.spec["recipe"]["batch_size"])),
     "epochs": ("Epochs", _epochs),

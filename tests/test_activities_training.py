@@ -1,0 +1,312 @@
+"""Training, curves and data set: values by hand from the fabricated store, and what the prose makes of them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnlab.datasets.table import Finding
+from cnnlab.lab import load_lab
+from cnnlab.spec import EarlyStopping, Recipe
+from cnnlab.store import RunStore
+from report.activities import curves, dataset, training
+from report.document import Document, Prose, assemble
+from report.evidence import Evidence, Gallery, Quantity, Table
+from report.language import Language
+from report.records import LabData, open_lab
+from tests.fabricate import write_store
+
+ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
+ENGLISH, SPANISH = Language("en"), Language("es")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Callable[..., LabData]:
+    def make(**options: Any) -> LabData:
+        root = tmp_path / f"runs-{len(list(tmp_path.iterdir()))}"
+        write_store(root, **options)
+        return open_lab(RunStore(root), "demo")
+
+    return make
+
+
+def says(data: LabData, key: str, code: str) -> str:
+    document: Document = assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
+    assert document.missing == ()
+    text = " ".join(piece.markdown for piece in document.section(key).pieces if isinstance(piece, Prose))
+    return " ".join(text.replace("\\", "").replace("*", "").replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def both(data: LabData, key: str, es: str, en: str) -> None:
+    for code, words in (("es", es), ("en", en)):
+        assert words in (text := says(data, key, code)), text
+
+
+def values(evidence: Evidence, *names: str) -> list[float]:
+    return [evidence.names[name].value for name in names]
+
+
+def row(evidence: Evidence, table: str, first: str) -> dict[str, Any]:
+    item = evidence.items[table]
+    assert isinstance(item, Table)
+    return next(dict(one) for one in item.rows if one[item.columns[0].key] == first)
+
+
+def shown(cell: Any) -> Any:
+    return cell.value if isinstance(cell, Quantity) else cell
+
+
+# Training: activities 7 and 11
+
+
+def test_split_time_and_steps_are_the_records(lab: Callable[..., LabData]) -> None:
+    evidence = training.answer(lab(), ENGLISH, part="2_1")
+    # 4 classes of 40 images, divided 20 / 10 / 10; six epochs of ten steps; 61.5 s for each of three networks.
+    assert values(evidence, "train_images", "validation_images", "test_images", "classes") == [80, 40, 40, 4]
+    assert values(evidence, "time", "time_of_all", "epoch_time", "speed") == [61.5, 184.5, 10.0, 130.0]
+    assert values(evidence, "epochs_requested", "epochs_planned", "epochs_run", "best_epoch") == [6, 6, 6, 5]
+    assert values(evidence, "batch_size", "steps_per_epoch", "updates", "cores") == [64, 10, 60, 2]
+    assert values(evidence, "learning_rate", "momentum", "warmup", "patience") == [0.02, 0.9, 0.1, 3]
+    assert evidence.names["time_of_all"].unit == "seconds" and len(evidence.names["time_of_all"].runs) == 3
+    assert evidence.names["networks"] == ["AlexNet", "VGG-19", "ResNet-50"]
+    assert evidence.names["stand_in_for"] == "mini-ImageNet" and evidence.names["same_recipe"]
+    assert not evidence.names["shortened"] and not evidence.names["stopped_early"]
+
+
+def test_every_hyper_parameter_has_its_row(lab: Callable[..., LabData]) -> None:
+    assert set(training.HYPERPARAMETERS) == set(Recipe.model_fields)
+    table = training.answer(lab(), ENGLISH, part="2_1").items["hyperparameters"]
+    assert isinstance(table, Table)
+    assert [column.head for column in table.columns] == ["Hyper-parameter", "AlexNet", "VGG-19", "ResNet-50"]
+    assert len(table.rows) == len(Recipe.model_fields)
+    assert all(set(one) == {"name", "alexnet", "vgg19", "resnet50"} for one in table.rows)
+
+
+def test_times_have_one_row_a_training(lab: Callable[..., LabData]) -> None:
+    evidence = training.answer(lab(seeds=(0, 1), **ONE), ENGLISH, part="2_1")
+    table = evidence.items["times"]
+    assert isinstance(table, Table)
+    assert [one["network"] for one in table.rows] == ["VGG-19, seed 0", "VGG-19, seed 1"]
+    assert {key: shown(cell) for key, cell in row(evidence, "times", "VGG-19, seed 1").items()} == {
+        "network": "VGG-19, seed 1", "epochs": 6, "best": 5, "epoch": 10.0, "speed": 130.0, "total": 61.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "expected"),
+    [
+        ({}, "Schedule", "warm-up, then cosine decay to zero"),
+        ({"warmup": 0.0}, "Schedule", "cosine decay to zero"),
+        ({"warmup": 0.0, "schedule": "constant"}, "Schedule", "constant"),
+        ({"schedule": "constant"}, "Schedule", "warm-up, then constant"),
+        ({}, "Momentum", 0.9),
+        ({"optimizer": "adam"}, "Momentum", "does not apply"),
+        ({"optimizer": "adamw"}, "Optimiser", "AdamW"),
+        ({}, "Optimiser", "SGD with momentum"),
+        ({"momentum": 0.0}, "Optimiser", "SGD"),
+        ({}, "Early stopping", "validation loss, patience 3"),
+        ({"early_stopping": None}, "Early stopping", "none"),
+        (
+            {"early_stopping": EarlyStopping(monitor="val_accuracy", patience=2, min_delta=0.01)},
+            "Early stopping",
+            "validation accuracy, patience 2, by more than 0.01",
+        ),
+        ({}, "Initial weights", "He normal, random"),
+        ({"weights": "imagenet"}, "Initial weights", "ImageNet"),
+        ({"weights": "/home/ana/vgg19.h5"}, "Initial weights", "vgg19.h5"),
+        ({"augmentation": ("flip", "crop")}, "Augmentation", "random crop and horizontal flip"),
+        ({"gradient_clip": 1.5}, "Gradient clipping", 1.5),
+        ({"frozen": True}, "Base frozen", "yes"),
+    ],
+)  # fmt: skip
+def test_hyper_parameters_are_shown_as_they_were(
+    lab: Callable[..., LabData], recipe: dict[str, Any], name: str, expected: object
+) -> None:
+    evidence = training.answer(lab(recipe=recipe, **ONE), ENGLISH, part="2_1")
+    assert shown(row(evidence, "hyperparameters", name)["vgg19"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "es", "en"),
+    [
+        ("requested", "lo pide el archivo", "the lab file asks for it"),
+        ("cpu-native:amx_bf16,avx512_bf16", "(amx_bf16,avx512_bf16)", "natively (amx_bf16,avx512_bf16)"),
+        ("cpu-emulated", "solo emularía", "would only emulate"),
+        ("gpu-compute:8.9", "(8.9)", "the graphics card computes in it natively (8.9)"),
+        ("gpu-unknown:Card", "(Card)", "does not state what it computes in (Card)"),
+    ],
+)
+def test_every_reason_for_a_precision_has_words(lab: Callable[..., LabData], code: str, es: str, en: str) -> None:
+    data = lab(resolved={"precision_reason": code}, **ONE)
+    both(data, "activity-07", es, en)
+    both(data, "activity-11", es, en)
+
+
+def test_optimisers_without_momentum_are_not_given_one(lab: Callable[..., LabData]) -> None:
+    for recipe, words in (({"optimizer": "adam"}, "Adam"), ({"momentum": 0.0}, "SGD")):
+        data = lab(recipe=recipe, **ONE)
+        both(data, "activity-07", f"Se usó {words} sobre", f"{words} on the cross entropy")
+        both(data, "activity-11", f"{words}, entropía", f"{words}, cross entropy")
+    both(lab(**ONE), "activity-07", "SGD con momento (0,9)", "SGD with momentum (0.9)")
+
+
+def test_differing_recipes_are_named(lab: Callable[..., LabData]) -> None:
+    data = lab()
+    data.parts["2_1"].runs[0].spec["recipe"]["batch_size"] = 32
+    data.parts["2_1"].runs[1].spec["recipe"]["learning_rate"] = 0.001
+    evidence = training.answer(data, ENGLISH, part="2_1")
+    assert not evidence.names["same_recipe"]
+    assert evidence.names["differing"] == ["peak learning rate", "mini-batch"]
+    both(data, "activity-07", "comparar red y receta a la vez", "compares network and recipe at once")
+
+
+def test_one_of_anything_is_singular(lab: Callable[..., LabData]) -> None:
+    one = {"best_epoch": 1, "epochs_run": 1, "epochs_planned": 1}
+    data = lab(history=[{}], resolved=one, recipe={"early_stopping": EarlyStopping(patience=1)}, **ONE)
+    for key in ("activity-07", "activity-08", "activity-11", "activity-12"):
+        assert not re.search(r"\b1 (épocas|núcleos)", says(data, key, "es")), key
+        assert not re.search(r"\b1 (epochs|cores)\b", text := says(data, key, "en")), text
+        assert "still improving" not in text, "one epoch shows no course"
+
+
+def test_smoothed_labels_and_stand_ins_are_said_in_both_parts(lab: Callable[..., LabData]) -> None:
+    data = lab(recipe={"label_smoothing": 0.1}, dataset={"stand_in_for": "Places-25"}, **ONE)
+    for key in ("activity-07", "activity-11"):
+        both(data, key, "Se suavizaron las etiquetas", "Labels were smoothed")
+        both(data, key, "en lugar de Places-25", "in place of Places-25")
+    assert "Labels" not in says(lab(**ONE), "activity-11", "en")
+
+
+# Curves: activities 8 and 12
+
+
+def epochs(*rows: tuple[float, float, float, float]) -> dict[str, Any]:
+    """A history of (loss, val_loss, accuracy, val_accuracy), of which the lowest val_loss is kept."""
+    keys = ("loss", "val_loss", "accuracy", "val_accuracy")
+    best = min(range(len(rows)), key=lambda epoch: rows[epoch][1]) + 1
+    return {
+        "history": [dict(zip(keys, row, strict=True)) for row in rows],
+        "resolved": {"best_epoch": best, "epochs_run": len(rows), "epochs_planned": len(rows)},
+    }
+
+
+OVERFITTED = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.2, 0.9, 0.95, 0.675))
+IMPROVING = epochs((1.2, 1.3, 0.5, 0.4), (0.8, 0.9, 0.7, 0.6), (0.5, 0.6, 0.75, 0.75))
+FLAT = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.5, 0.815, 0.8, 0.7))
+SURE = epochs((1.2, 1.9, 0.5, 0.5), (0.6, 1.8, 0.8, 0.7), (0.5, 1.7, 0.9, 0.8))
+
+
+def test_curves_state_the_kept_and_the_last_epoch(lab: Callable[..., LabData]) -> None:
+    evidence = curves.answer(lab(**OVERFITTED, **ONE), ENGLISH, part="2_1")
+    assert list(evidence.items) == ["loss", "accuracy"]
+    assert values(evidence, "epochs", "best_epoch", "lowest_epoch") == [3, 2, 2]
+    assert values(evidence, "first_val_loss", "best_loss", "best_val_loss", "last_val_loss") == [1.0, 0.6, 0.8, 0.9]
+    assert values(evidence, "best_accuracy", "best_val_accuracy", "last_val_accuracy") == [0.8, 0.7, 0.675]
+    assert evidence.names["uniform_loss"].value == pytest.approx(math.log(4))
+    gap = evidence.names["gap"]
+    # 32 of 40 against 28 of 40: Newcombe's interval of the difference holds zero.
+    assert (gap.value, gap.unit, gap.n) == (pytest.approx(0.1), "points", 80)
+    assert gap.low < 0 < gap.high and not evidence.names["gap_is_real"]
+
+
+@pytest.mark.parametrize(
+    ("case", "true", "false"),
+    [
+        (OVERFITTED, {"overfits", "learned", "loss_fell"}, {"kept_is_last", "lowest_is_last"}),
+        (IMPROVING, {"kept_is_last", "lowest_is_last", "learned", "decayed"}, {"overfits"}),
+        (FLAT, {"learned"}, {"overfits", "lowest_is_last"}),  # 1.9 % above the minimum is no rise
+        (SURE, {"learned", "learned_by_accuracy_only"}, {"overfits"}),
+        (epochs((1.4, 1.4, 0.25, 0.25), (1.38, 1.39, 0.3, 0.3)), set(), {"learned", "learned_by_accuracy_only"}),
+    ],
+)  # fmt: skip
+def test_what_curves_show(lab: Callable[..., LabData], case: dict[str, Any], true: set[str], false: set[str]) -> None:
+    names = curves.answer(lab(**case, **ONE), ENGLISH, part="2_1").names
+    assert {key for key in true | false if names[key]} == true
+
+
+def test_several_networks_are_compared_in_a_figure(lab: Callable[..., LabData]) -> None:
+    evidence = curves.answer(lab(), ENGLISH, part="2_1")
+    assert list(evidence.items) == ["loss", "accuracy", "networks"]
+    assert {one["network"] for one in evidence.names["others"]} | {evidence.names["network"]} == {
+        "AlexNet", "VGG-19", "ResNet-50",
+    }  # fmt: skip
+
+
+def test_more_epochs_are_not_promised_where_the_rate_had_decayed(lab: Callable[..., LabData]) -> None:
+    decayed = lab(**IMPROVING, **ONE)
+    constant = lab(**IMPROVING, recipe={"schedule": "constant"}, **ONE)
+    for key in ("activity-08", "activity-12"):
+        both(decayed, key, "planificar más desde el principio", "planned from the start")
+        both(constant, key, "más épocas podrían mejorarla", "more epochs might improve it")
+
+
+def test_a_high_loss_with_right_answers_is_no_failure_to_learn(lab: Callable[..., LabData]) -> None:
+    data = lab(**SURE, **ONE)
+    both(data, "activity-08", "la exactitud sí supera a la de responder", "accuracy does beat that of a constant")
+    assert "apenas aprendió" not in says(data, "activity-08", "es")
+
+
+# The data set: activity 10
+
+
+def test_the_data_set_is_counted(lab: Callable[..., LabData]) -> None:
+    evidence = dataset.answer(lab(), SPANISH, part="2_2")
+    assert values(evidence, "images", "classes", "mean", "fewest", "most", "used") == [120, 3, 40, 40, 40, 120]
+    assert values(evidence, "train_images", "validation_images", "test_images") == [60, 30, 30]
+    assert values(evidence, "width", "height", "size") == [28, 28, 32]
+    assert evidence.names["balanced"] and evidence.names["uses_all"] and evidence.names["grey"]
+    assert evidence.names["credit"] == "digits credit (MIT)"
+    assert [one["what"] for one in evidence.names["findings"]] == [SPANISH.text("exact duplicates")]
+    assert {key: shown(cell) for key, cell in row(evidence, "splits", "Entrenamiento").items()} == {
+        "split": "Entrenamiento", "images": 60, "share": 0.5, "mean": 20, "fewest": 20, "most": 20,
+    }  # fmt: skip
+    assert shown(row(evidence, "classes", "2")["images"]) == 40
+
+
+def test_uneven_classes_are_counted(lab: Callable[..., LabData]) -> None:
+    data = lab(**ONE)
+    data.parts["2_2"].dataset.classes[0] |= {"images": 101, "train": 50}
+    evidence = dataset.answer(data, ENGLISH, part="2_2")
+    assert values(evidence, "images", "fewest", "most", "used") == [181, 40, 101, 150]
+    assert evidence.names["mean"].value == pytest.approx(181 / 3)
+    assert evidence.names["ratio"].value == pytest.approx(101 / 40)
+    assert not evidence.names["nearly_balanced"] and not evidence.names["uses_all"]
+    assert shown(row(evidence, "splits", "Training")["share"]) == pytest.approx(90 / 150)
+
+
+def test_examples_are_of_ten_classes_at_most_and_say_so(lab: Callable[..., LabData]) -> None:
+    many = lab(classes={"clothes": ["a", "b"], "digits": [f"class {i:02}" for i in range(30)]}, **ONE)
+    evidence = dataset.answer(many, ENGLISH, part="2_2")
+    examples, table = evidence.items["examples"], evidence.items["classes"]
+    assert isinstance(examples, Gallery) and isinstance(table, Table)
+    assert [one.label for one in examples.items] == [f"class {i:02}" for i in range(10) for _ in range(2)]
+    assert "Of the 30 classes, the first 10" in examples.note
+    assert len(table.rows) == 20
+
+
+def test_every_finding_of_the_scan_has_words() -> None:
+    kinds = set(re.findall(r'"([a-z-]+)"', str(Finding.__doc__).split("kind:")[1].split("severity:")[0]))
+    assert len(kinds) > 10 and kinds <= set(dataset.FINDINGS)
+    assert all(SPANISH.has(words) for words in dataset.FINDINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("count", "smallest", "largest", "various"),
+    [(120, "28x28", "28x28", False), (120, "20x28", "500x375", True), (7, "28x28", "28x28", True)],
+)
+def test_one_original_size_is_claimed_only_where_there_is_one(
+    lab: Callable[..., LabData], count: int, smallest: str, largest: str, various: bool
+) -> None:
+    detail = {"to": "32x32", "fit": "crop", "smallest": smallest, "largest": largest, "enlarged": 0}
+    resized = {"kind": "resized", "severity": "info", "count": count, "detail": detail, "sources": []}
+    data = lab(findings=[resized], **ONE)
+    if various:
+        both(data, "activity-10", "(el más frecuente es 28×28)", "(most often 28×28)")
+    else:
+        both(data, "activity-10", "Las imágenes originales miden 28×28", "The original images are 28×28")
+    both(data, "activity-10", "al azar, y no la que puedan", "at random, and not one that")
