@@ -11,12 +11,6 @@ def class_counts(predicted: np.ndarray, labels: np.ndarray, classes: int) -> tup
     return np.bincount(labels[predicted == labels], minlength=classes), images
 
 
-def class_accuracies(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Accuracy of each class, float64 (K,); NaN for a class without images."""
-    right, images = class_counts(predicted, labels, classes)
-    return np.asarray(np.divide(right, images, out=np.full(classes, np.nan), where=images > 0))
-
-
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     """Whether the true class is among the `k` most probable ones, bool (N,)."""
     k = min(k, probabilities.shape[1])
@@ -43,12 +37,6 @@ def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) ->
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     return [int(i) for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:most]]
-
-
-def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cross entropy in nats; probabilities stored as float16 are bounded below by its smallest number, 6e-8."""
-    true = probabilities[np.arange(labels.size), labels].astype(np.float64)
-    return float(-np.log(np.maximum(true, 6e-8)).mean())
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

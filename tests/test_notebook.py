@@ -301,7 +301,9 @@ def test_a_failed_build_leaves_the_notebook_before(
 def test_an_interrupt_passes_through_and_leaves_no_kernel(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     cell = f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
+    # A shell starts its background jobs with Ctrl-C ignored, and what runs the tests may be one.
     code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\nfrom nbformat.v4 import new_code_cell, new_notebook\n"
         "from report.kernel import execute\n"
         f"execute(new_notebook(cells=[new_code_cell({cell!r})]), Path({str(tmp_path)!r}))\n"

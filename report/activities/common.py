@@ -8,12 +8,8 @@ from typing import Any
 import numpy as np
 
 from report.evidence import Quantity
-from report.language import Language
 from report.records import LabData, Part, RunData
 from report.statistics import mean_interval, wilson
-
-SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
-"""Message ids of the splits' names."""
 
 SIGNIFICANT = 0.05
 """Level of every test of the report."""
@@ -73,13 +69,3 @@ def primary_run(part: Part) -> RunData:
 def required_part(lab: LabData, part: str) -> Part:
     """The part of this key; sections of a part that the lab does not have are never asked."""
     return lab.parts[part]
-
-
-def split_name(split: str, language: Language) -> str:
-    """The split's name in prose."""
-    return language.text(SPLIT_NAMES[split])
-
-
-def whole_percent(quantity: Quantity) -> int:
-    """A share as a whole percentage, for alternative texts and conditions."""
-    return round(100 * quantity.value)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from report.activities.common import MANY_CLASSES, SPLIT_NAMES, count, required_part
+from cnnlab.spec import SPLITS
+from report.activities.common import MANY_CLASSES, count, required_part
 from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
 from report.language import Language
@@ -157,7 +158,7 @@ def _examples(dataset: DatasetData, language: Language) -> Gallery:
 def _split_table(dataset: DatasetData, language: Language) -> Table:
     """Images of each split, its share of those that are used, and how many a class has in it."""
     text = language.text
-    splits = {split: [int(entry[split]) for entry in dataset.classes] for split in SPLIT_NAMES}
+    splits = {split: [int(entry[split]) for entry in dataset.classes] for split in SPLITS}
     used = sum(map(sum, splits.values()))
     rows: list[Mapping[str, Cell]] = [
         {
