@@ -142,13 +142,13 @@ class NotebookLab:
         if spec is None:
             raise self._no_run(f"{dataset} {network}, seed {seed}")
         from cnnlab.datasets import open_dataset
-        from cnnlab.datasets.split import split_table
+        from cnnlab.datasets.split import split_images
         from cnnlab.evaluation.predict import evaluate
         from cnnlab.training.fit import train
         from cnnlab.training.progress import open_progress
 
         table = open_dataset(dataset, spec.data, data_dir=data_dir(), report_progress=print)
-        splits = split_table(table.labels, table.classes, spec.data.split)
+        splits = split_images(table, spec.data.split)
         run = train(spec, table, splits, store=self.store, budget_seconds=None, progress=open_progress())
         if run.manifest["status"] == "done":
             evaluate(run, table, splits, store=self.store)

@@ -134,11 +134,11 @@ def _check_writable(folder: Path) -> None:
 def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell) -> OpenData:
     from cnnlab.datasets import open_dataset
     from cnnlab.datasets.record import publish_dataset
-    from cnnlab.datasets.split import split_table
+    from cnnlab.datasets.split import split_images
 
     spec = lab.file.datasets[name]
     table = open_dataset(name, spec, data_dir=data_dir, report_progress=tell)
-    splits = split_table(table.labels, table.classes, spec.split)
+    splits = split_images(table, spec.split)
     return OpenData(table, splits, publish_dataset(store, name, spec, table, splits))
 
 

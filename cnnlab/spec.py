@@ -34,29 +34,56 @@ class Split(Frozen):
     """How images are divided, stratified inside each class.
 
     Fractions in (0, 1] are shares of the data set, whole numbers are images in all; what is left over is not used.
+    With the policy "official", training and test images are those that the data set's authors say; `validation` is
+    then drawn from the training images, where the authors did not set any aside.
     """
 
     train: Share = 0.8
     validation: Share = 0.1
     test: Share = 0.1
     seed: int = Field(0, ge=0)
+    policy: Literal["random", "official"] = Field("random", description="whose division: this lab's, or the authors'")
+    leaks: Literal["keep", "exclude"] = Field(
+        "keep", description="validation and test images with a copy among those seen before: keep, or leave out"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Split:
+        if self.policy == "official" and (self.train, self.test) != (0.8, 0.1):
+            raise ValueError("with the policy “official”, train and test are the data set's own: give only validation")
         shares = [share for share in (self.train, self.validation, self.test) if isinstance(share, float)]
         if sum(shares) > 1 + 1e-9:
             raise ValueError(f"the shares of the split add up to {sum(shares):g}, more than 1")
         return self
 
 
+class HubSource(Frozen):
+    """Files of a data set repository on the Hugging Face Hub, at one commit."""
+
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the commit, 40 hexadecimal digits; never a branch")
+    files: tuple[str, ...] = Field(("**/*.parquet", "*.parquet"), min_length=1, description="patterns of file names")
+    sha256: dict[str, str] = Field({}, description="file name -> digest, checked beside the Hub's own")
+
+
 class DatasetSpec(Frozen):
     """One data set of a lab.
 
-    `title`, `credit`, `stand_in_for` and `path` only present or locate it; the rest changes the numbers.
+    `image_size`, `fit` and `split` change the numbers of the same images and enter the run id; what chooses the images
+    (`path`, `classes`, `images_per_class`, …) enters it through their fingerprint; `title`, `credit` and
+    `stand_in_for` only present them.
     """
 
     reader: str
     path: Path | None = None
+    labels: Path | None = Field(None, description="reader folder: a CSV with the columns filename and label")
+    name: str | None = Field(None, description="reader keras: which of keras.datasets")
+    hub: HubSource | None = Field(None, description="where `cnnlab data fetch` gets it from")
+    classes: tuple[str, ...] | Annotated[int, Field(ge=2)] | None = Field(
+        None, description="the classes to use, by name or id; or how many, drawn by the split's seed"
+    )
+    images_per_class: int | None = Field(None, ge=3, description="images to use of each class, drawn by that seed")
+    max_bad: float = Field(0.01, ge=0, lt=1, description="share of missing or undecodable images that is put up with")
     image_size: int = Field(84, ge=16, le=1024, description="side in pixels of the square images the networks see")
     fit: Literal["crop", "pad", "stretch"] = "crop"
     split: Split = Split()

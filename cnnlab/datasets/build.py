@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from cnnlab.datasets.lookalikes import perceptual_hash
 from cnnlab.datasets.pictures import Pictures, Report, Undecodable
 from cnnlab.datasets.pixels import as_rgb, fit_square
 from cnnlab.datasets.table import MOST_SOURCES, DatasetAbout, Finding
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec, canonical_json
-
-MOST_BAD = 0.01
-"""Above this share of undecodable images a data set is refused rather than read with holes."""
 
 SMALL_CLASS = 30
 """Classes with fewer images are pointed out: their test accuracy will rest on a handful."""
@@ -35,12 +32,14 @@ _WARNING_NOTES = {"several-frames"}
 
 @dataclass(frozen=True)
 class Look:
-    """What was learnt of one image: sha256 of its RGB pixels at the original size, and the size. Or why it is bad."""
+    """What was learnt of one image: sha256 of its RGB pixels at the original size, that size, and the perceptual hash
+    of the square that the networks see. Or why it is bad."""
 
     digest: bytes = b""
     height: int = 0
     width: int = 0
     channels: int = 3
+    perceptual: int = 0
     notes: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -54,44 +53,56 @@ class Rows:
     sources: list[str]
     official: list[int]
     twins: list[int]
+    hashes: list[int]
     fingerprint: str
     about: DatasetAbout
     findings: tuple[Finding, ...]
 
 
-def decode_all(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, report: Report) -> list[Look]:
-    """Decode every image into `into`, uint8 (N, S, S, 3), in the reader's order, on all cores.
+def decode_all(
+    pictures: Pictures, spec: DatasetSpec, write: Callable[[int, np.ndarray], None], report: Report
+) -> list[Look]:
+    """Decode every image, on all cores.
+
+    Args:
+        write: told the reader's index of the first image, and uint8 (n, S, S, 3): what is undecodable is black. Called
+            from several threads, in no order.
+
+    Returns:
+        What was learnt of each image, in the reader's order.
 
     Raises:
-        DataError: more than `MOST_BAD` of the images are undecodable.
+        DataError: more than `spec.max_bad` of the images are undecodable.
     """
     total = len(pictures.labels)
     looks: list[Look] = []
     bad: list[int] = []
-    started = told = time.monotonic()
     # Pillow warns on odd but decodable files; they are findings or nothing, not noise on the user's screen.
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         warnings.simplefilter("ignore")
         chunks = [range(start, min(start + _CHUNK, total)) for start in range(0, total, _CHUNK)]
         try:
             for chunk, found in zip(
-                chunks, pool.map(lambda c: _decode_chunk(pictures, spec, into, c), chunks), strict=True
+                chunks, pool.map(lambda c: _decode_chunk(pictures, spec, write, c), chunks), strict=True
             ):
                 looks += found
                 bad += [index for index, look in zip(chunk, found, strict=True) if look.problem]
-                if len(bad) > MOST_BAD * total:
-                    raise _too_many_bad(pictures, looks, bad)
-                if (now := time.monotonic()) - told > 5:
-                    told = now
-                    report(f"decoded {len(looks):,} of {total:,} images ({len(looks) / (now - started):,.0f} a second)")
+                if len(bad) > spec.max_bad * total:
+                    raise _too_many_bad(pictures, looks, bad, spec.max_bad)
+                report(f"decoding {total:,} images", len(looks) / total)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return looks
 
 
-def _decode_chunk(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, chunk: range) -> list[Look]:
-    return [_decode_one(pictures, spec, into, index) for index in chunk]
+def _decode_chunk(
+    pictures: Pictures, spec: DatasetSpec, write: Callable[[int, np.ndarray], None], chunk: range
+) -> list[Look]:
+    squares = np.zeros((len(chunk), spec.image_size, spec.image_size, 3), np.uint8)
+    looks = [_decode_one(pictures, spec, square, index) for square, index in zip(squares, chunk, strict=True)]
+    write(chunk.start, squares)
+    return looks
 
 
 def _decode_one(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, index: int) -> Look:
@@ -101,17 +112,19 @@ def _decode_one(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, index: 
         return Look(problem=str(problem))
     pixels = picture.pixels
     digest = hashlib.sha256(as_rgb(pixels).tobytes()).digest()
-    into[index] = as_rgb(fit_square(pixels, spec.image_size, spec.fit))
-    return Look(digest, pixels.shape[0], pixels.shape[1], 1 if pixels.ndim == 2 else 3, picture.notes)
+    square = fit_square(pixels, spec.image_size, spec.fit)
+    into[:] = as_rgb(square)
+    channels = 1 if pixels.ndim == 2 else 3
+    return Look(digest, pixels.shape[0], pixels.shape[1], channels, perceptual_hash(square), picture.notes)
 
 
-def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int]) -> DataError:
+def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int], most: float) -> DataError:
     examples = "; ".join(f"{pictures.sources[index]}: {looks[index].problem}" for index in bad[:3])
     return DataError(
         "too many images of the data set cannot be decoded",
         where=pictures.where,
         received=f"{len(bad)} bad among the first {len(looks)} of {len(pictures.labels)}, such as {examples}",
-        expected=f"at most {MOST_BAD:.0%} of all",
+        expected=f"at most {most:.0%} of all (`max_bad` in the lab file)",
         hint="remove or replace the damaged files; an interrupted copy or download is the usual cause",
     )
 
@@ -123,7 +136,7 @@ def arrange(pictures: Pictures, looks: Sequence[Look], spec: DatasetSpec) -> Row
         DataError: a class is left without any image.
     """
     good = [index for index, look in enumerate(looks) if look.problem is None]
-    names = [pictures.classes[label] for label in pictures.labels]
+    names = [pictures.class_ids[label] for label in pictures.labels]
     order = sorted(
         good, key=lambda i: (looks[i].digest, looks[i].width, looks[i].height, names[i], pictures.sources[i])
     )
@@ -139,6 +152,7 @@ def arrange(pictures: Pictures, looks: Sequence[Look], spec: DatasetSpec) -> Row
         sources=[pictures.sources[index] for index in order],
         official=[pictures.official[index] for index in order],
         twins=_twins(ordered),
+        hashes=[look.perceptual for look in ordered],
         fingerprint=fingerprint((names[i], looks[i].digest.hex(), looks[i].width, looks[i].height) for i in good),
         about=replace(pictures.about, height=height, width=width, channels=max(look.channels for look in ordered)),
         findings=(),
@@ -150,7 +164,7 @@ def fingerprint(images: Iterable[tuple[str, str, int, int]]) -> str:
     """The identity of a data set: sha256 over its sorted images, whatever their names, places and order.
 
     Args:
-        images: (class name, sha256 in hexadecimal of the RGB bytes at the original size, width, height).
+        images: (class id, sha256 in hexadecimal of the RGB bytes at the original size, width, height).
 
     Returns:
         64 hexadecimal digits: the sha256 of one canonical JSON array a line, sorted.
@@ -185,6 +199,15 @@ def _twins(ordered: Sequence[Look]) -> list[int]:
         )
         twins.append(twins[-1] if same else row)
     return twins
+
+
+def near_duplicates(rows: Rows, groups: np.ndarray) -> Iterator[Finding]:
+    """The finding on images that differ from the first of their group (int32 (N,)) by more than nothing, if any do."""
+    near = [row for row, first in enumerate(groups) if first != rows.twins[row]]
+    if near:
+        crossing = sum(rows.labels[row] != rows.labels[int(groups[row])] for row in near)
+        detail = {"groups": len({int(groups[row]) for row in near}), "with_other_label": crossing}
+        yield _finding("near-duplicate", "warning", len(near), detail, (rows.sources[row] for row in near))
 
 
 def _findings(

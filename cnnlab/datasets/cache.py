@@ -15,25 +15,27 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnlab.datasets.build import Rows, arrange, decode_all
+from cnnlab.datasets.build import Rows, arrange, decode_all, near_duplicates
+from cnnlab.datasets.lookalikes import kin
 from cnnlab.datasets.pictures import Pictures, Report
+from cnnlab.datasets.selection import selected
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec
 from cnnlab.store import replace_file
 
-VERSION = 1
+VERSION = 2
 """Bumped by hand when decoding, resizing, the findings or the files change, so that old entries are not used."""
 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 14
 _STALE_SECONDS = 24 * 3600
-_COPY_ROWS = 1024
+_COPY_BYTES = 1 << 24
 
 
 class CacheProblem(DataError):
@@ -80,14 +82,16 @@ def cached_table(
             return _load(pixels)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
             report_progress(f"the decoded cache {pixels} is damaged ({problem}); decoding again")
-    pictures = read()
+    pictures = selected(read(), spec)
     with _writing(pixels.parent):
         _write(pixels, pictures, spec, report_progress)
         return _load(pixels)
 
 
 def _key(spec: DatasetSpec, stamps: Sequence[Stamp], notes: str) -> str:
-    parts = [VERSION, spec.reader, spec.image_size, spec.fit, notes, [[s.path, s.size, s.mtime_ns] for s in stamps]]
+    chosen = [spec.classes, spec.images_per_class, spec.split.seed] if spec.classes or spec.images_per_class else []
+    parts = [VERSION, spec.reader, spec.image_size, spec.fit, spec.max_bad, chosen, notes]
+    parts += [[s.path, s.size, s.mtime_ns] for s in stamps]
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:24]
 
 
@@ -113,15 +117,11 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
     unique = uuid.uuid4().hex[:8]
     raw, ordered = (pixels.with_name(f".{pixels.stem}-{unique}-{part}.part") for part in ("raw", "ordered"))
     try:
-        decoded = _new_array(raw, total, side)
-        rows = arrange(pictures, decode_all(pictures, spec, decoded, report), spec)
-        final = _new_array(ordered, len(rows.labels), side)
-        for start in range(0, len(final), _COPY_ROWS):
-            final[start : start + _COPY_ROWS] = decoded[rows.order[start : start + _COPY_ROWS]]
-        final.flush()
-        del decoded, final
-        _sync(ordered)
-        content = _sidecar(rows, pictures.classes, ordered)
+        rows = _decode_to(raw, pictures, spec, report)
+        _reorder(raw, ordered, rows.order, side)
+        raw.unlink()
+        rows, groups = _with_kin(rows, ordered)
+        content = _sidecar(rows, groups, pictures, ordered)
         ordered.replace(pixels)
         replace_file(pixels.with_suffix(".json"), content)
     finally:
@@ -129,12 +129,43 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
         ordered.unlink(missing_ok=True)
 
 
-def _new_array(path: Path, rows: int, side: int) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(rows, side, side, 3))
+def _decode_to(raw: Path, pictures: Pictures, spec: DatasetSpec, report: Report) -> Rows:
+    """Fill a file with bare pixels in the reader's order. Written, not mapped: memory stays as it is."""
+    row_bytes = 3 * spec.image_size**2
+    with raw.open("wb") as handle:
+
+        def write(first: int, squares: np.ndarray) -> None:
+            content, offset = memoryview(squares).cast("B"), first * row_bytes
+            while content:
+                written = os.pwrite(handle.fileno(), content, offset)
+                content, offset = content[written:], offset + written
+
+        return arrange(pictures, decode_all(pictures, spec, write, report), spec)
+
+
+def _reorder(raw: Path, ordered: Path, order: np.ndarray, side: int) -> None:
+    """Copy rows of `raw` into the `.npy` file `ordered`, and see them on the disk."""
+    row_bytes = 3 * side**2
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), side, side, 3)}
+    with raw.open("rb") as source, ordered.open("wb") as target:
+        np.lib.format.write_array_header_1_0(target, header)
+        step = max(1, _COPY_BYTES // row_bytes)
+        for start in range(0, len(order), step):
+            rows = (os.pread(source.fileno(), row_bytes, int(row) * row_bytes) for row in order[start : start + step])
+            target.write(b"".join(rows))
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _with_kin(rows: Rows, ordered: Path) -> tuple[Rows, np.ndarray]:
+    """The rows with a finding on near duplicates, and the groups of near and exact ones."""
+    images = np.load(ordered, mmap_mode="r", allow_pickle=False)
+    groups = kin(images, np.array(rows.hashes, np.uint64), np.array(rows.twins, np.int32))
+    return replace(rows, findings=(*rows.findings, *near_duplicates(rows, groups))), groups
 
 
 def _check_space(folder: Path, needed: int) -> None:
-    # A memory map on a full disk dies of SIGBUS, which no handler can turn into a message.
+    # Better said before an hour of decoding than after it.
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise CacheProblem(
@@ -156,22 +187,36 @@ def _remove_stale(folder: Path) -> None:
             continue
 
 
-def _sidecar(rows: Rows, classes: Sequence[str], pixels: Path) -> bytes:
+def _sidecar(rows: Rows, groups: np.ndarray, pictures: Pictures, pixels: Path) -> bytes:
     content = {
         "version": VERSION,
         "bytes": pixels.stat().st_size,
         "sample": _sample(pixels),
-        "classes": classes,
+        "classes": pictures.classes,
+        "ids": pictures.ids,
         "labels": rows.labels,
         "sources": rows.sources,
         "official": rows.official,
-        "twins": [[row, first] for row, first in enumerate(rows.twins) if first != row],
+        "twins": _pairs(rows.twins),
+        "kin": _pairs(groups.tolist()),
         "fingerprint": rows.fingerprint,
         "about": asdict(rows.about),
         "findings": [asdict(finding) for finding in rows.findings],
     }
     text = json.dumps(content, separators=(",", ":"))
     return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "content": text}).encode()
+
+
+def _pairs(firsts: Sequence[int]) -> list[list[int]]:
+    """The few rows that are not the first of their group."""
+    return [[row, first] for row, first in enumerate(firsts) if first != row]
+
+
+def _firsts(pairs: Sequence[Sequence[int]], rows: int) -> np.ndarray:
+    firsts = np.arange(rows, dtype=np.int32)
+    for row, first in pairs:
+        firsts[row] = first
+    return _frozen(firsts)
 
 
 def _sample(path: Path) -> str:
@@ -193,9 +238,6 @@ def _load(pixels: Path) -> ImageTable:
     if _sample(pixels) != content["sample"]:
         raise ValueError("its pixels are not the ones that were written")
     images = np.load(pixels, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    twins = np.arange(len(images), dtype=np.int32)
-    for row, first in content["twins"]:
-        twins[row] = first
     return ImageTable(
         images=images,
         labels=_frozen(np.array(content["labels"], dtype=np.int32)),
@@ -205,7 +247,9 @@ def _load(pixels: Path) -> ImageTable:
         fingerprint=content["fingerprint"],
         about=DatasetAbout(**content["about"]),
         findings=tuple(Finding(**{**f, "sources": tuple(f["sources"])}) for f in content["findings"]),
-        twins=_frozen(twins),
+        twins=_firsts(content["twins"], len(images)),
+        kin=_firsts(content["kin"], len(images)),
+        ids=tuple(content["ids"]),
     )
 
 
@@ -221,8 +265,3 @@ def _checked_sidecar(path: Path) -> dict[str, Any]:
 def _frozen(array: np.ndarray) -> np.ndarray:
     array.setflags(write=False)
     return array
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())

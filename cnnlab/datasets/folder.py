@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cnnlab.datasets.cache import Stamp, cached_table
+from cnnlab.datasets.listing import display
 from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.pixels import decode_file
-from cnnlab.datasets.scan import Scan, display, scan_folder
+from cnnlab.datasets.scan import Scan, scan_folder
 from cnnlab.datasets.table import DatasetAbout, ImageTable
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec, canonical_json

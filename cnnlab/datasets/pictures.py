@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding
 
-Report = Callable[[str], None]
-"""Told, in whole sentences, what is going on; never needed for correctness."""
+
+class Report(Protocol):
+    """Told what is going on; never needed for correctness."""
+
+    def __call__(self, message: str, share: float | None = None, /) -> None:
+        """A sentence; or, with the share in 0..1 that is done, the state of work that takes a while."""
 
 
-def silent(message: str) -> None:
+def silent(message: str, share: float | None = None, /) -> None:
     """The default `Report`."""
 
 
@@ -34,7 +39,8 @@ class Picture:
 class Pictures:
     """Every image of a data set in the reader's order. `decode(i)` may be called from several threads at once.
 
-    `where` is the file or folder that errors about the whole data set name.
+    `where` is the file or folder that errors about the whole data set name. `ids` are the classes' identifiers where
+    these are not their names: what a class is known by, whatever it is called in the report.
     """
 
     classes: tuple[str, ...]
@@ -45,6 +51,12 @@ class Pictures:
     decode: Callable[[int], Picture]
     where: Path
     findings: tuple[Finding, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    @property
+    def class_ids(self) -> tuple[str, ...]:
+        """`ids`, or the names where there are none."""
+        return self.ids or self.classes
 
 
 def pictures_in_array(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnlab.datasets.split import Splits
-from cnnlab.datasets.table import Finding, ImageTable
+from cnnlab.datasets.table import MOST_SOURCES, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import FORMAT, SPLITS, DatasetSpec, hash8
 from cnnlab.store import Record, RunStore
 
 EXHIBITS_A_CLASS, EXHIBITS_OF_MANY, MANY_CLASSES = 4, 2, 25
 """Examples kept of each class, fewer where there are more than `MANY_CLASSES`."""
+
+SHOWN_LEAKS = 12
+"""Pairs of a leaked image and its copy whose pixels are kept."""
 
 
 def record_id(name: str, spec: DatasetSpec, fingerprint: str) -> str:
@@ -42,7 +45,7 @@ def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageT
 def _publish_locked(
     store: RunStore, identifier: str, fields: dict[str, Any], spec: DatasetSpec, table: ImageTable, splits: Splits
 ) -> Record:
-    findings = _json([_as_json(finding) for finding in with_split_leaks(table, splits)])
+    findings = _json([_as_json(finding) for finding in (*table.findings, *leak_findings(table, splits))])
     if store.has("dataset", identifier):
         old = _intact(store, identifier)
         if old is not None:
@@ -62,6 +65,7 @@ def _publish_locked(
         np.savez_compressed(
             folder / "exhibits.npz", images=table.images[shown], ids=shown, labels=table.labels[shown].astype(np.int32)
         )
+        np.savez_compressed(folder / "leaks.npz", **leak_arrays(table, splits))
         return fields
 
     return store.publish("dataset", identifier, write, replace=True)
@@ -82,6 +86,7 @@ def _fields(name: str, spec: DatasetSpec, table: ImageTable) -> dict[str, Any]:
         "classes": len(table.classes),
         "original": {"height": about.height, "width": about.width, "channels": about.channels},
         "source": about.source,
+        "split": spec.split.model_dump(mode="json"),
     }
 
 
@@ -89,7 +94,7 @@ def _intact(store: RunStore, identifier: str) -> Record | None:
     """The published record, or None when it is damaged and has to be made again."""
     try:
         record = store.read("dataset", identifier)
-        for file in ("classes.json", "splits.npz", "findings.json", "exhibits.npz"):
+        for file in ("classes.json", "splits.npz", "findings.json", "exhibits.npz", "leaks.npz"):
             record.bytes(file)
     except StoreError:
         if _written_by_newer(store, identifier):
@@ -123,32 +128,44 @@ def _classes(table: ImageTable, splits: Splits) -> list[dict[str, Any]]:
     def count(rows: np.ndarray) -> list[int]:
         return [int(n) for n in np.bincount(table.labels[rows], minlength=len(table.classes))]
 
+    ids = table.ids or table.classes
     whole = count(np.arange(len(table.labels)))
     parts = {split: count(getattr(splits, split)) for split in SPLITS}
     return [
-        {"index": i, "name": name, "images": whole[i], **{split: parts[split][i] for split in SPLITS}}
+        {"index": i, "id": ids[i], "name": name, "images": whole[i], **{split: parts[split][i] for split in SPLITS}}
         for i, name in enumerate(table.classes)
     ]
 
 
-def with_split_leaks(table: ImageTable, splits: Splits) -> tuple[Finding, ...]:
-    """The table's findings, that on duplicates with `across_splits`: images of validation or test that equal one of
-    another split exactly, and so make its accuracy look better than it is."""
-    if table.twins is None or not any(finding.kind == "duplicate" for finding in table.findings):
-        return table.findings
-    part = np.full(len(table.labels), -1)
-    for index, split in enumerate(SPLITS):
-        part[getattr(splits, split)] = index
-    homes: dict[int, set[int]] = {}
-    for row in np.flatnonzero(part >= 0):
-        homes.setdefault(int(table.twins[row]), set()).add(int(part[row]))
-    leaked = sum(part[row] > 0 and len(homes[int(table.twins[row])]) > 1 for row in np.flatnonzero(part >= 0))
-    return tuple(
-        replace(finding, detail={**finding.detail, "across_splits": int(leaked)})
-        if finding.kind == "duplicate"
-        else finding
-        for finding in table.findings
-    )
+def leak_findings(table: ImageTable, splits: Splits) -> tuple[Finding, ...]:
+    """The finding "leak" when images of validation or test have a copy among those seen before."""
+    rows = splits.leaks[:, 0]
+    if not len(rows):
+        return ()
+    detail: dict[str, int | float | str] = {
+        "exact": int(_exact(table, splits.leaks).sum()),
+        "other_label": int((table.labels[splits.leaks[:, 0]] != table.labels[splits.leaks[:, 1]]).sum()),
+        "excluded": int(splits.leaks_excluded),
+    }
+    sources = tuple(f"{table.sources[row]} = {table.sources[copy]}" for row, copy in splits.leaks[:MOST_SOURCES])
+    return (Finding("leak", "info" if splits.leaks_excluded else "warning", len(rows), detail, sources),)
+
+
+def leak_arrays(table: ImageTable, splits: Splits) -> dict[str, np.ndarray]:
+    """`pairs` int32 (L, 2), leaked row and copy; `exact` bool (L,); of the first `SHOWN_LEAKS` of them, `images` uint8
+    (n, 2, S, S, 3) and `labels` int32 (n, 2)."""
+    shown = splits.leaks[:SHOWN_LEAKS]
+    return {
+        "pairs": splits.leaks,
+        "exact": _exact(table, splits.leaks),
+        "images": table.images[shown],
+        "labels": table.labels[shown].astype(np.int32),
+    }
+
+
+def _exact(table: ImageTable, pairs: np.ndarray) -> np.ndarray:
+    twins = np.arange(len(table.labels)) if table.twins is None else table.twins
+    return np.asarray(twins[pairs[:, 0]] == twins[pairs[:, 1]])
 
 
 def exhibits(table: ImageTable, splits: Splits, *, seed: int) -> np.ndarray:

@@ -10,24 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnlab.datasets.cache import Stamp
-from cnnlab.datasets.table import MOST_SOURCES, NO_DIVISION, TEST, TRAIN, VALIDATION, Finding
+from cnnlab.datasets.listing import (
+    DIVISIONS,
+    check_folder,
+    display,
+    entries,
+    is_image,
+    is_litter,
+    passed_over,
+    shown,
+    stamp_of,
+    unreadable,
+)
+from cnnlab.datasets.table import MOST_SOURCES, NO_DIVISION, Finding
 from cnnlab.errors import DataError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp"})
-"""Files with another suffix are ignored, and counted."""
-
-DIVISIONS = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-    "test": TEST,
-    "testing": TEST,
-}
-"""Names of the optional level above the classes."""
-
-_LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"})
 
 
 @dataclass(frozen=True)
@@ -59,25 +55,12 @@ class Scan:
     def findings(self) -> tuple[Finding, ...]:
         """What was passed over."""
         renamed = [shown for shown, written in self.written.items() if shown != written]
-        suffixes = Counter(Path(name).suffix.lower() or "no suffix" for name in self.ignored)
         every = (
-            Finding("ignored", "info", len(self.ignored), dict(suffixes.most_common(5)), tuple(self.ignored)),
-            Finding("outside-class", "warning", len(self.outside), {}, tuple(self.outside)),
-            Finding("link", "warning", len(self.links), {}, tuple(self.links)),
-            Finding("renamed-class", "warning", len(renamed), {}, tuple(renamed)),
+            *passed_over(self.ignored, self.links),
+            Finding("outside-class", "warning", len(self.outside), {}, tuple(self.outside[:MOST_SOURCES])),
+            Finding("renamed-class", "warning", len(renamed), {}, tuple(renamed[:MOST_SOURCES])),
         )
-        return tuple(Finding(f.kind, f.severity, f.count, f.detail, f.sources[:MOST_SOURCES]) for f in every if f.count)
-
-
-def display(name: str) -> str:
-    """Untrusted text made safe to show: control, format and undecodable characters become U+FFFD; NFC.
-
-    Composing accents makes the names of macOS (which decomposes them) equal to everyone else's.
-    """
-    safe = (
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in name
-    )
-    return unicodedata.normalize("NFC", "".join(safe))
+        return tuple(finding for finding in every if finding.count)
 
 
 def scan_folder(root: Path) -> Scan:
@@ -90,34 +73,21 @@ def scan_folder(root: Path) -> Scan:
             class, with two classes of the same name, or divided into training and test images only in part.
     """
     try:
-        _check_root(root)
+        check_folder(root)
         scan = Scan(root.resolve())
         for folder, official in _divisions(scan):
             for entry in _entries(scan, folder):
                 if entry.is_dir(follow_symlinks=False):
                     _scan_class(scan, Path(entry.path), official)
-                elif _is_image(entry):
-                    scan.outside.append(_shown(scan, entry))
+                elif is_image(entry):
+                    scan.outside.append(shown(scan.root, entry))
                 else:
-                    scan.ignored.append(_shown(scan, entry))
+                    scan.ignored.append(shown(scan.root, entry))
     except OSError as problem:
-        where = display(str(problem.filename or root))
-        raise DataError("the data set's folder cannot be read", where=where, received=problem.strerror) from None
+        raise unreadable(root, problem) from None
     _check_classes(scan)
     scan.images.sort(key=lambda found: os.fsencode(found.stamp.path))
     return scan
-
-
-def _check_root(root: Path) -> None:
-    if not root.exists():
-        raise DataError("the data set's folder does not exist", where=root, hint="check `path` in the lab file")
-    if not root.is_dir():
-        raise DataError(
-            "the data set's path is not a folder",
-            where=root,
-            expected="a folder with one folder of images per class",
-            hint="unpack archives first",
-        )
 
 
 def _divisions(scan: Scan) -> list[tuple[Path, int]]:
@@ -127,7 +97,7 @@ def _divisions(scan: Scan) -> list[tuple[Path, int]]:
     """
     with os.scandir(scan.root) as entries:
         folders = sorted(
-            (e for e in entries if e.is_dir(follow_symlinks=False) and not _is_litter(e.name)), key=lambda e: e.name
+            (e for e in entries if e.is_dir(follow_symlinks=False) and not is_litter(e.name)), key=lambda e: e.name
         )
     named = sorted(
         (entry for entry in folders if entry.name.lower() in DIVISIONS), key=lambda e: DIVISIONS[e.name.lower()]
@@ -153,22 +123,13 @@ def _divisions(scan: Scan) -> list[tuple[Path, int]]:
 def _has_class_folders(division: Path) -> bool:
     """Whether every image of a division is in a class folder. One folder named "images" is none."""
     with os.scandir(division) as inner:
-        children = [entry for entry in inner if not _is_litter(entry.name)]
+        children = [entry for entry in inner if not is_litter(entry.name)]
     folders = [entry.name.lower() for entry in children if entry.is_dir(follow_symlinks=False)]
-    return folders != ["images"] and not any(_is_image(entry) for entry in children)
+    return folders != ["images"] and not any(is_image(entry) for entry in children)
 
 
 def _entries(scan: Scan, folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What a folder holds, sorted, without litter and without links that are not followed."""
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: os.fsencode(entry.name))
-    for entry in ordered:
-        if _is_litter(entry.name):
-            scan.ignored.append(_shown(scan, entry))
-        elif entry.is_symlink() and not _leads_inside(scan.root, entry):
-            scan.links.append(_shown(scan, entry))
-        else:
-            yield entry
+    return entries(scan.root, folder, scan.ignored, scan.links)
 
 
 def _scan_class(scan: Scan, folder: Path, official: int) -> None:
@@ -193,13 +154,10 @@ def _scan_images(scan: Scan, folder: Path, name: str, official: int) -> None:
         for entry in _entries(scan, waiting.pop()):
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))
-            elif _is_image(entry):
-                status = entry.stat()
-                relative = os.path.relpath(entry.path, scan.root)
-                found = Stamp(relative.replace(os.sep, "/"), status.st_size, status.st_mtime_ns)
-                scan.images.append(Found(Path(entry.path), name, official, found))
+            elif is_image(entry):
+                scan.images.append(Found(Path(entry.path), name, official, stamp_of(scan.root, entry)))
             else:
-                scan.ignored.append(_shown(scan, entry))
+                scan.ignored.append(shown(scan.root, entry))
 
 
 def _check_classes(scan: Scan) -> None:
@@ -234,21 +192,3 @@ def _check_classes(scan: Scan) -> None:
 def _links(scan: Scan) -> str:
     """A folder made of links looks full to its owner."""
     return f" ({len(scan.links)} links to folders or out of this one are not followed)" if scan.links else ""
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name in _LITTER
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return Path(entry.name).suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
-
-
-def _leads_inside(root: Path, entry: os.DirEntry[str]) -> bool:
-    """Whether a link leads to a file of the data set (links to folders could lead round in circles)."""
-    target = Path(os.path.realpath(entry.path))
-    return target.is_file() and target.is_relative_to(root)
-
-
-def _shown(scan: Scan, entry: os.DirEntry[str]) -> str:
-    return display(os.path.relpath(entry.path, scan.root).replace(os.sep, "/"))

@@ -4,37 +4,75 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cnnlab.datasets.leaks import NO_LEAKS, find_leaks
+from cnnlab.datasets.table import NO_DIVISION, TEST, TRAIN, VALIDATION, ImageTable
 from cnnlab.errors import DataError
 from cnnlab.spec import SPLITS, Split
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Row ids of a table, int32, sorted, disjoint."""
+    """Row ids of a table, int32, sorted, disjoint.
+
+    `leaks`, int32 (L, 2), are the division's leaked rows with a copy of each (see `find_leaks`); `leaks_excluded` says
+    whether those rows have been taken out.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    leaks: np.ndarray = field(default_factory=lambda: NO_LEAKS)
+    leaks_excluded: bool = False
 
 
-def split_table(labels: np.ndarray, classes: Sequence[str], split: Split) -> Splits:
-    """Divide rows at random inside each class, every class in its share of each split (at least one image).
+def split_table(
+    labels: np.ndarray,
+    classes: Sequence[str],
+    split: Split,
+    *,
+    official: np.ndarray | None = None,
+    kin: np.ndarray | None = None,
+) -> Splits:
+    """Divide rows inside each class, at random or as the data set's authors did, every class in each split.
 
-    Totals are exact: counts as asked, shares rounded by largest remainder. Asking for fewer training images leaves
-    validation and test as they were.
+    Random totals are exact: counts as asked, shares rounded by largest remainder. Asking for fewer training images
+    leaves validation and test as they were.
 
     Args:
         labels: int (N,), index into `classes`.
         classes: names, for messages.
-        split: shares or counts, and the seed.
+        split: policy, shares or counts, and the seed.
+        official: int (N,), `ImageTable.official`; only the policy "official" needs it.
+        kin: int (N,), `ImageTable.kin`; None when copies are not known.
 
     Raises:
-        DataError: there are too few images, in all or in some class.
+        DataError: there are too few images, in all or in some class, or no official division.
     """
+    if split.policy == "official":
+        parts = _official(labels, classes, split, np.full(len(labels), NO_DIVISION) if official is None else official)
+    else:
+        parts = _divided(labels, classes, split)
+    splits = Splits(**{name: np.sort(rows).astype(np.int32) for name, rows in parts.items()})
+    if kin is None:
+        return splits
+    found = find_leaks(kin, splits.train, splits.validation, splits.test)
+    return (
+        _without(replace(splits, leaks=found), labels, classes)
+        if split.leaks == "exclude"
+        else replace(splits, leaks=found)
+    )
+
+
+def split_images(table: ImageTable, split: Split) -> Splits:
+    """`split_table` of a whole table, with what it knows of the authors' division and of copies."""
+    return split_table(table.labels, table.classes, split, official=table.official, kin=table.kin)
+
+
+def _divided(labels: np.ndarray, classes: Sequence[str], split: Split) -> dict[str, np.ndarray]:
     sizes = np.bincount(labels, minlength=len(classes))
     totals = _totals(split, len(labels))
     _check(sizes, classes, totals, len(labels))
@@ -47,7 +85,72 @@ def split_table(labels: np.ndarray, classes: Sequence[str], split: Split) -> Spl
         for name in reversed(SPLITS):
             parts[name].append(rows[start : start + takes[name][label]])
             start += takes[name][label]
-    return Splits(**{name: np.sort(np.concatenate(parts[name])).astype(np.int32) for name in SPLITS})
+    return {name: np.concatenate(rows) for name, rows in parts.items()}
+
+
+def _official(labels: np.ndarray, classes: Sequence[str], split: Split, official: np.ndarray) -> dict[str, np.ndarray]:
+    """The authors' training and test images; where they have no test images with labels, their validation images are
+    the test. Validation is theirs, or drawn from the training images."""
+    parts = {name: np.flatnonzero(official == value) for name, value in _DIVISIONS.items()}
+    if not len(parts["test"]):
+        parts["test"], parts["validation"] = parts["validation"], parts["test"]
+    for name in ("train", "test"):
+        _check_official(labels[parts[name]], classes, name)
+    if not len(parts["validation"]):
+        sizes = np.bincount(labels[parts["train"]], minlength=len(classes))
+        take = _validation_take(sizes, split)
+        random = _random(split.seed)
+        shuffled = [
+            random.permutation(parts["train"][labels[parts["train"]] == label]) for label in range(len(classes))
+        ]
+        parts["validation"] = np.concatenate([rows[:n] for rows, n in zip(shuffled, take, strict=True)])
+        parts["train"] = np.concatenate([rows[n:] for rows, n in zip(shuffled, take, strict=True)])
+    return parts
+
+
+_DIVISIONS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+
+
+def _check_official(labels: np.ndarray, classes: Sequence[str], name: str) -> None:
+    if not len(labels):
+        raise DataError(
+            "the data set has no division of its own into training and test images",
+            received=f"no {name} image",
+            hint='leave `policy = "official"` out of `split`, then this lab divides the images itself',
+        )
+    absent = sorted(set(range(len(classes))) - set(labels.tolist()))
+    if absent:
+        raise DataError(
+            f"the data set's own division has no {name} image of some class",
+            received=", ".join(f"“{classes[label]}”" for label in absent[:5]),
+            hint='leave `policy = "official"` out of `split`, or leave those classes out with `classes`',
+        )
+
+
+def _validation_take(sizes: np.ndarray, split: Split) -> np.ndarray:
+    """Images of each class to take from training for validation."""
+    images, asked = int(sizes.sum()), split.validation
+    total = asked if isinstance(asked, int) else round(asked * images)
+    if not len(sizes) <= total <= images - len(sizes):
+        raise DataError(
+            "the validation split does not leave every class an image in it and one to train on",
+            received=f"{total:,} of {images:,} training images in {len(sizes)} classes",
+            hint="change split.validation in the lab file",
+        )
+    return _proportional(sizes, total, most=sizes - 1)
+
+
+def _without(splits: Splits, labels: np.ndarray, classes: Sequence[str]) -> Splits:
+    """The same without the leaked rows."""
+    left = {name: np.setdiff1d(getattr(splits, name), splits.leaks[:, 0]) for name in ("validation", "test")}
+    for name, rows in left.items():
+        if absent := sorted(set(range(len(classes))) - set(labels[rows].tolist())):
+            raise DataError(
+                f"without the leaked images, the {name} split has no image of some class",
+                received=", ".join(f"“{classes[label]}”" for label in absent[:5]),
+                hint='put `leaks = "keep"` into `split`, or remove the copies from the data set',
+            )
+    return replace(splits, **left, leaks_excluded=True)
 
 
 def _random(seed: int) -> np.random.RandomState:

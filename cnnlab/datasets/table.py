@@ -20,8 +20,9 @@ class Finding:
     """Something about the data that a reader of the report should know.
 
     Args:
-        kind: "undecodable", "duplicate", "small-class", "imbalance", "resized", "grey", "rotated", "transparent",
-            "deep", "cmyk", "several-frames", "ignored", "outside-class", "link", "renamed-class".
+        kind: "undecodable", "missing", "duplicate", "near-duplicate", "small-class", "empty-class", "imbalance",
+            "resized", "grey", "rotated", "transparent", "deep", "cmyk", "several-frames", "ignored", "outside-class",
+            "link", "renamed-class", "unlabelled", "few-shot", "incomplete", "selected".
         severity: "warning" when it may change conclusions, else "info".
         count: how many images (or classes, files) it concerns.
         detail: numbers and strings that say more.
@@ -70,6 +71,9 @@ class ImageTable:
         findings: what was noticed while reading.
         twins: int32 (N,): the lowest row with exactly the same original pixels, the row itself when there is no
             other; None when unknown.
+        kin: int32 (N,): the lowest row of the group of exact and near duplicates that the row belongs to (recompressed
+            or resized copies of one photograph); None when unknown.
+        ids: the classes' identifiers, such as WordNet's; () when they are the names.
     """
 
     images: np.ndarray
@@ -81,3 +85,5 @@ class ImageTable:
     about: DatasetAbout
     findings: tuple[Finding, ...]
     twins: np.ndarray | None = None
+    kin: np.ndarray | None = None
+    ids: tuple[str, ...] = ()

@@ -1,0 +1,142 @@
+"""Use part of a data set: some of its classes, and so many images of each."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from cnnlab.datasets.pictures import Picture, Pictures
+from cnnlab.datasets.table import Finding
+from cnnlab.errors import DataError, did_you_mean
+from cnnlab.spec import DatasetSpec
+
+
+def selected(pictures: Pictures, spec: DatasetSpec) -> Pictures:
+    """The pictures that `spec.classes` and `spec.images_per_class` ask for, before any is decoded.
+
+    What is drawn by chance depends on the split's seed, on the class and on the file's own name alone, so that every
+    layout that keeps the names gives the same images.
+
+    Raises:
+        DataError: there is no such class, or there are too few classes or images.
+    """
+    if spec.classes is None and spec.images_per_class is None:
+        return pictures
+    labels = np.asarray(pictures.labels)
+    chosen = _chosen_classes(pictures, spec, np.bincount(labels, minlength=len(pictures.classes)))
+    rows = [_rows_of(pictures, label, np.flatnonzero(labels == label), spec) for label in chosen]
+    return _subset(pictures, chosen, np.sort(np.concatenate(rows)).tolist())
+
+
+def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) -> list[int]:
+    """Labels, in the order of the whole data set."""
+    if isinstance(spec.classes, tuple):
+        chosen = sorted({_find(pictures, name) for name in spec.classes})
+    elif spec.classes is None:
+        chosen = list(range(len(sizes)))
+    else:
+        chosen = _drawn(pictures, spec, sizes, spec.classes)
+    _check(pictures, spec, sizes, chosen)
+    return chosen
+
+
+def _drawn(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray, wanted: int) -> list[int]:
+    least = spec.images_per_class or 1
+    large = [label for label, size in enumerate(sizes) if size >= least]
+    if len(large) < wanted:
+        raise DataError(
+            "the data set has too few classes to choose from",
+            where=pictures.where,
+            received=f"{len(large)} classes of at least {least:,} images",
+            expected=f"{wanted}",
+            hint="lower `classes` or `images_per_class` in the lab file",
+        )
+    return sorted(_lot(large, spec.split.seed, lambda label: pictures.class_ids[label])[:wanted])
+
+
+def _check(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray, chosen: Sequence[int]) -> None:
+    if len(chosen) < 2:
+        raise DataError(
+            "a data set needs two classes or more",
+            where=pictures.where,
+            received=", ".join(pictures.classes[label] for label in chosen) or "none",
+            hint="name more `classes` in the lab file",
+        )
+    small = [label for label in chosen if sizes[label] < (spec.images_per_class or 0)]
+    if small:
+        raise DataError(
+            "a class has fewer images than the lab asks for",
+            where=pictures.where,
+            received=", ".join(f"“{pictures.classes[label]}” {sizes[label]:,}" for label in small[:5]),
+            expected=f"{spec.images_per_class:,} of each class",
+            hint="lower `images_per_class` in the lab file, or choose other `classes`",
+        )
+
+
+def _find(pictures: Pictures, name: str) -> int:
+    """The label of a class by its name or id, whatever the case, with `_` for spaces or not."""
+    spellings = {_plain(one): label for label, one in enumerate(pictures.class_ids)}
+    spellings |= {_plain(one): label for label, one in enumerate(pictures.classes)}
+    if _plain(name) not in spellings:
+        raise DataError(
+            "the data set has no such class",
+            where=pictures.where,
+            received=name,
+            expected=", ".join(pictures.classes[:10]) + (", …" if len(pictures.classes) > 10 else ""),
+            hint=did_you_mean(_plain(name), spellings),
+        )
+    return spellings[_plain(name)]
+
+
+def _plain(name: str) -> str:
+    words = unicodedata.normalize("NFC", name).casefold().replace("_", " ").strip().strip("/")
+    letter, slash, rest = words.partition("/")
+    # Places writes `/a/abbey`; the letter is a shelf, not part of the name.
+    return rest if slash and len(letter) == 1 and rest.startswith(letter) else words
+
+
+def _rows_of(pictures: Pictures, label: int, rows: np.ndarray, spec: DatasetSpec) -> np.ndarray:
+    if spec.images_per_class is None:
+        return rows
+    identifier = pictures.class_ids[label]
+
+    def key(row: int) -> str:
+        source = pictures.sources[row]
+        return f"{identifier} {PurePosixPath(source).name} {source}"
+
+    return np.array(_lot(rows.tolist(), spec.split.seed, key)[: spec.images_per_class], dtype=np.int64)
+
+
+def _lot(items: Iterable[int], seed: int, key: Callable[[int], str]) -> list[int]:
+    """Items in a random order that each one's own key and the seed decide: leaving one out moves no other."""
+    return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {key(item)}".encode()).digest())
+
+
+def _subset(pictures: Pictures, chosen: Sequence[int], rows: Sequence[int]) -> Pictures:
+    index = {label: position for position, label in enumerate(chosen)}
+    whole = pictures.decode
+
+    def decode(row: int) -> Picture:
+        return whole(rows[row])
+
+    finding = Finding(
+        "selected",
+        "info",
+        len(rows),
+        {"of_images": len(pictures.labels), "classes": len(chosen), "of_classes": len(pictures.classes)},
+    )
+    return replace(
+        pictures,
+        classes=tuple(pictures.classes[label] for label in chosen),
+        ids=tuple(pictures.ids[label] for label in chosen) if pictures.ids else (),
+        labels=[index[pictures.labels[row]] for row in rows],
+        sources=[pictures.sources[row] for row in rows],
+        official=[pictures.official[row] for row in rows],
+        decode=decode,
+        findings=(*pictures.findings, finding),
+    )
