@@ -6,16 +6,16 @@ Exit codes: 0 done; 2 the call, the lab or the data are wrong; 3 a check failed;
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from cnnlab import resources
+from cnnlab import cli_data, resources
+from cnnlab.cli_data import AsJson, LabName, Profile, print_json, tell
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import load_lab, shipped_labs
 from cnnlab.pipeline import FORMATS, Outcome
@@ -29,17 +29,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.add_typer(cli_data.app, name="data")
+
 ALL_FORMATS = ",".join(FORMATS)
 
-LabName = Annotated[str, typer.Argument(metavar="LAB", help="The name of a shipped lab, or the path of a lab file.")]
-Profile = Annotated[str | None, typer.Option("--profile", help="Apply the overrides of this [profiles] table.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as recipes.NAME.epochs=5.")
 ]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
 Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @app.command()
@@ -63,9 +62,9 @@ def run(
         formats=wanted,
         data_dir=resources.data_dir(),
         progress=open_progress(),
-        tell=_tell,
+        tell=tell,
     )
-    _tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
+    tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
     _finish(outcome)
 
 
@@ -83,7 +82,7 @@ def report(
 
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
     store = RunStore(resources.runs_dir(runs))
-    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=_tell))
+    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell))
 
 
 @app.command()
@@ -100,9 +99,9 @@ def plan(
 
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
     store = RunStore(resources.runs_dir(runs))
-    planned = make_plan(loaded, store, fingerprints(loaded, resources.data_dir(), _tell)).runs
+    planned = make_plan(loaded, store, fingerprints(loaded, resources.data_dir(), tell)).runs
     if as_json:
-        _print_json([{"run": one.id, "cached": one.cached, "why": one.why} for one in planned])
+        print_json([{"run": one.id, "cached": one.cached, "why": one.why} for one in planned])
         return
     for one in planned:
         typer.echo(f"{'cached' if one.cached else 'train '}  {one.id}  {one.why}".rstrip())
@@ -123,41 +122,14 @@ def status(runs: Runs = None, as_json: AsJson = False) -> None:
         for record in store.records("run")
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         typer.echo(
             f"{row['status']:9} {row['run']}  {row['epochs']} epochs in {row['seconds']:.0f} s, {row['created']}"
         )
     if not rows:
-        _tell(f"no cached runs in {store.root}")
-
-
-@app.command()
-def data(lab: LabName = "demo", profile: Profile = None, as_json: AsJson = False) -> None:
-    """Read the lab's data sets and say what was found in them."""
-    from cnnlab.datasets import open_dataset
-
-    loaded = load_lab(lab, profile=profile)
-    found: list[dict[str, Any]] = []
-    for name, spec in loaded.file.datasets.items():
-        table = open_dataset(name, spec, data_dir=resources.data_dir(), report_progress=_tell)
-        found.append(
-            {
-                "name": name,
-                "images": len(table.labels),
-                "classes": list(table.classes),
-                "fingerprint": table.fingerprint,
-                "findings": [{"kind": f.kind, "severity": f.severity, "count": f.count} for f in table.findings],
-            }
-        )
-    if as_json:
-        _print_json(found)
-        return
-    for entry in found:
-        typer.echo(f"{entry['name']}: {entry['images']} images, {len(entry['classes'])} classes")
-        for finding in entry["findings"]:
-            typer.echo(f"  {finding['severity']}: {finding['kind']} ({finding['count']})")
+        tell(f"no cached runs in {store.root}")
 
 
 @app.command()
@@ -189,7 +161,7 @@ def doctor(as_json: AsJson = False) -> None:
         "data": str(resources.data_dir()),
     }
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         for key, value in facts.items():
             typer.echo(f"{key}: {value}")
@@ -204,14 +176,14 @@ def main() -> NoReturn:
     try:
         app()
     except CnnlabError as problem:
-        _tell(f"cnnlab: {problem}")
+        tell(f"cnnlab: {problem}")
         sys.exit(problem.exit_code)
     sys.exit(0)
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     """Leave through every `finally` on the way, with the shell's code for the signal."""
-    _tell("stopped; finished runs are kept, and the same command goes on where it stopped")
+    tell("stopped; finished runs are kept, and the same command goes on where it stopped")
     sys.exit(128 + signum)
 
 
@@ -227,11 +199,3 @@ def _finish(outcome: Outcome) -> None:
         typer.echo(str(path))
     if outcome.missing:
         raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))
-
-
-def _tell(message: str) -> None:
-    typer.echo(message, err=True)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

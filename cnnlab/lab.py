@@ -257,7 +257,8 @@ def _known(name: str, known: Any, where: str, kind: str) -> None:
 def _located(file: LabFile, folder: Path) -> LabFile:
     """The same file with `~`, `$VARS` and paths relative to the lab made absolute."""
     datasets = {
-        name: spec.model_copy(update={"path": _absolute(spec.path, folder)}) for name, spec in file.datasets.items()
+        name: spec.model_copy(update={"path": _absolute(spec.path, folder), "labels": _absolute(spec.labels, folder)})
+        for name, spec in file.datasets.items()
     }
     return file.model_copy(update={"datasets": datasets})
 

@@ -35,4 +35,7 @@ READERS = {
     "mnist-5k": "cnnlab.datasets.mnist_5k",
     "digits-8x8": "cnnlab.datasets.digits_8x8",
     "folder": "cnnlab.datasets.folder",
+    "mini-imagenet": "cnnlab.datasets.mini_imagenet",
+    "places": "cnnlab.datasets.places",
+    "keras": "cnnlab.datasets.keras_data",
 }

@@ -5,24 +5,28 @@ Opening one needs no framework; a reader's own module is imported only when it i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from cnnlab.datasets.pictures import Report, silent
+from cnnlab.datasets.narration import Narration
+from cnnlab.datasets.pictures import silent
 from cnnlab.datasets.table import ImageTable
 from cnnlab.errors import DataError, did_you_mean
 from cnnlab.registry import READERS
 from cnnlab.spec import DatasetSpec
 
 
-def open_dataset(name: str, spec: DatasetSpec, *, data_dir: Path, report_progress: Report = silent) -> ImageTable:
+def open_dataset(
+    name: str, spec: DatasetSpec, *, data_dir: Path, report_progress: Callable[[str], None] = silent
+) -> ImageTable:
     """Find, fetch if need be, decode (once) and open a data set.
 
     Args:
         name: of the data set in the lab; only begins the messages.
         spec: which reader, where, at what size.
         data_dir: where fetched data and decoded caches live.
-        report_progress: told what is going on, one sentence a call.
+        report_progress: told what is going on, one sentence a call; on a terminal, decoding shows a bar besides.
 
     Raises:
         DataError: the data set is missing, unreadable or unfit.
@@ -36,7 +40,6 @@ def open_dataset(name: str, spec: DatasetSpec, *, data_dir: Path, report_progres
             hint=did_you_mean(spec.reader, READERS),
         )
     reader = import_module(READERS[spec.reader])
-    table: ImageTable = reader.open_table(
-        spec, data_dir=data_dir.absolute(), report_progress=lambda message: report_progress(f"{name}: {message}")
-    )
+    with Narration(name, report_progress) as report:
+        table: ImageTable = reader.open_table(spec, data_dir=data_dir.absolute(), report_progress=report)
     return table

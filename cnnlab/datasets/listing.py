@@ -37,7 +37,7 @@ class Listing:
     Args:
         root: absolute, without links.
         images: stamp of each image file by its path, in the order of the paths.
-        others: files that are no images, as they are shown.
+        others: what is no image, sorted within each folder.
         links: links that are not followed, because they lead out of the folder or to another folder, as shown.
     """
 
@@ -73,7 +73,7 @@ def list_images(root: Path) -> Listing:
                 elif is_image(entry):
                     found.append(stamp_of(listing.root, entry))
                 else:
-                    listing.others.append(shown(listing.root, entry))
+                    listing.others.append(_relative(listing.root, entry))
     except OSError as problem:
         raise unreadable(root, problem) from None
     listing.images = {one.path: one for one in sorted(found, key=lambda one: os.fsencode(one.path))}
@@ -84,10 +84,14 @@ def passed_over(others: list[str], links: list[str]) -> tuple[Finding, ...]:
     """The findings on files that are no images and on links that are not followed."""
     suffixes = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in others)
     every = (
-        Finding("ignored", "info", len(others), dict(suffixes.most_common(5)), tuple(others[:MOST_SOURCES])),
+        Finding("ignored", "info", len(others), _shown_keys(suffixes), tuple(map(display, others[:MOST_SOURCES]))),
         Finding("link", "warning", len(links), {}, tuple(links[:MOST_SOURCES])),
     )
     return tuple(finding for finding in every if finding.count)
+
+
+def _shown_keys(suffixes: Counter[str]) -> dict[str, int]:
+    return {display(suffix): count for suffix, count in suffixes.most_common(5)}
 
 
 def check_folder(root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -42,8 +42,8 @@ _UPRIGHT = {
 }
 
 
-def decode_file(path: Path) -> Picture:
-    """Decode a photograph completely, upright, as 8-bit grey or RGB; transparency is laid on white.
+def decode_file(source: Path | BinaryIO) -> Picture:
+    """Decode a photograph (a file, or an open one) completely, upright, as 8-bit grey or RGB, transparency on white.
 
     Raises:
         Undecodable: not an image, truncated, of a refused format or size, or unreadable.
@@ -51,7 +51,7 @@ def decode_file(path: Path) -> Picture:
     # WeasyPrint switches this on for the whole process when it is imported, and a file cut short would pass as whole.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(source, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Undecodable(f"{width}x{height} pixels, more than the {MOST_PIXELS:,} accepted")
