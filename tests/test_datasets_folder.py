@@ -121,7 +121,8 @@ def test_more_than_one_in_a_hundred_bad_images_stop(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too many images") as caught:
         read(root)
     assert "ant/x.jpg: not a JPEG, PNG, WebP or BMP image" in str(caught.value.received)
-    assert caught.value.expected == "at most 1% of all"
+    assert caught.value.expected == "at most 1% of all (`max_bad` in the lab file)"
+    assert len(read(root, max_bad=0.02).images) == 198
 
 
 def test_a_class_whose_only_images_are_bad(tmp_path: Path) -> None:
@@ -133,12 +134,11 @@ def test_a_class_whose_only_images_are_bad(tmp_path: Path) -> None:
     assert caught.value.received == "class “cat”"
 
 
-def test_a_bomb_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     root = fill(tmp_path / "photos", 150)
     Image.new("1", (20_000, 10_000)).save(root / "ant" / "bomb.png")
     Image.new("1", (9_000, 9_000)).save(root / "bee" / "large.png")
-    monkeypatch.setattr("cnnlab.datasets.build.MOST_BAD", 0.02)
-    bad = found(read(root), "undecodable")
+    bad = found(read(root, max_bad=0.02), "undecodable")
     assert bad is not None and bad.count == 2
     assert sorted(bad.detail) == [
         "9000x9000 pixels, more than the 64,000,000 accepted",

@@ -85,9 +85,11 @@ def test_the_manifest(store: RunStore) -> None:
         "classes": 3,
         "original": {"height": 20, "width": 30, "channels": 3},
         "source": "folder a",
+        "near_searched": False,
+        "split": SPEC.split.model_dump(mode="json"),
     }
     assert {key: manifest[key] for key in expected} == expected
-    assert sorted(manifest["files"]) == ["classes.json", "exhibits.npz", "findings.json", "splits.npz"]
+    assert sorted(manifest["files"]) == ["classes.json", "exhibits.npz", "findings.json", "leaks.npz", "splits.npz"]
 
 
 def test_the_lab_may_word_title_and_credit(store: RunStore) -> None:
@@ -103,6 +105,7 @@ def test_classes_and_splits(store: RunStore) -> None:
     record = publish_dataset(store, "mine", SPEC, table, splits)
     assert record.json("classes.json")[1] == {
         "index": 1,
+        "id": "class «1»",
         "name": "class «1»",
         "images": 20,
         "train": 12,
@@ -116,22 +119,35 @@ def test_classes_and_splits(store: RunStore) -> None:
     assert np.array_equal(arrays["test"], splits.test)
 
 
-def test_findings_tell_whether_twins_are_in_two_splits(store: RunStore) -> None:
+def leaky(*, excluded: bool) -> Splits:
+    """Row 0 of validation and row 1 of test are the same image; row 2 of test is much like row 59 of training."""
+    rows = np.arange(60, dtype=np.int32)
+    leaks = np.array([[1, 0], [2, 59]], dtype=np.int32)
+    test = rows[3:5] if excluded else rows[1:5]
+    return Splits(train=rows[5:], validation=rows[:1], test=test, leaks=leaks, leaks_excluded=excluded)
+
+
+def test_leaks_are_listed_with_their_pictures(store: RunStore) -> None:
     table = table_of()
-    everything = np.arange(60, dtype=np.int32)
-    apart = Splits(train=everything[2:], validation=everything[:1], test=everything[1:2])
-    together = Splits(train=everything[:50], validation=everything[50:55], test=everything[55:])
-    for name, splits, leaked in (("apart", apart, 2), ("together", together, 0)):
-        findings = publish_dataset(store, name, SPEC, table, splits).json("findings.json")
-        assert findings[0] == {
-            "kind": "resized",
-            "severity": "info",
-            "count": 60,
-            "detail": {"to": "16x16"},
-            "sources": [],
-        }
-        assert findings[1]["detail"] == {"groups": 1, "with_other_label": 0, "across_splits": leaked}
-        assert findings[1]["sources"] == ["1.png"]
+    record = publish_dataset(store, "kept", SPEC, table, leaky(excluded=False))
+    leak = record.json("findings.json")[-1]
+    assert (leak["kind"], leak["severity"], leak["count"]) == ("leak", "warning", 2)
+    assert leak["detail"] == {"exact": 1, "other_label": 1, "excluded": 0}
+    assert leak["sources"] == ["1.png = 0.png", "2.png = 59.png"]
+    arrays = record.arrays("leaks.npz")
+    assert arrays["pairs"].tolist() == [[1, 0], [2, 59]] and arrays["exact"].tolist() == [True, False]
+    assert np.array_equal(arrays["images"], table.images[[[1, 0], [2, 59]]])
+    assert arrays["labels"].tolist() == table.labels[[[1, 0], [2, 59]]].tolist()
+    left_out = publish_dataset(store, "excluded", SPEC, table, leaky(excluded=True)).json("findings.json")[-1]
+    assert left_out["severity"] == "info" and left_out["detail"]["excluded"] == 1
+
+
+def test_no_leaks_are_an_empty_file(store: RunStore) -> None:
+    table = table_of()
+    record = publish_dataset(store, "mine", SPEC, table, splits_of(table))
+    assert [finding["kind"] for finding in record.json("findings.json")] == ["resized", "duplicate"]
+    arrays = record.arrays("leaks.npz")
+    assert arrays["pairs"].shape == (0, 2) and arrays["images"].shape == (0, 2, 16, 16, 3)
 
 
 @pytest.mark.parametrize(("classes", "each"), [(3, 4), (25, 4), (26, 2)])

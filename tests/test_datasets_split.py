@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cnnlab.datasets.leaks import find_leaks
 from cnnlab.datasets.split import Splits, split_table
 from cnnlab.errors import DataError
 from cnnlab.spec import SPLITS, Split
@@ -123,3 +124,77 @@ def test_a_split_too_small_for_every_class() -> None:
         split_table(labels_of(10, 10, 10), CLASSES, Split(train=20, validation=5, test=2))
     assert caught.value.received == "2 images for 3 classes"
     assert caught.value.hint == "raise split.test in the lab file"
+
+
+def test_an_official_division_is_kept_and_validation_drawn_from_its_training_images() -> None:
+    labels = labels_of(20, 20, 20)
+    official = np.tile([0, 0, 0, 2], 15)
+    splits = split_table(labels, CLASSES, Split(policy="official", validation=9), official=official)
+    assert np.array_equal(splits.test, np.flatnonzero(official == 2))
+    assert len(splits.validation) == 9 and np.bincount(labels[splits.validation]).tolist() == [3, 3, 3]
+    assert sorted([*splits.train, *splits.validation]) == np.flatnonzero(official == 0).tolist()
+    share = split_table(labels, CLASSES, Split(policy="official", validation=0.2), official=official)
+    assert len(share.validation) == 9
+    other = split_table(labels, CLASSES, Split(policy="official", validation=9, seed=1), official=official)
+    assert np.array_equal(other.test, splits.test) and not np.array_equal(other.validation, splits.validation)
+
+
+def test_an_official_validation_set_is_used_as_it_is() -> None:
+    official = np.tile([0, 0, 1, 2], 15)
+    splits = split_table(labels_of(20, 20, 20), CLASSES, Split(policy="official"), official=official)
+    assert [np.flatnonzero(official == value).tolist() for value in (0, 1, 2)] == [
+        part.tolist() for part in (splits.train, splits.validation, splits.test)
+    ]
+
+
+def test_without_official_test_images_those_of_validation_are_the_test() -> None:
+    official = np.tile([0, 0, 0, 1], 15)
+    splits = split_table(labels_of(20, 20, 20), CLASSES, Split(policy="official", validation=3), official=official)
+    assert np.array_equal(splits.test, np.flatnonzero(official == 1)) and len(splits.validation) == 3
+
+
+def test_a_division_that_is_not_there_or_lacks_a_class_is_refused() -> None:
+    labels = labels_of(4, 4, 4)
+    for official in (None, np.zeros(12, int)):
+        with pytest.raises(DataError, match="no division of its own"):
+            split_table(labels, CLASSES, Split(policy="official"), official=official)
+    with pytest.raises(DataError, match="no test image of some class") as caught:
+        split_table(labels, CLASSES, Split(policy="official"), official=np.where(labels == 2, 0, 2 * (labels == 1)))
+    assert str(caught.value.received) == f"“{CLASSES[0]}”, “{CLASSES[2]}”"
+    with pytest.raises(DataError, match="does not leave every class an image"):
+        split_table(labels, CLASSES, Split(policy="official", validation=2), official=np.tile([0, 0, 0, 2], 3))
+
+
+def test_leaks_are_images_with_a_copy_among_those_seen_before() -> None:
+    kin = np.arange(10)
+    kin[[4, 7]] = 1  # 1 in training, 4 in validation, 7 in test
+    kin[8] = 5  # 5 in validation, 8 in test
+    kin[9] = 2  # both in training
+    train, validation, test = np.array([0, 1, 2, 3, 9]), np.array([4, 5]), np.array([6, 7, 8])
+    assert find_leaks(kin, train, validation, test).tolist() == [[4, 1], [7, 1], [8, 5]]
+    assert find_leaks(np.arange(10), train, validation, test).shape == (0, 2)
+
+
+def test_leaks_are_kept_or_excluded_by_choice() -> None:
+    labels = labels_of(20, 20, 20)
+    plain = split_table(labels, CLASSES, Split())
+    kin = np.arange(60)
+    pairs = [(int(plain.test[0]), int(plain.train[3])), (int(plain.validation[1]), int(plain.train[5]))]
+    for row, copy in pairs:
+        kin[max(row, copy)] = min(row, copy)
+    kept = split_table(labels, CLASSES, Split(), kin=kin)
+    assert kept.leaks.tolist() == [list(pair) for pair in sorted(pairs)] and not kept.leaks_excluded
+    assert np.array_equal(kept.test, plain.test)
+    without = split_table(labels, CLASSES, Split(leaks="exclude"), kin=kin)
+    assert without.leaks_excluded and np.array_equal(without.leaks, kept.leaks)
+    assert np.array_equal(without.test, plain.test[1:]) and np.array_equal(without.train, plain.train)
+    assert without.validation.tolist() == [row for row in plain.validation if row != plain.validation[1]]
+
+
+def test_excluding_every_test_image_of_a_class_is_refused() -> None:
+    labels = labels_of(3, 3, 3)
+    plain = split_table(labels, CLASSES, Split(train=3, validation=3, test=3))
+    kin = np.arange(9)
+    kin[max(plain.test[0], plain.train[0])] = min(plain.test[0], plain.train[0])
+    with pytest.raises(DataError, match="without the leaked images, the test split has no image"):
+        split_table(labels, CLASSES, Split(train=3, validation=3, test=3, leaks="exclude"), kin=kin)

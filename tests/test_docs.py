@@ -6,17 +6,29 @@ import re
 
 import pytest
 
+from cnnlab import cli_data
 from cnnlab.cli import app
 from cnnlab.lab import shipped_labs
 from cnnlab.registry import NETWORKS, READERS
-from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe
+from cnnlab.spec import DatasetSpec, HubSource, NetworkOptions, Recipe, Split
 from tests.command import ROOT
 
 TEXT = "\n".join(
     path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 )
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-KEYS = [*Recipe.model_fields, *DatasetSpec.model_fields, *NetworkOptions.model_fields]
+DATA_COMMANDS = [
+    f"data {command.name or command.callback.__name__}"
+    for command in cli_data.app.registered_commands
+    if command.callback
+]
+KEYS = [
+    *Recipe.model_fields,
+    *DatasetSpec.model_fields,
+    *NetworkOptions.model_fields,
+    *Split.model_fields,
+    *HubSource.model_fields,
+]
 
 
 @pytest.mark.parametrize("name", [*(entry.title for entry in NETWORKS.values()), *READERS, *shipped_labs()])
@@ -24,7 +36,7 @@ def test_every_network_reader_and_lab_is_named(name: str) -> None:
     assert name in TEXT
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *DATA_COMMANDS])
 def test_every_command_is_shown(command: str) -> None:
     assert re.search(rf"cnnlab {command}\b", TEXT)
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec, Split, architecture_id, canonical_json, hash8
+from cnnlab.spec import (
+    DatasetSpec,
+    HubSource,
+    NetworkOptions,
+    Recipe,
+    RunSpec,
+    Split,
+    architecture_id,
+    canonical_json,
+    hash8,
+)
 
 DATA = DatasetSpec(reader="folder", image_size=32)
 SPEC = RunSpec(dataset="shapes", data=DATA, network="alexnet", recipe=Recipe())
@@ -26,7 +36,7 @@ def test_a_run_is_named_after_data_network_seed_and_hash() -> None:
 
 def test_the_identity_of_the_default_run_is_pinned() -> None:
     """Published runs are found again by this hash: a change here retrains every user's runs and needs a reason."""
-    assert SPEC.run_id(PRINT) == "shapes-alexnet-s0-bce154f3"
+    assert SPEC.run_id(PRINT) == "shapes-alexnet-s0-83e3d167"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +48,8 @@ def test_the_identity_of_the_default_run_is_pinned() -> None:
         SPEC.model_copy(update={"options": NetworkOptions(dropout=0.1)}),
         SPEC.model_copy(update={"data": DatasetSpec(reader="folder", image_size=64)}),
         SPEC.model_copy(update={"data": DatasetSpec(reader="folder", image_size=32, split=Split(seed=1))}),
+        SPEC.model_copy(update={"data": DatasetSpec(reader="folder", image_size=32, split=Split(policy="official"))}),
+        SPEC.model_copy(update={"data": DatasetSpec(reader="folder", image_size=32, split=Split(leaks="exclude"))}),
     ],
 )
 def test_what_changes_the_numbers_changes_the_name(other: RunSpec) -> None:
@@ -71,3 +83,16 @@ def test_splits_take_shares_or_counts() -> None:
 def test_specs_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         SPEC.seed = 2  # type: ignore[misc]
+
+
+def test_the_official_division_leaves_nothing_to_ask_but_validation() -> None:
+    assert Split(policy="official", validation=0.5).validation == 0.5
+    with pytest.raises(ValidationError, match="give only validation"):
+        Split(policy="official", test=0.2)
+
+
+def test_a_hub_source_is_a_commit_never_a_branch() -> None:
+    assert HubSource(repo="owner/name", revision="a" * 40).files == ("**/*.parquet", "*.parquet")
+    for wrong in ("main", "A" * 40, "a" * 39):
+        with pytest.raises(ValidationError, match="revision"):
+            HubSource(repo="owner/name", revision=wrong)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from cnnlab.datasets.lookalikes import perceptual_hash
+from cnnlab.datasets.lookalikes import LEAST_SIDE, NOT_HASHED, perceptual_hash
 from cnnlab.datasets.pictures import Pictures, Report, Undecodable
 from cnnlab.datasets.pixels import as_rgb, fit_square
 from cnnlab.datasets.table import MOST_SOURCES, DatasetAbout, Finding
@@ -39,7 +39,7 @@ class Look:
     height: int = 0
     width: int = 0
     channels: int = 3
-    perceptual: int = 0
+    perceptual: int = NOT_HASHED
     notes: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -115,7 +115,9 @@ def _decode_one(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, index: 
     square = fit_square(pixels, spec.image_size, spec.fit)
     into[:] = as_rgb(square)
     channels = 1 if pixels.ndim == 2 else 3
-    return Look(digest, pixels.shape[0], pixels.shape[1], channels, perceptual_hash(square), picture.notes)
+    height, width = pixels.shape[:2]
+    hashed = perceptual_hash(square) if min(height, width) >= LEAST_SIDE else NOT_HASHED
+    return Look(digest, height, width, channels, hashed, picture.notes)
 
 
 def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int], most: float) -> DataError:

@@ -193,8 +193,7 @@ def _text(key: Any) -> str:
 
 
 def _parquet(folder: Path, spec: DatasetSpec) -> Copy | None:
-    paths = parquet_files(folder)
-    return _in_parquet(paths, folder) if paths else None
+    return _in_parquet(parquet_files(folder), folder) if any(folder.rglob("*.parquet")) else None
 
 
 def _in_parquet(paths: list[Path], root: Path) -> Copy:

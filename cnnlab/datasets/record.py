@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.datasets.lookalikes import LEAST_SIDE
 from cnnlab.datasets.split import Splits
 from cnnlab.datasets.table import MOST_SOURCES, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
@@ -86,6 +87,7 @@ def _fields(name: str, spec: DatasetSpec, table: ImageTable) -> dict[str, Any]:
         "classes": len(table.classes),
         "original": {"height": about.height, "width": about.width, "channels": about.channels},
         "source": about.source,
+        "near_searched": min(about.height, about.width) >= LEAST_SIDE,
         "split": spec.split.model_dump(mode="json"),
     }
 

@@ -104,12 +104,9 @@ def _rows_of(pictures: Pictures, label: int, rows: np.ndarray, spec: DatasetSpec
     if spec.images_per_class is None:
         return rows
     identifier = pictures.class_ids[label]
-
-    def key(row: int) -> str:
-        source = pictures.sources[row]
-        return f"{identifier} {PurePosixPath(source).name} {source}"
-
-    return np.array(_lot(rows.tolist(), spec.split.seed, key)[: spec.images_per_class], dtype=np.int64)
+    by_path = sorted(rows.tolist(), key=lambda row: pictures.sources[row])  # decides between files of one name
+    order = _lot(by_path, spec.split.seed, lambda row: f"{identifier} {PurePosixPath(pictures.sources[row]).name}")
+    return np.array(order[: spec.images_per_class], dtype=np.int64)
 
 
 def _lot(items: Iterable[int], seed: int, key: Callable[[int], str]) -> list[int]:
