@@ -58,7 +58,7 @@ def describe(
 ) -> None:
     """Count a lab's images, classes and splits."""
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
-    found = [_description(name, *opened) for name, *opened in _opened(loaded)]
+    found = [_description(*opened) for opened in _opened(loaded)]
     if as_json:
         print_json(found)
         return
@@ -100,7 +100,7 @@ def _description(name: str, spec: DatasetSpec, table: ImageTable, splits: Splits
 def check(lab: LabName = "demo", profile: Profile = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Scan a lab's data sets for damage, copies and leaks; exit code 3 when something may change conclusions."""
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
-    found = [_checked(name, *opened) for name, *opened in _opened(loaded)]
+    found = [_checked(*opened) for opened in _opened(loaded)]
     if as_json:
         print_json(found)
     else:
@@ -140,6 +140,7 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
     """Fetch a lab's data sets: those with a `hub` from there, the others as their reader does."""
     from cnnlab.datasets import open_dataset
     from cnnlab.datasets.hub import fetch_repository
+    from cnnlab.datasets.narration import Narration
 
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
     for name, spec in loaded.file.datasets.items():
@@ -149,7 +150,8 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
             continue
         folder = spec.path or resources.data_dir() / spec.reader
         _check_target(name, folder)
-        paths = fetch_repository(spec.hub, folder, tell)
+        with Narration(name, tell) as report:
+            paths = fetch_repository(spec.hub, folder, report)
         typer.echo(f"{name}: {len(paths)} files in {folder}")
 
 

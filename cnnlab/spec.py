@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,11 @@ FORMAT = 1
 """Version of every JSON file under `runs/`: older ones are read, newer ones refused."""
 
 SPLITS = ("train", "validation", "test")
+
+SHA256 = r"^[0-9a-f]{64}$"
+"""Pattern of a digest in hexadecimal."""
+
+_REPO = r"\w[\w.-]*/\w[\w.-]*(?<![.-])(?<!\.git)"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
@@ -58,12 +64,34 @@ class Split(Frozen):
 
 
 class HubSource(Frozen):
-    """Files of a data set repository on the Hugging Face Hub, at one commit."""
+    """A data set on the Hugging Face hub, at one commit.
 
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the commit, 40 hexadecimal digits; never a branch")
-    files: tuple[str, ...] = Field(("**/*.parquet", "*.parquet"), min_length=1, description="patterns of file names")
-    sha256: dict[str, str] = Field({}, description="file name -> digest, checked beside the Hub's own")
+    Args:
+        repo: "owner/name".
+        revision: 40 hexadecimal digits.
+        files: patterns of which a file has to match one; `*` also stands for `/`, so "*.parquet" are those of every
+            folder.
+        sha256: of files by name, 64 hexadecimal digits; needed for those of which the hub does not know it.
+    """
+
+    repo: str
+    revision: str
+    files: tuple[Annotated[str, Field(min_length=1)], ...] = Field(("*.parquet",), min_length=1)
+    sha256: dict[str, Annotated[str, Field(pattern=SHA256)]] = {}
+
+    @field_validator("repo")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if len(value) > 96 or ".." in value or "--" in value or not re.fullmatch(_REPO, value, re.ASCII):
+            raise ValueError("expected “owner/name” as in the address of the data set's page")
+        return value
+
+    @field_validator("revision")
+    @classmethod
+    def _is_a_commit(cls, value: str) -> str:
+        if not re.fullmatch("[0-9a-f]{40}", value):
+            raise ValueError("a branch or tag can be moved to other data: give the commit, 40 hexadecimal digits")
+        return value
 
 
 class DatasetSpec(Frozen):

@@ -20,9 +20,10 @@ from huggingface_hub import close_session, constants
 from huggingface_hub.utils import disable_progress_bars
 from pydantic import ValidationError
 
-from cnnlab.datasets.hub import LISTING, HubSource, fetch_repository
+from cnnlab.datasets.hub import LISTING, fetch_repository
 from cnnlab.datasets.pictures import silent
 from cnnlab.errors import DataError
+from cnnlab.spec import HubSource
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPO = "lab/insects"
@@ -156,7 +157,8 @@ def test_the_environment_says_where_the_hub_is(hub: Hub, tmp_path: Path) -> None
     # In a process of its own: HF_ENDPOINT is read when huggingface_hub is imported, which has long happened here.
     program = f"""
 from pathlib import Path
-from cnnlab.datasets.hub import HubSource, fetch_repository
+from cnnlab.datasets.hub import fetch_repository
+from cnnlab.spec import HubSource
 source = HubSource(repo={REPO!r}, revision={COMMIT!r}, files=("data/test*",))
 print(fetch_repository(source, Path("a"), print))
 """

@@ -238,7 +238,7 @@ def test_hostile_metadata(tmp_path: Path, raw: bytes) -> None:
 
 def test_metadata_too_long_to_be_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.parquet", {"image": images([0]), "label": [0]}, features())
-    monkeypatch.setattr(parquet, "MOST_METADATA", 20)
+    monkeypatch.setattr("cnnlab.datasets.parquet_schema.MOST_METADATA", 20)
     assert "bytes of metadata" in str(refused(path).received)
 
 

@@ -1,21 +1,17 @@
-"""Decode a whole data set: pixels into a memory map, identity into a fingerprint, oddities into findings."""
+"""From decoded images to rows in the order of their content: identity into a fingerprint, oddities into findings."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from cnnlab.datasets.lookalikes import LEAST_SIDE, NOT_HASHED, perceptual_hash
-from cnnlab.datasets.pictures import Pictures, Report, Undecodable
-from cnnlab.datasets.pixels import as_rgb, fit_square
+from cnnlab.datasets.decode import Look
+from cnnlab.datasets.pictures import Pictures
 from cnnlab.datasets.table import MOST_SOURCES, DatasetAbout, Finding
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec, canonical_json
@@ -26,22 +22,7 @@ SMALL_CLASS = 30
 IMBALANCE = 3.0
 """Largest over smallest class from which on the imbalance is pointed out."""
 
-_CHUNK = 128
 _WARNING_NOTES = {"several-frames"}
-
-
-@dataclass(frozen=True)
-class Look:
-    """What was learnt of one image: sha256 of its RGB pixels at the original size, that size, and the perceptual hash
-    of the square that the networks see. Or why it is bad."""
-
-    digest: bytes = b""
-    height: int = 0
-    width: int = 0
-    channels: int = 3
-    perceptual: int = NOT_HASHED
-    notes: tuple[str, ...] = ()
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,78 +38,6 @@ class Rows:
     fingerprint: str
     about: DatasetAbout
     findings: tuple[Finding, ...]
-
-
-def decode_all(
-    pictures: Pictures, spec: DatasetSpec, write: Callable[[int, np.ndarray], None], report: Report
-) -> list[Look]:
-    """Decode every image, on all cores.
-
-    Args:
-        write: told the reader's index of the first image, and uint8 (n, S, S, 3): what is undecodable is black. Called
-            from several threads, in no order.
-
-    Returns:
-        What was learnt of each image, in the reader's order.
-
-    Raises:
-        DataError: more than `spec.max_bad` of the images are undecodable.
-    """
-    total = len(pictures.labels)
-    looks: list[Look] = []
-    bad: list[int] = []
-    # Pillow warns on odd but decodable files; they are findings or nothing, not noise on the user's screen.
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        warnings.simplefilter("ignore")
-        chunks = [range(start, min(start + _CHUNK, total)) for start in range(0, total, _CHUNK)]
-        try:
-            for chunk, found in zip(
-                chunks, pool.map(lambda c: _decode_chunk(pictures, spec, write, c), chunks), strict=True
-            ):
-                looks += found
-                bad += [index for index, look in zip(chunk, found, strict=True) if look.problem]
-                if len(bad) > spec.max_bad * total:
-                    raise _too_many_bad(pictures, looks, bad, spec.max_bad)
-                report(f"decoding {total:,} images", len(looks) / total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return looks
-
-
-def _decode_chunk(
-    pictures: Pictures, spec: DatasetSpec, write: Callable[[int, np.ndarray], None], chunk: range
-) -> list[Look]:
-    squares = np.zeros((len(chunk), spec.image_size, spec.image_size, 3), np.uint8)
-    looks = [_decode_one(pictures, spec, square, index) for square, index in zip(squares, chunk, strict=True)]
-    write(chunk.start, squares)
-    return looks
-
-
-def _decode_one(pictures: Pictures, spec: DatasetSpec, into: np.ndarray, index: int) -> Look:
-    try:
-        picture = pictures.decode(index)
-    except Undecodable as problem:
-        return Look(problem=str(problem))
-    pixels = picture.pixels
-    digest = hashlib.sha256(as_rgb(pixels).tobytes()).digest()
-    square = fit_square(pixels, spec.image_size, spec.fit)
-    into[:] = as_rgb(square)
-    channels = 1 if pixels.ndim == 2 else 3
-    height, width = pixels.shape[:2]
-    hashed = perceptual_hash(square) if min(height, width) >= LEAST_SIDE else NOT_HASHED
-    return Look(digest, height, width, channels, hashed, picture.notes)
-
-
-def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int], most: float) -> DataError:
-    examples = "; ".join(f"{pictures.sources[index]}: {looks[index].problem}" for index in bad[:3])
-    return DataError(
-        "too many images of the data set cannot be decoded",
-        where=pictures.where,
-        received=f"{len(bad)} bad among the first {len(looks)} of {len(pictures.labels)}, such as {examples}",
-        expected=f"at most {most:.0%} of all (`max_bad` in the lab file)",
-        hint="remove or replace the damaged files; an interrupted copy or download is the usual cause",
-    )
 
 
 def arrange(pictures: Pictures, looks: Sequence[Look], spec: DatasetSpec) -> Rows:

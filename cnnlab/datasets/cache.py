@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.datasets.build import Rows, arrange, decode_all, near_duplicates
+from cnnlab.datasets.build import Rows, arrange, near_duplicates
+from cnnlab.datasets.decode import decode_all
 from cnnlab.datasets.lookalikes import kin
 from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.selection import selected
@@ -117,7 +118,8 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
     unique = uuid.uuid4().hex[:8]
     raw, ordered = (pixels.with_name(f".{pixels.stem}-{unique}-{part}.part") for part in ("raw", "ordered"))
     try:
-        rows = _decode_to(raw, pictures, spec, report)
+        raw.touch()
+        rows = arrange(pictures, decode_all(pictures, spec, raw, report), spec)
         _reorder(raw, ordered, rows.order, side)
         raw.unlink()
         rows, groups = _with_kin(rows, ordered)
@@ -127,20 +129,6 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
     finally:
         raw.unlink(missing_ok=True)
         ordered.unlink(missing_ok=True)
-
-
-def _decode_to(raw: Path, pictures: Pictures, spec: DatasetSpec, report: Report) -> Rows:
-    """Fill a file with bare pixels in the reader's order. Written, not mapped: memory stays as it is."""
-    row_bytes = 3 * spec.image_size**2
-    with raw.open("wb") as handle:
-
-        def write(first: int, squares: np.ndarray) -> None:
-            content, offset = memoryview(squares).cast("B"), first * row_bytes
-            while content:
-                written = os.pwrite(handle.fileno(), content, offset)
-                content, offset = content[written:], offset + written
-
-        return arrange(pictures, decode_all(pictures, spec, write, report), spec)
 
 
 def _reorder(raw: Path, ordered: Path, order: np.ndarray, side: int) -> None:

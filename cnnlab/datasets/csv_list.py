@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 
 from cnnlab.datasets.labelled import DIVISION_NAMES, Labelled, check_missing
 from cnnlab.datasets.listing import DIVISIONS, Listing, display
-from cnnlab.datasets.pixels import decode_file
 from cnnlab.datasets.table import NO_DIVISION
 from cnnlab.errors import DataError
 
@@ -135,6 +134,6 @@ def labelled_lines(lines: Sequence[Line], listing: Listing, max_bad: float) -> L
         [line.label for line, _ in found],
         [line.division for line, _ in found],
         [path for _, path in found],
-        lambda index: decode_file(listing.path(found[index][1])),
+        lambda index: listing.path(found[index][1]),
         (*listing.findings(), *findings),
     )

@@ -10,7 +10,6 @@ from cnnlab.datasets.csv_list import labelled_lines, read_csv
 from cnnlab.datasets.labelled import Labelled, labelled_pictures
 from cnnlab.datasets.listing import display, list_images
 from cnnlab.datasets.pictures import Pictures, Report
-from cnnlab.datasets.pixels import decode_file
 from cnnlab.datasets.scan import Scan, scan_folder
 from cnnlab.datasets.table import DatasetAbout, ImageTable
 from cnnlab.errors import DataError
@@ -62,7 +61,7 @@ def scan_labelled(scan: Scan) -> Labelled:
         [found.name for found in images],
         [found.official for found in images],
         [found.stamp.path for found in images],
-        lambda index: decode_file(images[index].path),
+        lambda index: images[index].path,
         scan.findings(),
     )
 

@@ -11,14 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, field_validator
-
+from cnnlab.datasets.listing import display
 from cnnlab.datasets.pictures import Report
-from cnnlab.datasets.scan import display
 from cnnlab.errors import DataError, StoreError, did_you_mean
-from cnnlab.spec import Frozen
+from cnnlab.spec import SHA256, HubSource
 from cnnlab.store import replace_file
 
 TIMEOUT = 20.0
@@ -27,43 +25,10 @@ TIMEOUT = 20.0
 LISTING = ".hub.json"
 """File of the folder that remembers what the hub has at the commit, so that later calls need no network."""
 
-_SHA256 = r"^[0-9a-f]{64}$"
-_REPO = r"\w[\w.-]*/\w[\w.-]*(?<![.-])(?<!\.git)"
 _HEADERS = {"user-agent": "cnnlab"}
 """Sent instead of the library's own text, which tells the hub what else is installed."""
 
 _MOST_SHOWN = 20
-
-
-class HubSource(Frozen):
-    """A data set on the Hugging Face hub, at one commit.
-
-    Args:
-        repo: "owner/name".
-        revision: 40 hexadecimal digits.
-        files: patterns of which a file has to match one; `*` also stands for `/`, so "*.parquet" are those of every
-            folder.
-        sha256: of files by name, 64 hexadecimal digits; needed for those of which the hub does not know it.
-    """
-
-    repo: str
-    revision: str
-    files: tuple[Annotated[str, Field(min_length=1)], ...] = Field(("*.parquet",), min_length=1)
-    sha256: dict[str, Annotated[str, Field(pattern=_SHA256)]] = {}
-
-    @field_validator("repo")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        if len(value) > 96 or ".." in value or "--" in value or not re.fullmatch(_REPO, value, re.ASCII):
-            raise ValueError("expected “owner/name” as in the address of the data set's page")
-        return value
-
-    @field_validator("revision")
-    @classmethod
-    def _is_a_commit(cls, value: str) -> str:
-        if not re.fullmatch("[0-9a-f]{40}", value):
-            raise ValueError("a branch or tag can be moved to other data: give the commit, 40 hexadecimal digits")
-        return value
 
 
 @dataclass(frozen=True)
@@ -215,7 +180,7 @@ def _hub_file(name: Any, size: Any, lfs: Any) -> _HubFile:
     size = lfs["size"] if isinstance(lfs, Mapping) else size
     if not isinstance(name, str) or type(size) is not int or size < 0:
         raise ValueError(f"a file {str(name)[:200]} of {str(size)[:20]} bytes")
-    if digest is not None and not (isinstance(digest, str) and re.fullmatch(_SHA256, digest)):
+    if digest is not None and not (isinstance(digest, str) and re.fullmatch(SHA256, digest)):
         raise ValueError(f"the sha256 {str(digest)[:70]} of {name[:200]}")
     return _HubFile(name, size, digest)
 

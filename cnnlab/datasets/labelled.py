@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from cnnlab.datasets.listing import display
-from cnnlab.datasets.pictures import Picture, Pictures
+from cnnlab.datasets.pictures import Content, Pictures
 from cnnlab.datasets.table import MOST_SOURCES, NO_DIVISION, TEST, TRAIN, VALIDATION, DatasetAbout, Finding
 from cnnlab.errors import DataError
 
@@ -17,12 +17,12 @@ DIVISION_NAMES = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 
 @dataclass(frozen=True)
 class Labelled:
-    """Every usable image of a copy. `labels` are class ids; `decode(i)` may be called from several threads at once."""
+    """Every usable image of a copy. `labels` are class ids; for `content` see `Pictures`."""
 
     labels: Sequence[str]
     divisions: Sequence[int]
     sources: Sequence[str]
-    decode: Callable[[int], Picture]
+    content: Callable[[int], Content]
     findings: tuple[Finding, ...] = ()
 
 
@@ -60,7 +60,7 @@ def labelled_pictures(images: Labelled, *, name_of: Callable[[str], str], about:
         sources=[display(source) for source in images.sources],
         official=[NO_DIVISION] * len(images.labels) if few_shot else images.divisions,
         about=about,
-        decode=images.decode,
+        content=images.content,
         where=where,
         findings=(*images.findings, *([finding] if few_shot else [])),
     )

@@ -24,7 +24,7 @@ def find_leaks(kin: np.ndarray, train: np.ndarray, validation: np.ndarray, test:
 
 
 def _copies(kin: np.ndarray, rows: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
-    copy = {}
+    copy: dict[int, int] = {}
     for row in seen.tolist():
         copy.setdefault(int(kin[row]), row)
     return [(row, copy[int(kin[row])]) for row in rows.tolist() if int(kin[row]) in copy]

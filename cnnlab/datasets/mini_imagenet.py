@@ -6,7 +6,6 @@ WordNet id. All of them give the same table.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +19,7 @@ from cnnlab.datasets.folder import scan_labelled
 from cnnlab.datasets.labelled import Labelled, labelled_pictures
 from cnnlab.datasets.listing import DIVISIONS, display, list_images
 from cnnlab.datasets.parquet import parquet_files, read_parquet
-from cnnlab.datasets.pictures import Picture, Pictures, Report
-from cnnlab.datasets.pixels import decode_file
+from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.scan import scan_folder
 from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable
 from cnnlab.datasets.unpickle import load_pickle
@@ -149,7 +147,7 @@ def _read_pickles(paths: Sequence[Path]) -> Labelled:
         divisions += [_division(path.stem)] * len(rows)
         sources += [f"{path.stem}:{row}" for row in rows]
     findings = (Finding("unlabelled", "warning", unlabelled, {}),) if unlabelled else ()
-    return Labelled(labels, divisions, sources, lambda index: Picture(images[index]), findings)
+    return Labelled(labels, divisions, sources, lambda index: images[index], findings)
 
 
 def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
@@ -203,13 +201,7 @@ def _in_parquet(paths: list[Path], root: Path) -> Copy:
 def _read_parquet(paths: Sequence[Path], root: Path) -> Labelled:
     found = read_parquet(paths, root)
     findings = (Finding("unlabelled", "warning", found.unlabelled, {}),) if found.unlabelled else ()
-    return Labelled(
-        found.labels,
-        found.divisions,
-        found.names,
-        lambda index: decode_file(io.BytesIO(found.encoded(index))),
-        findings,
-    )
+    return Labelled(found.labels, found.divisions, found.names, found.encoded, findings)
 
 
 def _lists(folder: Path, spec: DatasetSpec) -> Copy | None:

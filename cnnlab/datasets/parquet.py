@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
 import unicodedata
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnlab.datasets.listing import DIVISIONS, display
+from cnnlab.datasets.parquet_schema import (
+    ParquetFile,
+    damaged,
+    described,
+    pyarrow_modules,
+    quoted,
+    reading,
+)
 from cnnlab.datasets.pictures import Undecodable
-from cnnlab.datasets.scan import DIVISIONS, display
 from cnnlab.datasets.table import NO_DIVISION, TEST, VALIDATION
 from cnnlab.errors import DataError
 
-IMAGE_NAMES = ("image", "img")
-"""Columns that hold the images when the file's metadata does not say which do."""
-
-LABEL_NAMES = ("label", "labels", "class", "class_name", "category", "wnid", "synset", "fine_label", "target")
-"""Columns that hold the classes when the file's metadata does not say which do; the first of several counts."""
-
-MOST_METADATA = 1 << 24
-"""Metadata longer than this, in bytes, is not parsed."""
-
 MOST_NAME = 300
 """A class name longer than this, in characters, is a caption or an attack."""
-
-MOST_ROWS = 100_000_000
-"""A file that announces more rows than this is refused before its labels are read."""
 
 _ROWS_HELD = 256 * ((os.cpu_count() or 1) + 1)
 """Row groups are kept until this many rows are: decoding runs through them in order, several threads side by side."""
@@ -60,24 +54,6 @@ class ParquetImages:
     divisions: list[int]
     encoded: Callable[[int], bytes]
     unlabelled: int
-
-
-@dataclass(frozen=True)
-class _File:
-    """What one parquet file says about itself.
-
-    `image` is a column of bytes or, `nested`, of structs with a field of bytes; `classes` are None when the labels are text, or numbers without names
-    (`numbers`); `groups` are the numbers of rows of the row groups.
-    """
-
-    path: Path
-    shown: str
-    image: str
-    nested: bool
-    label: str
-    classes: tuple[str, ...] | None
-    numbers: bool
-    groups: tuple[int, ...]
 
 
 def parquet_files(root: Path) -> list[Path]:
@@ -145,12 +121,12 @@ def read_parquet(paths: Sequence[Path], root: Path) -> ParquetImages:
             name; the files disagree on whether classes have names; images are not in the files; no row is labelled.
     """
     base = root if root.is_dir() else root.parent
-    files = [_described(path, display(path.relative_to(base).as_posix())) for path in paths]
+    files = [described(path, display(path.relative_to(base).as_posix())) for path in paths]
     _check_alike(files)
     labels: list[str] = []
     names: list[str] = []
     divisions: list[int] = []
-    groups: list[tuple[_File, int]] = []
+    groups: list[tuple[ParquetFile, int]] = []
     places: list[np.ndarray] = []
     total, written = 0, dict[str, str]()
     for file in files:
@@ -182,7 +158,7 @@ def division(name: str) -> int:
 class _Encoded:
     """The bytes of image i, out of a row group that is read when the first of its images is asked for."""
 
-    def __init__(self, groups: list[tuple[_File, int]], places: np.ndarray) -> None:
+    def __init__(self, groups: list[tuple[ParquetFile, int]], places: np.ndarray) -> None:
         """`places` is int64 (N, 2): for each image, the index into `groups` and the row within the group."""
         self.groups, self.places = groups, places
         self.held: OrderedDict[int, Any] = OrderedDict()
@@ -217,21 +193,21 @@ class _Encoded:
             )
 
 
-def _read_group(file: _File, group: int) -> Any:
+def _read_group(file: ParquetFile, group: int) -> Any:
     """The column of bytes of one row group: a pyarrow ChunkedArray of binary scalars."""
-    _, parquet = _pyarrow()
-    with _reading(file.path):
+    _, parquet = pyarrow_modules()
+    with reading(file.path):
         with parquet.ParquetFile(file.path) as opened:
             path = f"{file.image}.bytes" if file.nested else file.image
             column = opened.read_row_group(group, columns=[path]).column(file.image)
         if file.nested:
             column = column.flatten()[0]
     if len(column) != file.groups[group]:
-        raise _damaged(file.path, f"row group {group} has {len(column)} images, not {file.groups[group]}")
+        raise damaged(file.path, f"row group {group} has {len(column)} images, not {file.groups[group]}")
     return column
 
 
-def _places(file: _File, first: int) -> np.ndarray:
+def _places(file: ParquetFile, first: int) -> np.ndarray:
     """int64 (rows, 2): the row group, counted on from `first`, and the row within it, of each row of a file."""
     if not file.groups:
         return np.empty((0, 2), np.int64)
@@ -239,122 +215,34 @@ def _places(file: _File, first: int) -> np.ndarray:
     return np.concatenate(within).astype(np.int64)
 
 
-def _described(path: Path, shown: str) -> _File:
-    """Open a file, and find its columns."""
-    _, parquet = _pyarrow()
-    with _reading(path), parquet.ParquetFile(path) as opened:
-        schema, metadata = opened.schema_arrow, opened.metadata
-        groups = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-        times = Counter(schema.names)
-        types = {field.name: field.type for field in schema if times[field.name] == 1}
-        features = _features((schema.metadata or {}).get(b"huggingface"), path)
-    if sum(groups) > MOST_ROWS or min(groups, default=0) < 0:
-        raise _damaged(path, f"{sum(groups):,} rows announced")
-    image = _image_column(types, features, path)
-    label = _label_column(types, features, path)
-    classes = _class_names(features.get(label, {}), path)
-    numbers = classes is None and not _is_text(types[label])
-    return _File(path, shown, image, _is_struct(types[image]), label, classes, numbers, groups)
-
-
-def _features(raw: bytes | None, path: Path) -> dict[str, dict[str, Any]]:
-    """What Hugging Face's metadata say about each column; of what is valid but no plain feature, nothing."""
-    if raw is None:
-        return {}
-    if len(raw) > MOST_METADATA:
-        raise _damaged(path, f"{len(raw):,} bytes of metadata")
-    try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise _damaged(path, "metadata `huggingface` that are no JSON") from None
-    for key in ("info", "features", None):
-        if not isinstance(content, dict):
-            raise _damaged(path, "metadata `huggingface` of another form")
-        content = content if key is None else content.get(key) or {}
-    return {name: feature for name, feature in content.items() if isinstance(feature, dict)}
-
-
-def _image_column(types: dict[str, Any], features: dict[str, dict[str, Any]], path: Path) -> str:
-    usable = [name for name, kind in types.items() if _is_image(kind)]
-    declared = [name for name in usable if features.get(name, {}).get("_type") == "Image"]
-    named = [name for name in usable if name.lower() in IMAGE_NAMES]
-    if not (declared or named):
-        expected = "a column that the metadata call an Image, or one of bytes named " + " or ".join(IMAGE_NAMES)
-        raise DataError("the parquet file has no images", where=path, received=_columns(types), expected=expected)
-    return _chosen(declared or named, IMAGE_NAMES, path)
-
-
-def _label_column(types: dict[str, Any], features: dict[str, dict[str, Any]], path: Path) -> str:
-    numbers = [name for name, kind in types.items() if _pyarrow()[0].types.is_integer(kind)]
-    texts = [name for name, kind in types.items() if _is_text(kind)]
-    declared = [name for name in numbers if features.get(name, {}).get("_type") == "ClassLabel"]
-    for candidates in (declared, _named(texts), _named(numbers)):
-        if candidates:
-            return _chosen(candidates, LABEL_NAMES, path)
-    raise DataError(
-        "the parquet file has no classes",
-        where=path,
-        received=_columns(types),
-        expected=f"a column that the metadata call a ClassLabel, or text or whole numbers named {', '.join(LABEL_NAMES)}",
-        hint="leave files without labels out of the data set",
-    )
-
-
-def _named(columns: list[str]) -> list[str]:
-    return [name for name in columns if name.lower() in LABEL_NAMES]
-
-
-def _chosen(candidates: list[str], preferred: Sequence[str], path: Path) -> str:
-    """The only candidate, or the one with the most usual name."""
-    usual = [name for best in preferred for name in candidates if name.lower() == best]
-    if len(candidates) > 1 and not usual:
-        raise DataError(
-            "several columns of the parquet file could be meant",
-            where=path,
-            received=", ".join(_quoted(name) for name in candidates[:10]),
-            expected=f"one, or one that is called {' or '.join(preferred)}",
-        )
-    return usual[0] if usual else candidates[0]
-
-
-def _class_names(feature: dict[str, Any], path: Path) -> tuple[str, ...] | None:
-    """The names of a ClassLabel, None when the column is none or the names are not given."""
-    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise _damaged(path, "class names that are not a list of different texts")
-    return tuple(names)
-
-
-def _check_alike(files: Sequence[_File]) -> None:
+def _check_alike(files: Sequence[ParquetFile]) -> None:
     numbered = next((file for file in files if file.numbers), None)
     named = next((file for file in files if not file.numbers), None)
     if numbered is not None and named is not None:
         raise DataError(
             "some files of the data set name the classes, others only number them",
             where=numbered.path,
-            received=f"numbers without names in column {_quoted(numbered.label)}, but names in {named.shown}",
+            received=f"numbers without names in column {quoted(numbered.label)}, but names in {named.shown}",
             hint="leave the one or the other out of the data set",
         )
 
 
-def _labels(file: _File, written: dict[str, str]) -> list[str | None]:
+def _labels(file: ParquetFile, written: dict[str, str]) -> list[str | None]:
     """The class of every row, None where there is none. `written` is each class's name as the files have it."""
-    _, parquet = _pyarrow()
-    with _reading(file.path):
+    _, parquet = pyarrow_modules()
+    with reading(file.path):
         with parquet.ParquetFile(file.path) as opened:
             column = opened.read(columns=[file.label]).column(file.label)
         kind = column.type.value_type if hasattr(column.type, "value_type") else column.type
         coded = column.cast(kind).combine_chunks().dictionary_encode()
         values, codes = coded.dictionary.to_pylist(), coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     if len(codes) != sum(file.groups):
-        raise _damaged(file.path, f"{len(codes)} labels in {sum(file.groups)} rows")
+        raise damaged(file.path, f"{len(codes)} labels in {sum(file.groups)} rows")
     names = [*(_name(value, file, written) for value in values), None]
     return [names[code] for code in codes]
 
 
-def _name(value: str | int, file: _File, written: dict[str, str]) -> str | None:
+def _name(value: str | int, file: ParquetFile, written: dict[str, str]) -> str | None:
     """The name of the class that a label stands for."""
     if value == -1 or value == "":
         return None
@@ -363,74 +251,17 @@ def _name(value: str | int, file: _File, written: dict[str, str]) -> str | None:
         raise DataError(
             "a label stands for no class",
             where=file.path,
-            received=f"{value} in column {_quoted(file.label)}",
+            received=f"{value} in column {quoted(file.label)}",
             expected=f"{known}, or -1 for none",
         )
     name = value if isinstance(value, str) else str(value) if file.classes is None else file.classes[value]
     if len(name) > MOST_NAME or not name.strip():
-        raise _damaged(file.path, f"a class name of {len(name):,} characters, {_quoted(name)}")
+        raise damaged(file.path, f"a class name of {len(name):,} characters, {quoted(name)}")
     shown, exact = display(name), unicodedata.normalize("NFC", name)
     if written.setdefault(shown, exact) != exact:
         raise DataError(
             "two classes have the same name, once it is made fit to be shown",
             where=file.path,
-            received=f"{_quoted(name)} twice",
+            received=f"{quoted(name)} twice",
         )
     return shown
-
-
-def _is_struct(kind: Any) -> bool:
-    return bool(_pyarrow()[0].types.is_struct(kind))
-
-
-def _is_image(kind: Any) -> bool:
-    """Whether a column's type is bytes, or Hugging Face's struct of bytes and a path."""
-    if _is_struct(kind):
-        return any(field.name == "bytes" and not _is_struct(field.type) and _is_image(field.type) for field in kind)
-    types = _pyarrow()[0].types
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
-
-
-def _is_text(kind: Any) -> bool:
-    types = _pyarrow()[0].types
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    """The modules `pyarrow` and `pyarrow.parquet`."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise DataError("reading parquet files needs pyarrow", hint="pip install 'cnnlab[huggingface]'") from None
-    return pyarrow, pyarrow.parquet
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Whatever pyarrow finds wrong with a file, as a DataError."""
-    pyarrow, _ = _pyarrow()
-    try:
-        yield
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError, MemoryError) as problem:
-        raise _damaged(path, " ".join(display(str(problem)).split())[:300] or type(problem).__name__) from None
-
-
-def _damaged(path: Path, received: str) -> DataError:
-    return DataError(
-        "the parquet file cannot be used",
-        where=path,
-        received=received,
-        expected="a whole parquet file as Hugging Face's libraries write it",
-        hint="fetch it again; an interrupted copy or download is the usual cause",
-    )
-
-
-def _columns(types: dict[str, Any]) -> str:
-    shown = [f"{_quoted(name)} ({str(kind)[:40]})" for name, kind in list(types.items())[:10]]
-    return "the columns " + ", ".join(shown) if shown else "no column"
-
-
-def _quoted(name: str) -> str:
-    return f"“{display(name[:60])}”"

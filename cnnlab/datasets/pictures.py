@@ -35,9 +35,13 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
+Content = Path | bytes | np.ndarray
+"""An image before it is decoded: a file, its bytes, or pixels uint8 (h, w) or (h, w, 3)."""
+
+
 @dataclass(frozen=True)
 class Pictures:
-    """Every image of a data set in the reader's order. `decode(i)` may be called from several threads at once.
+    """Every image of a data set in the reader's order. `content(i)` is called in that order, and raises Undecodable.
 
     `where` is the file or folder that errors about the whole data set name. `ids` are the classes' identifiers where
     these are not their names: what a class is known by, whatever it is called in the report.
@@ -48,7 +52,7 @@ class Pictures:
     sources: Sequence[str]
     official: Sequence[int]
     about: DatasetAbout
-    decode: Callable[[int], Picture]
+    content: Callable[[int], Content]
     where: Path
     findings: tuple[Finding, ...] = ()
     ids: tuple[str, ...] = ()
@@ -76,6 +80,6 @@ def pictures_in_array(
         sources=sources,
         official=[NO_DIVISION] * len(pixels) if official is None else official,
         about=about,
-        decode=lambda index: Picture(pixels[index]),
+        content=lambda index: pixels[index],
         where=where,
     )

@@ -16,7 +16,6 @@ from cnnlab.datasets.csv_list import Finder
 from cnnlab.datasets.labelled import DIVISION_NAMES, Labelled, check_missing, labelled_pictures
 from cnnlab.datasets.listing import DIVISIONS, Listing, display, list_images
 from cnnlab.datasets.pictures import Report
-from cnnlab.datasets.pixels import decode_file
 from cnnlab.datasets.table import MOST_SOURCES, NO_DIVISION, DatasetAbout, Finding, ImageTable
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
@@ -129,7 +128,7 @@ def _labelled(rows: Sequence[tuple[str, int, str]], listing: Listing, findings: 
         [scene for scene, _, _ in rows],
         [division for _, division, _ in rows],
         [path for _, _, path in rows],
-        lambda index: decode_file(listing.path(rows[index][2])),
+        lambda index: listing.path(rows[index][2]),
         findings,
     )
 

@@ -66,7 +66,8 @@ def _publish_locked(
         np.savez_compressed(
             folder / "exhibits.npz", images=table.images[shown], ids=shown, labels=table.labels[shown].astype(np.int32)
         )
-        np.savez_compressed(folder / "leaks.npz", **leak_arrays(table, splits))
+        leaks: dict[str, Any] = leak_arrays(table, splits)
+        np.savez_compressed(folder / "leaks.npz", **leaks)
         return fields
 
     return store.publish("dataset", identifier, write, replace=True)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from cnnlab.datasets.pictures import Picture, Pictures
+from cnnlab.datasets.pictures import Content, Pictures
 from cnnlab.datasets.table import Finding
 from cnnlab.errors import DataError, did_you_mean
 from cnnlab.spec import DatasetSpec
@@ -116,9 +116,9 @@ def _lot(items: Iterable[int], seed: int, key: Callable[[int], str]) -> list[int
 
 def _subset(pictures: Pictures, chosen: Sequence[int], rows: Sequence[int]) -> Pictures:
     index = {label: position for position, label in enumerate(chosen)}
-    whole = pictures.decode
+    whole = pictures.content
 
-    def decode(row: int) -> Picture:
+    def content(row: int) -> Content:
         return whole(rows[row])
 
     finding = Finding(
@@ -134,6 +134,6 @@ def _subset(pictures: Pictures, chosen: Sequence[int], rows: Sequence[int]) -> P
         labels=[index[pictures.labels[row]] for row in rows],
         sources=[pictures.sources[row] for row in rows],
         official=[pictures.official[row] for row in rows],
-        decode=decode,
+        content=content,
         findings=(*pictures.findings, finding),
     )

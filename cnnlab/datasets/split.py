@@ -56,7 +56,8 @@ def split_table(
         parts = _official(labels, classes, split, np.full(len(labels), NO_DIVISION) if official is None else official)
     else:
         parts = _divided(labels, classes, split)
-    splits = Splits(**{name: np.sort(rows).astype(np.int32) for name, rows in parts.items()})
+    train, validation, test = (np.sort(parts[name]).astype(np.int32) for name in SPLITS)
+    splits = Splits(train, validation, test)
     if kin is None:
         return splits
     found = find_leaks(kin, splits.train, splits.validation, splits.test)
@@ -142,15 +143,15 @@ def _validation_take(sizes: np.ndarray, split: Split) -> np.ndarray:
 
 def _without(splits: Splits, labels: np.ndarray, classes: Sequence[str]) -> Splits:
     """The same without the leaked rows."""
-    left = {name: np.setdiff1d(getattr(splits, name), splits.leaks[:, 0]) for name in ("validation", "test")}
-    for name, rows in left.items():
+    validation, test = (np.setdiff1d(rows, splits.leaks[:, 0]) for rows in (splits.validation, splits.test))
+    for name, rows in (("validation", validation), ("test", test)):
         if absent := sorted(set(range(len(classes))) - set(labels[rows].tolist())):
             raise DataError(
                 f"without the leaked images, the {name} split has no image of some class",
                 received=", ".join(f"“{classes[label]}”" for label in absent[:5]),
                 hint='put `leaks = "keep"` into `split`, or remove the copies from the data set',
             )
-    return replace(splits, **left, leaks_excluded=True)
+    return replace(splits, validation=validation, test=test, leaks_excluded=True)
 
 
 def _random(seed: int) -> np.random.RandomState:
