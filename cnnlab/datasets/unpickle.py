@@ -108,7 +108,7 @@ def load_pickle(path: Path) -> Any:
     """The content of a pickle of protocol 0 to 5, written by Python 2 or 3, with NumPy 1 or 2.
 
     Returns:
-        dict, list, tuple, set, str, bytes (also for Python 2's str), int, float, bool, None, and arrays of bool, int and
+        dict, list, tuple, str, bytes (also for Python 2's str), int, float, bool, None, and arrays of bool, int and
         float; of NumPy's scalars the Python number, of ordered and default dictionaries a dict. Memory is that of the
         file's content, twice while text is turned into bytes (protocols 0 to 2 of Python 3).
 
@@ -210,6 +210,34 @@ class _Machine(_Stock):
         content: bytes = self.read(count)
         return content
 
+    def load_pair(self) -> None:
+        """SETITEM."""
+        self._fill(self.stack[-3], [self.stack[-2], self.stack[-1]])
+        del self.stack[-2:]
+
+    def load_pairs(self) -> None:
+        """SETITEMS."""
+        items = self.pop_mark()
+        self._fill(self.stack[-1], items)
+
+    def load_dict(self) -> None:
+        """DICT."""
+        items = self.pop_mark()
+        self.append({})
+        self._fill(self.stack[-1], items)
+
+    def _fill(self, target: Any, items: list[Any]) -> None:
+        if type(target) is not dict:
+            raise Refused(f"items of {type(target).__name__}")
+        target.update((_key(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
+
+    def load_put(self) -> None:
+        """PUT, which names its place in text."""
+        place = self.readline()[:-1]
+        if len(place) > 9 or not place.isdigit():
+            raise Refused("an impossible place in the memo")
+        self.memo[int(place)] = self.stack[-1]
+
     def load_state(self) -> None:
         """Only arrays and dtypes have one."""
         state = self.stack.pop()
@@ -221,7 +249,14 @@ class _Machine(_Stock):
 
 _HANDLERS: dict[int, Callable[[Any], None]] = {
     getattr(pickle, name)[0]: _Stock.dispatch[getattr(pickle, name)[0]] for name in _OPCODES
-} | {pickle.BUILD[0]: _Machine.load_state, pickle.BYTEARRAY8[0]: _Machine.load_bytearray}
+} | {
+    pickle.BUILD[0]: _Machine.load_state,
+    pickle.BYTEARRAY8[0]: _Machine.load_bytearray,
+    pickle.SETITEM[0]: _Machine.load_pair,
+    pickle.SETITEMS[0]: _Machine.load_pairs,
+    pickle.DICT[0]: _Machine.load_dict,
+    pickle.PUT[0]: _Machine.load_put,
+}
 
 
 class _Dtype:
@@ -283,7 +318,15 @@ def _scalar(dtype: Any, content: Any) -> Any:
 
 def _dict(*arguments: Any) -> dict[Any, Any]:
     """An OrderedDict of Python 2 gets its items at once, others by SETITEMS; a defaultdict gets its factory."""
-    return dict(arguments[0]) if arguments and isinstance(arguments[0], list) else {}
+    pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
+    return {_key(key): value for key, value in pairs}
+
+
+def _key(key: Any) -> Any:
+    """Text or a small number: the hash of tuples in tuples overflows the stack, and long numbers can collide."""
+    if isinstance(key, str | bytes) or (isinstance(key, int) and abs(key) < 1 << 60):
+        return key
+    raise Refused(f"a dictionary's key that is {type(key).__name__}")
 
 
 _NUMPY = ("numpy.core", "numpy._core")
@@ -318,10 +361,9 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
             raise Refused("an array without content")
         return value.value
     if isinstance(value, dict):
-        return {_plain(key, depth + 1, left): _plain(one, depth + 1, left) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [_plain(one, depth + 1, left) for one in value]
-        return items if isinstance(value, list) else type(value)(items)
+        return {key: _plain(one, depth + 1, left) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(one, depth + 1, left) for one in value)
     if value is None or isinstance(value, str | bytes | int | float | np.ndarray):
         return value
     raise Refused(f"a {type(value).__name__.strip('_')}")
