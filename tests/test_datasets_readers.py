@@ -344,3 +344,42 @@ def test_every_reader_can_be_imported_without_a_framework(reader: str) -> None:
     heavy = "{'keras', 'tensorflow'} & set(sys.modules)"
     code = f"import sys, {READERS[reader]} as reader; assert reader.open_table and not {heavy}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+
+
+def test_keras_gives_its_data_sets_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnnlab.backend import keras
+
+    random = np.random.RandomState(0)
+    train, test = (random.randint(0, 256, (n, 32, 32, 3), dtype=np.uint8) for n in (30, 12))
+    labels = [np.arange(n).reshape(-1, 1) % 10 for n in (30, 12)]
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: ((train, labels[0]), (test, labels[1])))
+    table = open_dataset("c", DatasetSpec(reader="keras", name="cifar10", image_size=32), data_dir=tmp_path)
+    assert table.classes[:3] == ("airplane", "automobile", "bird") and len(table.classes) == 10
+    assert np.bincount(table.official).tolist() == [30, 0, 12]
+    row = table.sources.index("test:5")
+    assert np.array_equal(table.images[row], test[5]) and table.labels[row] == 5
+    assert table.about.source == "keras.datasets.cifar10"
+
+
+def test_keras_without_network_or_name_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnnlab.backend import keras
+
+    def unreachable() -> None:
+        raise Exception("URL fetch failure on somewhere: None -- no route")
+
+    monkeypatch.setattr(keras.datasets.cifar100, "load_data", unreachable)
+    with pytest.raises(DataError, match="neither be found on this machine nor fetched") as caught:
+        open_dataset("c", DatasetSpec(reader="keras", name="cifar100"), data_dir=tmp_path)
+    assert caught.value.received == "URL fetch failure on somewhere: None -- no route"
+    for name, hint in (("cifar", "did you mean “cifar10”?"), (None, 'as in: name = "cifar10"')):
+        with pytest.raises(DataError, match="needs the name") as caught:
+            open_dataset("c", DatasetSpec(reader="keras", name=name), data_dir=tmp_path)
+        assert caught.value.hint == hint
+
+
+def test_the_names_of_keras_are_as_many_as_its_classes() -> None:
+    from cnnlab.datasets.keras_data import SOURCES
+
+    assert {name: len(set(source.classes)) for name, source in SOURCES.items()} == {
+        "mnist": 10, "cifar10": 10, "cifar100": 100,
+    }  # fmt: skip
