@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.spec import SPLITS
-from report.activities.findings import findings_as_text
+from report.activities.findings import findings_as_texts
 from report.document import Document
 from report.evidence import Quantity
 from report.language import Language
@@ -119,7 +119,7 @@ def _dataset(data: DatasetData, language: Language) -> Entry:
         (t("Images"), language.number(manifest["images"])),
         (t("Classes"), language.number(manifest["classes"])),
         (t("Division"), _division(data, language)),
-        (t("Findings"), findings_as_text(data, language) or t("nothing to point out")),
+        *((t("Finding"), words) for words in findings_as_texts(data, language) or [t("nothing to point out")]),
         (t("Fingerprint"), str(manifest["fingerprint"])),
     ]
     return Entry((data.record.id,), str(manifest["title"]), tuple(facts))

@@ -351,7 +351,7 @@ def test_mistakes_are_discussed_where_they_are_shown(lab: Callable[..., Lab]) ->
 def test_integrity_says_what_was_found_and_what_was_not(lab: Callable[..., Lab]) -> None:
     lab(**CASES["nothing found"]).check(
         "activity-10",
-        "no se encontró: archivos dañados, duplicados exactos y casi duplicados",
+        "no se encontraron: archivos dañados, duplicados exactos y casi duplicados",
         "not found: damaged files, exact duplicates, and near duplicates",
         absent=("en negrita", "in bold"),
     )

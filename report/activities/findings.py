@@ -93,9 +93,9 @@ def findings_in_words(dataset: DatasetData, language: Language) -> list[FindingW
     return sorted(words, key=lambda one: not one.warning)
 
 
-def findings_as_text(dataset: DatasetData, language: Language) -> str:
-    """Every finding in one line, with its numbers and without examples."""
-    return " · ".join(_as_text(one, language) for one in findings_in_words(dataset, language))
+def findings_as_texts(dataset: DatasetData, language: Language) -> list[str]:
+    """Every finding in a line of its own, with its numbers and without examples."""
+    return [_as_text(one, language) for one in findings_in_words(dataset, language)]
 
 
 def _as_text(finding: FindingWords, language: Language) -> str:
