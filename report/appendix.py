@@ -6,10 +6,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cnnlab.spec import SPLITS
+from report.activities.findings import findings_as_texts
 from report.document import Document
 from report.evidence import Quantity
 from report.language import Language
-from report.records import RunData
+from report.records import DatasetData, RunData
+
+SOURCES = {
+    "folder ": "folder {name}",
+    "the Python package ": "the Python package {name}",
+    "Debian's package ": "Debian's package {name}",
+    "downloaded from ": "downloaded from {name}",
+    "the data folder": "the data folder",
+    "files given by the lab": "files given by the lab",
+    "cache pickles": "cache pickles",
+    "parquet files": "parquet files",
+    "CSV lists with a folder of images": "CSV lists with a folder of images",
+    "one folder per class": "one folder per class",
+}
+"""Message ids by what a record's `source` begins with."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ def appendix(document: Document) -> Appendix:
     architectures = {arch.record.id: arch.record for arch in document.lab.architectures.values()} | used
     return Appendix(
         runs=tuple(runs.values()),
-        data=tuple(_dataset(item.record.id, item.manifest, language) for item in data.values()),
+        data=tuple(_dataset(item, language) for item in data.values()),
         architectures=tuple(_architecture(key, record.manifest, language) for key, record in architectures.items()),
     )
 
@@ -93,17 +109,40 @@ def _value(value: Any, language: Language) -> str:
     return language.quantity(Quantity(value=value, unit="rate")) if isinstance(value, float) else str(value)
 
 
-def _dataset(record: str, manifest: Any, language: Language) -> Entry:
-    t = language.text
+def _dataset(data: DatasetData, language: Language) -> Entry:
+    t, manifest = language.text, data.manifest
     stands = manifest.get("stand_in_for")
     facts = [
         (t("Credit"), str(manifest["credit"] or t("none given"))),
         *([(t("Stands in for"), str(stands))] if stands else []),
+        (t("This copy"), _source(str(manifest["source"]), language)),
         (t("Images"), language.number(manifest["images"])),
         (t("Classes"), language.number(manifest["classes"])),
+        (t("Division"), _division(data, language)),
+        *((t("Finding"), words) for words in findings_as_texts(data, language) or [t("nothing to point out")]),
         (t("Fingerprint"), str(manifest["fingerprint"])),
     ]
-    return Entry((record,), str(manifest["title"]), tuple(facts))
+    return Entry((data.record.id,), str(manifest["title"]), tuple(facts))
+
+
+def _source(source: str, language: Language) -> str:
+    """Where a copy was found, in the report's language where it is a place that every reader knows."""
+    for prefix, words in SOURCES.items():
+        if source.startswith(prefix):
+            return language.text(words, name=source.removeprefix(prefix))
+    return source
+
+
+def _division(data: DatasetData, language: Language) -> str:
+    """Sizes of the splits, whose division it is, and its seed."""
+    t, seed = language.text, str(data.split["seed"])
+    whose = (
+        t("as the authors of the data divide it; seed {seed} where validation is drawn from training images", seed=seed)
+        if data.split["policy"] == "official"
+        else t("by this lab, at random inside each class, seed {seed}", seed=seed)
+    )
+    sizes = {split: len(data.rows[split]) for split in SPLITS}
+    return t("{train} training, {validation} validation and {test} test images", **sizes) + f" ({whose})"
 
 
 def _architecture(record: str, manifest: Any, language: Language) -> Entry:

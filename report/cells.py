@@ -59,7 +59,7 @@ def gallery_bundle(gallery: Gallery, language: Language) -> Bundle:
     from report.figures.svg import paint, settings
 
     captions = [_words(exhibit, language) for exhibit in gallery.items]
-    shown = Figure(caption="", alt=gallery.alt, data=None, draw=lambda theme: _grid(gallery.items, captions, theme))
+    shown = Figure(caption="", alt=gallery.alt, data=None, draw=lambda theme: _grid(gallery, captions, theme))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
         data, metadata = _picture(paint(shown, SCREEN), gallery.alt, settings(SCREEN))
@@ -108,22 +108,23 @@ def _text(view: TableView, note: str) -> str:
 
 
 def _words(exhibit: Exhibit, language: Language) -> list[str]:
-    """What stands under an image: a sign and its class, then what it was taken for and how surely."""
+    """What stands under an image: a sign and its class, where it is from, what it was taken for and how surely."""
     right = exhibit.predicted == exhibit.label
     sign = "" if exhibit.predicted is None else "✓ " if right else "✗ "
     taken = f"→ {exhibit.predicted}" if exhibit.predicted is not None and not right else ""
     confidence = language.quantity(exhibit.confidence) if exhibit.confidence is not None else ""
-    return [line for line in (f"{sign}{exhibit.label}", taken, confidence) if line]
+    return [line for line in (f"{sign}{exhibit.label}", exhibit.origin, taken, confidence) if line]
 
 
-def _grid(items: Sequence[Exhibit], captions: Sequence[Sequence[str]], theme: Any) -> MplFigure:
+def _grid(gallery: Gallery, captions: Sequence[Sequence[str]], theme: Any) -> MplFigure:
     from matplotlib.figure import Figure as MplFigure
 
     from report.figures.style import clean
 
-    rows = max(1, -(-len(items) // _COLUMNS))
-    figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / _COLUMNS + 0.56)), layout="constrained")
-    axes = figure.subplots(rows, _COLUMNS, squeeze=False)
+    items, columns = gallery.items, _COLUMNS - _COLUMNS % gallery.group
+    rows = max(1, -(-len(items) // columns))
+    figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / columns + 0.56)), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for place in axes.flat:
         place.set_axis_off()
     for place, exhibit, lines in zip(axes.flat, items, captions, strict=False):

@@ -100,22 +100,27 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """One image of a gallery: `pixels` uint8 (h, w, 3), what it is, and what a network took it for."""
+    """One image of a gallery: `pixels` uint8 (h, w, 3), what it is, and what a network took it for.
+
+    `origin` says where it stands, such as the split that it belongs to.
+    """
 
     pixels: Any
     label: str
+    origin: str = ""
     predicted: str | None = None
     confidence: Quantity | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
-    """A grid of data set images."""
+    """A grid of data set images. `group` says how many that follow each other are kept side by side."""
 
     caption: str
     alt: str
     items: tuple[Exhibit, ...]
     note: str = ""
+    group: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,10 @@ REFERENCES = {
         "O. Vinyals, C. Blundell, T. Lillicrap, K. Kavukcuoglu, D. Wierstra", "Matching networks for one shot learning",
         "NIPS", 2016, "https://arxiv.org/abs/1606.04080",
     ),
+    "ravi2017": Reference(
+        "S. Ravi, H. Larochelle", "Optimization as a model for few-shot learning", "ICLR", 2017,
+        "https://openreview.net/forum?id=rJY0-Kcll",
+    ),
     "he2015": Reference(
         "K. He, X. Zhang, S. Ren, J. Sun",
         "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification", "ICCV", 2015,

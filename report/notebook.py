@@ -77,7 +77,11 @@ def _of_item(item: Item) -> Any:
 
             return drawing_key(item, SCREEN)
         case Gallery():
-            return [item.alt, *([hashlib.sha256(e.pixels.tobytes()).hexdigest(), *_labels(e)] for e in item.items)]
+            return [
+                item.alt,
+                item.group,
+                *([hashlib.sha256(e.pixels.tobytes()).hexdigest(), *_labels(e)] for e in item.items),
+            ]
         case Table():
             heads = [asdict(column) for column in item.columns]
             return [heads, [{key: _of_cell(cell) for key, cell in row.items()} for row in item.rows]]
@@ -86,7 +90,7 @@ def _of_item(item: Item) -> Any:
 
 
 def _labels(exhibit: Exhibit) -> list[Any]:
-    return [exhibit.label, exhibit.predicted, _of_cell(exhibit.confidence)]
+    return [exhibit.label, exhibit.origin, exhibit.predicted, _of_cell(exhibit.confidence)]
 
 
 def _of_cell(cell: Any) -> Any:

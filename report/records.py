@@ -35,6 +35,28 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class Leaks:
+    """Images of validation or test with a copy among those seen before, by row of the data set's table.
+
+    Attributes:
+        pairs: int32 (L, 2), the leaked row and the row of its copy.
+        exact: bool (L,), whether the two have the same pixels.
+        images, labels: uint8 (n, 2, S, S, 3) and int32 (n, 2) of the first n pairs.
+        excluded: whether the leaked rows were taken out of the splits.
+    """
+
+    pairs: np.ndarray
+    exact: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
+    excluded: bool
+
+    def among(self, rows: np.ndarray) -> np.ndarray:
+        """Which of `rows`, int (N,), are leaked: bool (N,)."""
+        return np.isin(rows, self.pairs[:, 0])
+
+
+@dataclass(frozen=True)
 class DatasetData:
     """A data set record."""
 
@@ -48,7 +70,7 @@ class DatasetData:
 
     @cached_property
     def classes(self) -> list[dict[str, Any]]:
-        """Per class: index, name, images, train, validation, test."""
+        """Per class: index, id, name, images, train, validation, test."""
         return list(self.record.json("classes.json"))
 
     @cached_property
@@ -60,6 +82,42 @@ class DatasetData:
     def findings(self) -> list[dict[str, Any]]:
         """What the integrity scan found."""
         return list(self.record.json("findings.json"))
+
+    def finding(self, kind: str) -> dict[str, Any] | None:
+        """The finding of this kind, None where the scan has none."""
+        return next((one for one in self.findings if one["kind"] == kind), None)
+
+    @property
+    def split(self) -> Mapping[str, Any]:
+        """How the images were divided: shares or counts, `seed`, `policy`, `leaks`.
+
+        Raises:
+            StoreError: the record is older than this entry.
+        """
+        if "split" not in self.manifest:
+            raise StoreError(
+                "the data set record does not say how the images were divided: an older cnnlab wrote it",
+                where=self.record.folder,
+                hint="run the lab again, which writes the record anew",
+            )
+        return dict(self.manifest["split"])
+
+    @cached_property
+    def rows(self) -> dict[str, np.ndarray]:
+        """Rows of the table, int32, by split; `labels` int32 (N,) of all rows."""
+        return self.record.arrays("splits.npz")
+
+    @cached_property
+    def leaks(self) -> Leaks:
+        """Images of validation or test that were seen before."""
+        found = self.record.arrays("leaks.npz")
+        return Leaks(
+            pairs=found["pairs"],
+            exact=found["exact"],
+            images=found["images"],
+            labels=found["labels"],
+            excluded=self.split["leaks"] == "exclude",
+        )
 
     @cached_property
     def exhibits(self) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from cnnlab.spec import DatasetSpec, EarlyStopping, Recipe, RunSpec, Split
 from cnnlab.store import RunStore
 
 SIZE = 32
+SHOWN_LEAKS = 12
 FINGERPRINT = "f" * 64
 PUBLISHED = {  # parameters, trainable, multiply-adds, activations, convolutions, dense
     "vgg19": (143_667_240, 143_667_240, 19_632_062_464, 16_542_184, 16, 3),
@@ -56,6 +57,8 @@ def write_store(
     history: Sequence[Mapping[str, float]] | None = None,
     dataset: Mapping[str, Any] | None = None,
     findings: Sequence[Mapping[str, Any]] | None = None,
+    split: Mapping[str, Any] | None = None,
+    leaks: Mapping[str, Sequence[tuple[int, int, bool]]] | None = None,
 ) -> RunStore:
     """Fill `root` with records and a lab lock.
 
@@ -66,7 +69,10 @@ def write_store(
         recipe, resolved: what differs from the usual in every run's recipe and in what it resolved to.
         history: rows of every run's history; what a row leaves out is as usual.
         dataset: what differs from the usual in both data sets' manifests.
-        findings: of both data sets' scans.
+        findings: of both data sets' scans; a leak's finding is added by itself.
+        split: what differs from the usual in both data sets' `split`, such as `policy`, `seed` or `leaks`.
+        leaks: by data set, (leaked row, row of its copy, whether exact), ordered by the first. Of the 40 rows of each
+            class the first 20 are training, the next 10 validation and the last 10 test images.
     """
     classes = classes or {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
     networks = networks or {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet", "resnet50"]}
@@ -75,8 +81,8 @@ def write_store(
     architectures = {name: _architecture(store, name, 224, 1000) for name in PUBLISHED}
     datasets, runs = {}, []
     for name, names in classes.items():
-        spec = DatasetSpec(reader="folder", image_size=SIZE, split=Split(train=0.5, validation=0.25, test=0.25))
-        datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings)
+        spec = DatasetSpec(reader="folder", image_size=SIZE, split=_split(split or {}))
+        datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings, (leaks or {}).get(name, ()))
         for network in networks[name]:
             for seed in seeds:
                 runs.append(
@@ -98,6 +104,12 @@ def write_store(
         },
     )
     return store
+
+
+def _split(changed: Mapping[str, Any]) -> Split:
+    """The authors' own division takes no shares."""
+    own = {} if changed.get("policy") == "official" else {"train": 0.5, "validation": 0.25, "test": 0.25}
+    return Split(**{**own, **changed})
 
 
 def _json(folder: Path, name: str, value: Any) -> None:
@@ -196,7 +208,7 @@ def _architecture(store: RunStore, network: str, size: int, classes: int) -> str
 
 def _dataset(
     store: RunStore, name: str, spec: DatasetSpec, names: list[str], manifest: Mapping[str, Any],
-    findings: Sequence[Mapping[str, Any]] | None,
+    findings: Sequence[Mapping[str, Any]] | None, leaks: Sequence[tuple[int, int, bool]],
 ) -> dict[str, Any]:  # fmt: skip
     record, per_class, k = f"{name}-{FINGERPRINT[:8]}-00000000", 40, len(names)
     generator = np.random.default_rng(len(name))
@@ -205,15 +217,25 @@ def _dataset(
         labels = np.repeat(np.arange(k, dtype=np.int32), per_class)
         ids = np.arange(k * per_class, dtype=np.int32).reshape(k, per_class)
         half, quarter = per_class // 2, per_class // 4
-        np.savez(folder / "splits.npz", labels=labels, train=ids[:, :half].ravel(),
-                 validation=ids[:, half:half + quarter].ravel(), test=ids[:, half + quarter:].ravel())  # fmt: skip
+        pairs = np.array([pair[:2] for pair in leaks], dtype=np.int32).reshape(-1, 2)
+        gone = pairs[:, 0] if spec.split.leaks == "exclude" else pairs[:0, 0]
+        splits = {"train": ids[:, :half], "validation": ids[:, half : half + quarter], "test": ids[:, half + quarter :]}
+        rows = {split: np.setdiff1d(part, gone) for split, part in splits.items()}
+        np.savez(folder / "splits.npz", labels=labels, **rows)  # type: ignore[arg-type]
+        sizes = {split: np.bincount(labels[part], minlength=k).tolist() for split, part in rows.items()}
         _json(folder, "classes.json", [
-            {"index": i, "name": text, "images": per_class, "train": half, "validation": quarter, "test": quarter}
+            {"index": i, "id": text, "name": text, "images": per_class, **{split: n[i] for split, n in sizes.items()}}
             for i, text in enumerate(names)
         ])  # fmt: skip
         found = {"kind": "duplicate", "severity": "warning", "count": 2, "sources": ["a.png", "b.png"],
-                 "detail": {"groups": 1, "with_other_label": 0, "across_splits": 0}}  # fmt: skip
-        _json(folder, "findings.json", [found] if findings is None else list(findings))
+                 "detail": {"groups": 1, "with_other_label": 0}}  # fmt: skip
+        _json(folder, "findings.json", [
+            *([found] if findings is None else findings), *_leak_finding(spec, labels, leaks),
+        ])  # fmt: skip
+        shown = pairs[:SHOWN_LEAKS]
+        pictures = generator.integers(0, 255, (*shown.shape, SIZE, SIZE, 3), dtype=np.uint8)
+        np.savez(folder / "leaks.npz", pairs=pairs, exact=np.array([pair[2] for pair in leaks], dtype=bool),
+                 images=pictures, labels=labels[shown])  # fmt: skip
         images = generator.integers(0, 255, (2 * k, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "exhibits.npz", images=images, ids=ids[:, :2].ravel(),
                  labels=np.repeat(np.arange(k, dtype=np.int32), 2))  # fmt: skip
@@ -221,12 +243,28 @@ def _dataset(
             "fingerprint": FINGERPRINT, "name": name, "title": name.title(), "credit": f"{name} credit (MIT)",
             "stand_in_for": "mini-ImageNet" if name == "clothes" else None, "image_size": SIZE, "fit": "crop",
             "images": k * per_class, "classes": k, "original": {"height": 28, "width": 28, "channels": 1},
-            "source": "test", **manifest,
+            "source": "folder test", "split": spec.split.model_dump(mode="json"), **manifest,
         }  # fmt: skip
 
     if not store.has("dataset", record):
         store.publish("dataset", record, write)
     return {"record": record, "fingerprint": FINGERPRINT, "identity": spec.identity()}
+
+
+def _leak_finding(
+    spec: DatasetSpec, labels: np.ndarray, leaks: Sequence[tuple[int, int, bool]]
+) -> list[dict[str, Any]]:
+    if not leaks:
+        return []
+    excluded = spec.split.leaks == "exclude"
+    detail = {
+        "exact": sum(exact for _, _, exact in leaks),
+        "other_label": sum(int(labels[leaked] != labels[copy]) for leaked, copy, _ in leaks),
+        "excluded": int(excluded),
+    }
+    sources = [f"{leaked}.png = {copy}.png" for leaked, copy, _ in leaks[:20]]
+    severity = "info" if excluded else "warning"
+    return [{"kind": "leak", "severity": severity, "count": len(leaks), "detail": detail, "sources": sources}]
 
 
 def _run(

@@ -14,7 +14,7 @@ from cnnlab.datasets.table import Finding
 from cnnlab.lab import load_lab
 from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.store import RunStore
-from report.activities import curves, dataset, training
+from report.activities import curves, dataset, findings, training
 from report.document import Document, Prose, assemble
 from report.evidence import Evidence, Gallery, Quantity, Table
 from report.language import Language
@@ -261,7 +261,7 @@ def test_the_data_set_is_counted(lab: Callable[..., LabData]) -> None:
     assert values(evidence, "width", "height", "size") == [28, 28, 32]
     assert evidence.names["balanced"] and evidence.names["uses_all"] and evidence.names["grey"]
     assert evidence.names["credit"] == "digits credit (MIT)"
-    assert [one["what"] for one in evidence.names["findings"]] == [SPANISH.text("exact duplicates")]
+    assert [(one.what, one.count.value) for one in evidence.names["findings"]] == [("duplicados exactos", 2)]
     assert {key: shown(cell) for key, cell in row(evidence, "splits", "Entrenamiento").items()} == {
         "split": "Entrenamiento", "images": 60, "share": 0.5, "mean": 20, "fewest": 20, "most": 20,
     }  # fmt: skip
@@ -291,8 +291,10 @@ def test_examples_are_of_ten_classes_at_most_and_say_so(lab: Callable[..., LabDa
 
 def test_every_finding_of_the_scan_has_words() -> None:
     kinds = set(re.findall(r'"([a-z-]+)"', str(Finding.__doc__).split("kind:")[1].split("severity:")[0]))
-    assert len(kinds) > 10 and kinds <= set(dataset.FINDINGS)
-    assert all(SPANISH.has(words) for words in dataset.FINDINGS.values())
+    details = [words for kind in findings.DETAILS.values() for words in kind.values()]
+    assert len(kinds) > 20 and kinds | {"leak"} == set(findings.FINDINGS) and set(findings.DETAILS) <= kinds | {"leak"}
+    for words in (*findings.FINDINGS.values(), findings.LEAK_EXCLUDED, *details, *dataset.ABSENT.values()):
+        assert SPANISH.has(words), words
 
 
 @pytest.mark.parametrize(
@@ -309,4 +311,4 @@ def test_one_original_size_is_claimed_only_where_there_is_one(
         both(data, "activity-10", "(el más frecuente es 28×28)", "(most often 28×28)")
     else:
         both(data, "activity-10", "Las imágenes originales miden 28×28", "The original images are 28×28")
-    both(data, "activity-10", "al azar, y no la que puedan", "at random, and not one that")
+    both(data, "activity-10", "de este laboratorio, al azar", "this lab's, at random")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import itertools
 import re
@@ -14,11 +15,13 @@ from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
 from cnnlab.errors import TemplateProblem
+from report.activities.leaks import leak_gallery
 from report.build import page
 from report.document import Document, assemble
+from report.evidence import Evidence
 from report.html import png_uri, script_hash
 from report.language import Language
-from report.records import open_lab
+from report.records import LabData, open_lab
 from tests.pages import CODE, HOSTILE, REFERENCES, SECTIONS, SUMMARY, write_lab
 
 
@@ -125,6 +128,35 @@ def test_galleries(dom: BeautifulSoup) -> None:
     assert one(tiles[1], ".taken").get_text() == f"→ {HOSTILE[0]}"
     assert one(tiles[0], ".confidence").get_text() == "90,0\u00a0%"
     assert "tiny" in one(tiles[0], "img")["class"]
+
+
+def test_pairs_of_a_gallery_stay_together(tmp_path: Path) -> None:
+    leaks = {"clothes": [(30, 0, True), (70, 1, False)]}
+    store, lab = write_lab(
+        tmp_path, leaks=leaks, classes={"clothes": HOSTILE[:5], "digits": ["0", "1"]}, dataset={"title": HOSTILE[5]},
+        prose={"activity-07": "Before.\n\n{{ gallery('leaks') }}\n\nSee {{ ref('leaks') }}.\n"},
+    )  # fmt: skip
+    section = dataclasses.replace(SECTIONS[2], answer=_leaks_only)
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=[section], references=REFERENCES)
+    for medium in ("screen", "print"):
+        dom = BeautifulSoup(page(document, lab, tmp_path / "out", medium), "html.parser")
+        gallery = one(dom, "#activity-07-leaks")
+        groups = gallery.select(".tiles.groups > .group")
+        assert [group["aria-label"] for group in groups] == ["Par 1", "Par 2"]
+        assert [[tile.get_text() for tile in group.select(".tile .class")] for group in groups] == [
+            [HOSTILE[0], HOSTILE[0]], [HOSTILE[1], HOSTILE[0]],
+        ]  # fmt: skip
+        assert [tile.get_text() for tile in gallery.select(".origin")] == [
+            "test", "entrenamiento, mismos píxeles", "test", "entrenamiento, casi igual",
+        ]  # fmt: skip
+        assert [image["alt"] for image in gallery.select("img")][2] == f"Imagen de la clase {HOSTILE[1]}"
+        assert gallery.select("b b, script, em, .mark, .taken") == []
+        assert one(gallery, ".hidden").get_text() == "2 pares de una imagen y su copia"
+        assert len(dom.select(".tiles.groups .tile")) == 4
+
+
+def _leaks_only(data: LabData, language: Language) -> Evidence:
+    return Evidence(items={"leaks": leak_gallery(data.parts["2_1"].dataset, language)})
 
 
 def test_images_are_embedded_losslessly(folder: Path) -> None:

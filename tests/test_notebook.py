@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -23,8 +24,10 @@ from cnnlab.notebook import open_lab
 from cnnlab.store import RunStore
 from report import kernel, notebook, notebook_cells
 from report.build import page, printed
-from report.cells import bundle
+from report.cells import _grid, bundle
 from report.document import Document, assemble
+from report.evidence import Exhibit, Gallery
+from report.figures.style import SCREEN
 from report.kernel import execute, has_output
 from report.language import Language
 from report.notebook import build_notebook
@@ -354,6 +357,18 @@ def test_galleries_and_charts_are_drawn_the_same_each_time() -> None:
         data, metadata = bundle(item, language)
         assert data["image/png"] == bundle(item, language)[0]["image/png"]
         assert metadata["image/png"]["alt"] == item.alt and metadata["image/png"]["width"] > 300
+
+
+def test_a_pair_of_images_stays_in_one_row_and_says_where_each_is_from() -> None:
+    tiles = tuple(
+        Exhibit(pixels=np.full((8, 8, 3), 40 * i, np.uint8), label=f"class {i}", origin="test" if i % 2 else "training")
+        for i in range(6)
+    )
+    gallery = Gallery(caption="", alt="Three pairs", items=tiles, group=2)
+    first = _grid(gallery, [["x"]] * 6, SCREEN).axes[0].get_subplotspec()
+    assert first is not None and first.get_gridspec().ncols == 4
+    data, _ = bundle(gallery, Language("en"))
+    assert data["text/plain"].splitlines()[1:3] == ["class 0 training", "class 1 test"]
 
 
 def _items(language: Language) -> tuple[Any, Any]:

@@ -350,16 +350,19 @@ def test_mistakes_are_discussed_where_they_are_shown(lab: Callable[..., Lab]) ->
 
 def test_integrity_says_what_was_found_and_what_was_not(lab: Callable[..., Lab]) -> None:
     lab(**CASES["nothing found"]).check(
-        "activity-10", "No hay archivos dañados ni imágenes duplicadas", "There are no damaged files and no exact dup"
+        "activity-10",
+        "no se encontraron: archivos dañados, duplicados exactos y casi duplicados",
+        "not found: damaged files, exact duplicates, and near duplicates",
+        absent=("en negrita", "in bold"),
     )
-    leak = {"groups": 3, "with_other_label": 2, "across_splits": 4}
-    found = [{"kind": "duplicate", "severity": "warning", "count": 6, "detail": leak, "sources": []}]
-    made = lab(findings=found, dataset={"title": "Leaky"}, classes={"clothes2": ["a", "b"], "digits2": ["0", "1"]},
-               networks={"clothes2": ["vgg19"], "digits2": ["vgg19"]})  # fmt: skip
+    detail = {"groups": 3, "with_other_label": 2}
+    made = lab(findings=[{"kind": "duplicate", "severity": "warning", "count": 6, "detail": detail, "sources": []}])
     made.check(
-        "activity-10", "iguales a una de otro conjunto (4)", "equal one of another set (4)", absent=("ni imágenes",)
-    )
-    made.check("activity-10", "con otra etiqueta que su original: 2", "another label than their original: 2")
+        "activity-10", "duplicados exactos: 6 (grupos de imágenes iguales: 3; con otra etiqueta que la primera de su",
+        "exact duplicates: 6 (sets of equal images: 3; with another label than the first of their set: 2).",
+    )  # fmt: skip
+    made.check("activity-10", "archivos dañados y casi duplicados", "damaged files and near duplicates")
+    made.check("activity-10", "que el primero de su grupo: 2; ninguna red", "the first of their set: 2; no network")
 
 
 def test_hostile_names_are_printed_as_data(lab: Callable[..., Lab]) -> None:

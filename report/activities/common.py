@@ -31,17 +31,17 @@ def share(
     return Quantity(value=right / n, unit="share", n=n, low=low, high=high, runs=tuple(runs), how=how)
 
 
-def accuracy(run: RunData, split: str = "test") -> Quantity:
-    """Overall accuracy of one run on one split."""
-    right = run.predictions[split].right
+def accuracy(run: RunData, split: str = "test", *, without: np.ndarray | None = None) -> Quantity:
+    """Overall accuracy of one run on one split, the rows of `without` (int) left out; one image must be left."""
+    right = _right(run, split, without)
     return share(int(right.sum()), right.size, runs=[run.run.id])
 
 
-def network_accuracy(runs: Sequence[RunData], split: str = "test") -> Quantity:
+def network_accuracy(runs: Sequence[RunData], split: str = "test", *, without: np.ndarray | None = None) -> Quantity:
     """Accuracy of a network: of its run, or the mean over its seeds with a Student interval over them."""
     if len(runs) == 1:
-        return accuracy(runs[0], split)
-    values = [float(run.predictions[split].right.mean()) for run in runs]
+        return accuracy(runs[0], split, without=without)
+    values = [float(_right(run, split, without).mean()) for run in runs]
     mean, low, high = mean_interval(values)
     return Quantity(
         value=mean,
@@ -52,6 +52,11 @@ def network_accuracy(runs: Sequence[RunData], split: str = "test") -> Quantity:
         runs=tuple(run.run.id for run in runs),
         how="Mean over seeds, Student interval",
     )
+
+
+def _right(run: RunData, split: str, without: np.ndarray | None) -> np.ndarray:
+    predictions = run.predictions[split]
+    return predictions.right if without is None else predictions.right[~np.isin(predictions.ids, without)]
 
 
 def primary_network(part: Part) -> str:

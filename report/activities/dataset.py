@@ -9,6 +9,9 @@ import numpy as np
 
 from cnnlab.spec import SPLITS
 from report.activities.common import MANY_CLASSES, count, required_part
+from report.activities.division import division
+from report.activities.findings import findings_in_words
+from report.activities.leaks import leak_counts, leak_gallery
 from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
 from report.language import Language
@@ -24,25 +27,12 @@ EXAMPLES_A_CLASS = 2
 EXTREMES = 10
 """Largest and smallest classes in the table where there are more than `MANY_CLASSES`."""
 
-FINDINGS = {
-    "undecodable": "files that cannot be decoded, left out",
+ABSENT = {
+    "undecodable": "damaged files",
     "duplicate": "exact duplicates",
-    "leak": "images that stand in more than one split",
-    "small-class": "classes with very few images",
-    "imbalance": "classes far larger than others",
-    "resized": "images brought to the size of the networks' input",
-    "grey": "grey images, repeated in the three channels",
-    "rotated": "images turned upright by their own metadata",
-    "transparent": "images with transparency, laid on white",
-    "deep": "images of more than eight bits a channel",
-    "cmyk": "images in printing colours, converted",
-    "several-frames": "files with several frames, of which the first is used",
-    "ignored": "files that are no images, left out",
-    "outside-class": "images outside every class folder, left out",
-    "link": "links that lead out of the data set, not followed",
-    "renamed-class": "class names with unprintable characters, replaced",
+    "near-duplicate": "near duplicates",
 }
-"""Message ids by the kinds that the scan reports; an unknown kind is printed as it is."""
+"""Message ids of what every scan looks for, by the kind of finding that there would be."""
 
 
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
@@ -78,8 +68,10 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "height": count(original["height"]) if original.get("height") else None,
             "grey": original.get("channels") == 1,
             "size": count(manifest["image_size"]),
-            "findings": [_finding(one, language) for one in dataset.findings],
-            **_defects(dataset),
+            **division(dataset, language),
+            "findings": findings_in_words(dataset, language),
+            **_integrity(dataset, language),
+            "has_results": bool(required_part(lab, part).runs),
         },
         items=_items(dataset, language),
     )
@@ -92,30 +84,22 @@ def _mean(per_class: list[int]) -> Quantity:
     return Quantity(value=mean, unit=unit, n=len(per_class), how="Images over classes")
 
 
-def _finding(finding: Mapping[str, Any], language: Language) -> dict[str, Any]:
-    kind = str(finding["kind"])
-    return {"what": language.text(FINDINGS[kind]) if kind in FINDINGS else kind, "count": count(finding["count"])}
-
-
 def _various_sizes(dataset: DatasetData) -> bool:
     """Whether the originals differ in size; the manifest's `original` is then only the most common one."""
-    resized = next((one for one in dataset.findings if one["kind"] == "resized"), None)
+    resized = dataset.finding("resized")
     if resized is None:
         return False
     some_fit = int(resized["count"]) < sum(int(entry["images"]) for entry in dataset.classes)
     return bool(some_fit or resized["detail"].get("smallest") != resized["detail"].get("largest"))
 
 
-def _defects(dataset: DatasetData) -> dict[str, Any]:
-    """What the scan says of damaged and of repeated images, where a reader must know that it says nothing."""
-    details = {str(one["kind"]): one["detail"] for one in dataset.findings}
-    duplicate = details.get("duplicate")
-    leaked, contrary = (int((duplicate or {}).get(key, 0)) for key in ("across_splits", "with_other_label"))
+def _integrity(dataset: DatasetData, language: Language) -> dict[str, Any]:
+    """What was looked for and not found, leaks, and labels that contradict each other."""
+    duplicate = dataset.finding("duplicate")
+    contrary = int(duplicate["detail"]["with_other_label"]) if duplicate else 0
     return {
-        "has_damage": "undecodable" in details,
-        "has_duplicates": duplicate is not None,
-        "leaks": leaked > 0,
-        "across_splits": count(leaked),
+        "absent": [language.text(words) for kind, words in ABSENT.items() if dataset.finding(kind) is None],
+        "leaks": leak_counts(dataset),
         "contradicts": contrary > 0,
         "with_other_label": count(contrary),
     }
@@ -123,19 +107,26 @@ def _defects(dataset: DatasetData) -> dict[str, Any]:
 
 def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
     text, classes = language.text, dataset.classes
-    title = dataset.manifest["title"]
+    title, leaks = dataset.manifest["title"], leak_gallery(dataset, language)
     return {
         "distribution": class_distribution(
             dataset.class_names,
             {split: [int(entry[split]) for entry in classes] for split in ("train", "validation", "test")},
             language,
             caption=text("Images of each class of {dataset} in the three splits", dataset=title),
-            note=text("The split is stratified: each class is divided in the same proportions."),
+            note=_division_note(dataset, language),
         ),
         "examples": _examples(dataset, language),
         "splits": _split_table(dataset, language),
         "classes": _class_table(dataset, language),
+        **({"leaks": leaks} if leaks.items else {}),
     }
+
+
+def _division_note(dataset: DatasetData, language: Language) -> str:
+    if dataset.split["policy"] == "official":
+        return language.text("The division into training and test images is that of the authors of the data.")
+    return language.text("The split is stratified: each class is divided in the same proportions.")
 
 
 def _examples(dataset: DatasetData, language: Language) -> Gallery:
@@ -173,7 +164,9 @@ def _split_table(dataset: DatasetData, language: Language) -> Table:
     ]
     return Table(
         caption=text("Images of {dataset} in each split", dataset=dataset.manifest["title"]),
-        note=text(
+        note=text("Training and test images as the authors of the data divide them.")
+        if dataset.split["policy"] == "official"
+        else text(
             "Divided by this lab at random inside each class, not as the data set may be divided by its authors."
         ),
         columns=(

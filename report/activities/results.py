@@ -28,6 +28,7 @@ from report.activities.common import (
     required_part,
     share,
 )
+from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
 from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
 from report.figures.confusion import confusion_matrix
@@ -48,6 +49,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     matrix = confusion(run.predictions["test"].predicted, run.predictions["test"].labels, len(classes))
     best, worst = (rank_class(run, classes, matrix, best=which) for which in (True, False))
     items = _items(data, run, classes, matrix, best, worst, language)
+    leaks = {**leak_counts(data.dataset), **without_leaks(data, run)}
+    items |= _leak_items(lab, data, leaks, language)
     return Evidence(
         names={
             **_accuracies(data, run, classes),
@@ -60,6 +63,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             ],
             "surest": surest_mistake(run, classes),
             "many_classes": len(classes) > MANY_CLASSES,
+            "leaks": {**leaks, "shown_here": "leaks" in items},
             **{f"shows_{name}": name in items for name in ("best", "worst", "mistakes")},
         },
         items=items,
@@ -247,6 +251,14 @@ def _items(
         "mistakes": mistakes_gallery(run, classes, language),
     }
     return {name: item for name, item in items.items() if not (isinstance(item, Gallery) and not item.items)}
+
+
+def _leak_items(lab: LabData, data: Part, leaks: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """The table where test images leak, and the pairs where no other activity shows them."""
+    table = {"clean": clean_table(data, language)} if leaks.get("clean") else {}
+    if not leaks["any"] or gallery_is_elsewhere(lab, data):
+        return table
+    return {**table, "leaks": leak_gallery(data.dataset, language)}
 
 
 def _classes_caption(run: RunData, best: ClassRank, worst: ClassRank, language: Language) -> str:

@@ -7,6 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from report.activities.common import count, primary_network, primary_run, required_part
+from report.activities.division import division
+from report.activities.leaks import leak_counts
 from report.evidence import Cell, Column, Evidence, Quantity, Table
 from report.language import Language
 from report.records import LabData, Part, RunData
@@ -53,6 +55,9 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "several_seeds": len(data.of(run.network)) > 1,
             "seeds": count(len(data.of(run.network))),
             "explains_merged_classes": MERGED in (manifest["stand_in_for"] or manifest["title"]).lower(),
+            "is_mini_imagenet": MERGED in manifest["title"].lower(),
+            "leaks": leak_counts(data.dataset),
+            **division(data.dataset, language),
             **_split(data, run),
             **_time(data, run),
             **_stopping(run, language),

@@ -1,0 +1,44 @@
+"""Who divided a data set, how, and which part of it is used: for Activities 7, 10 and 11."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from report.activities.common import count
+from report.language import Language
+from report.records import DatasetData
+
+
+def division(dataset: DatasetData, language: Language) -> dict[str, Any]:
+    """The policy and seed of the division, the selection, and the few-shot division of the data set's own files."""
+    few_shot = dataset.finding("few-shot")
+    return {
+        "official": dataset.split["policy"] == "official",
+        "split_seed": str(dataset.split["seed"]),
+        "few_shot": _few_shot(few_shot["detail"], language) if few_shot else [],
+        **_selection(dataset),
+    }
+
+
+def _few_shot(detail: dict[str, int], language: Language) -> list[dict[str, Any]]:
+    text = language.text
+    words = {"train": text("training"), "validation": text("validation"), "test": text("test")}
+    return [{"split": words[key], "classes": count(detail[key])} for key in words if key in detail]
+
+
+def _selection(dataset: DatasetData) -> dict[str, Any]:
+    """How much of the copy is used; `selected_each` is None where classes have different numbers of images."""
+    found = dataset.finding("selected")
+    if found is None:
+        return {"selected": False, "selects_classes": False}
+    sizes = {int(entry["images"]) for entry in dataset.classes}
+    detail = found["detail"]
+    return {
+        "selected": True,
+        "selects_classes": detail["classes"] < detail["of_classes"],
+        "selected_images": count(found["count"]),
+        "of_images": count(detail["of_images"]),
+        "selected_classes": count(detail["classes"]),
+        "of_classes": count(detail["of_classes"]),
+        "selected_each": count(sizes.pop()) if len(sizes) == 1 else None,
+    }

@@ -1,0 +1,169 @@
+"""Images of validation or test that a network has seen a copy of: how many, which, and what accuracy is without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from cnnlab.spec import SPLITS
+from report.activities.common import accuracy, count, network_accuracy
+from report.evidence import Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.language import Language
+from report.records import DatasetData, LabData, Part, RunData
+from report.statistics import difference
+
+GALLERY_PART = "2_2"
+"""The part whose own activity on its data set shows the pairs."""
+
+
+def leak_counts(dataset: DatasetData) -> dict[str, Any]:
+    """How many images of validation and test have a copy among those seen before, and whether they were left out."""
+    leaks, rows = dataset.leaks, dataset.rows
+    within = {split: int(leaks.among(rows[split]).sum()) for split in ("validation", "test")}
+    total, exact = len(leaks.pairs), int(leaks.exact.sum())
+    return {
+        "any": total > 0,
+        "total": count(total),
+        "exact": count(exact),
+        "near": count(total - exact),
+        "excluded": total > 0 and leaks.excluded,
+        "in_test": within["test"] > 0,
+        "test": count(within["test"]),
+        "is_one_in_test": within["test"] == 1,
+        "in_validation": within["validation"] > 0,
+        "validation": count(within["validation"]),
+        "is_one_in_validation": within["validation"] == 1,
+    }
+
+
+def gallery_is_elsewhere(lab: LabData, part: Part) -> bool:
+    """Whether the pairs of a part's data set are shown by the activity on the data set of the other part, or its own."""
+    other = lab.parts.get(GALLERY_PART)
+    return other is not None and other.dataset.record.id == part.dataset.record.id
+
+
+def leak_gallery(dataset: DatasetData, language: Language) -> Gallery:
+    """Each leaked image beside its copy; without items where there is none."""
+    leaks, text = dataset.leaks, language.text
+    shown, total = len(leaks.images), len(leaks.pairs)
+    note = text(
+        "Left an image of validation or test, right a copy of it; below, class and set, and how alike they are."
+    )
+    if shown < total:
+        note += " " + text("Of the {total} pairs, the first {n}.", total=total, n=shown)
+    return Gallery(
+        caption=text("Images of {dataset} with a copy among those seen before", dataset=dataset.manifest["title"]),
+        note=note,
+        alt=language.plural("{n} pair of an image and its copy", "{n} pairs of an image and its copy", shown),
+        items=tuple(one for index in range(shown) for one in _pair(dataset, index, language)),
+        group=2,
+    )
+
+
+def _pair(dataset: DatasetData, index: int, language: Language) -> tuple[Exhibit, Exhibit]:
+    leaks = dataset.leaks
+    names = [dataset.class_names[label] for label in leaks.labels[index]]
+    origins = [_split_of(dataset, row, language) for row in leaks.pairs[index]]
+    likeness = language.text("same pixels") if leaks.exact[index] else language.text("nearly the same")
+    first, second = leaks.images[index]
+    return (
+        Exhibit(pixels=first, label=names[0], origin=origins[0]),
+        Exhibit(pixels=second, label=names[1], origin=f"{origins[1]}, {likeness}"),
+    )
+
+
+def _split_of(dataset: DatasetData, row: int, language: Language) -> str:
+    words = {
+        "train": language.text("training"),
+        "validation": language.text("validation"),
+        "test": language.text("test"),
+    }
+    found = next((split for split in SPLITS if row in dataset.rows[split]), None)
+    return words[found] if found else language.text("left out")
+
+
+def without_leaks(part: Part, run: RunData) -> dict[str, Any]:
+    """The run's test accuracy without leaked images, and how much they raise it; {} where no test image is one.
+
+    `clean` is None where no other image is left.
+    """
+    test = run.predictions["test"]
+    leaked = part.dataset.leaks.among(test.ids)
+    if not leaked.any():
+        return {}
+    if leaked.all():
+        return {"clean": None}
+    return {
+        "clean": accuracy(run, without=_rows(part)),
+        "clean_images": count((~leaked).sum()),
+        "on_leaked": accuracy(run, without=test.ids[~leaked]),
+        **_raised(run, leaked),
+        "same_order": _same_order(part),
+    }
+
+
+def _raised(run: RunData, leaked: np.ndarray) -> dict[str, Any]:
+    """Accuracy on all test images minus accuracy without leaked ones.
+
+    It is the difference between leaked images and others, which are different images, times the share of the leaked.
+    """
+    right = run.predictions["test"].right
+    a, b = right[leaked], right[~leaked]
+    share = a.size / right.size
+    value, low, high = (share * bound for bound in difference(int(a.sum()), a.size, int(b.sum()), b.size))
+    return {
+        "raised": Quantity(
+            value=value, unit="points", n=right.size, low=low, high=high, runs=(run.run.id,),
+            how="Share of leaked images times their difference from the others, Newcombe interval",
+        ),
+        "flatters": low > 0,
+        "is_harder": high < 0,
+    }  # fmt: skip
+
+
+def _rows(part: Part) -> np.ndarray:
+    return part.dataset.leaks.pairs[:, 0]
+
+
+def _same_order(part: Part) -> bool:
+    """Whether the networks, in order of their accuracy on all test images, are in order without leaked ones as well."""
+    order = sorted(part.networks, key=lambda name: -network_accuracy(part.of(name)).value)
+    values = [network_accuracy(part.of(name), without=_rows(part)).value for name in order]
+    return all(better >= worse for better, worse in pairwise(values))
+
+
+def clean_table(part: Part, language: Language) -> Table:
+    """Accuracy of every network on all test images and without leaked ones, of which some must be left."""
+    text, rows = language.text, _rows(part)
+    note = text("Intervals are 95 % ones of the accuracy without copies.")
+    if any(len(part.of(name)) > 1 for name in part.networks):
+        note += " " + text("With several seeds: mean over them, and its Student interval.")
+    return Table(
+        caption=text("Accuracy on test with and without the images that have a copy among those seen before"),
+        note=note,
+        columns=(
+            Column(key="network", head=text("Network")),
+            Column(key="all", head=text("All test images")),
+            Column(key="images", head=text("Images")),
+            Column(key="clean", head=text("Without copies"), best="max"),
+            Column(key="interval", head=text("95% interval")),
+            Column(key="clean_images", head=text("Images without copies")),
+        ),
+        rows=tuple(_clean_row(part.of(name), rows, language) for name in part.networks),
+    )
+
+
+def _clean_row(runs: Sequence[RunData], leaked: np.ndarray, language: Language) -> Mapping[str, Cell]:
+    ids = runs[0].predictions["test"].ids
+    clean = network_accuracy(runs, without=leaked)
+    return {
+        "network": runs[0].title,
+        "all": network_accuracy(runs),
+        "images": count(ids.size),
+        "clean": clean,
+        "interval": language.interval(clean),
+        "clean_images": count((~np.isin(ids, leaked)).sum()),
+    }
