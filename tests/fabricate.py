@@ -243,7 +243,8 @@ def _dataset(
             "fingerprint": FINGERPRINT, "name": name, "title": name.title(), "credit": f"{name} credit (MIT)",
             "stand_in_for": "mini-ImageNet" if name == "clothes" else None, "image_size": SIZE, "fit": "crop",
             "images": k * per_class, "classes": k, "original": {"height": 28, "width": 28, "channels": 1},
-            "source": "folder test", "split": spec.split.model_dump(mode="json"), **manifest,
+            "source": "folder test", "split": spec.split.model_dump(mode="json"),
+            "near_searched": True, "validation_drawn": True, "test_is_validation": False, **manifest,
         }  # fmt: skip
 
     if not store.has("dataset", record):

@@ -293,20 +293,37 @@ def test_an_official_division_is_not_called_this_labs(lab: Callable[..., LabData
     data = lab(split={"policy": "official", "seed": 7}, dataset={"stand_in_for": "mini-ImageNet"}, **ONE)
     check(
         data, "activity-07", "tal como los dividen sus autores", "as their authors divide them",
-        absent=("guardan la misma proporción", "have the same proportions", "del mismo modo", "in the same way"),
+        absent=("guardan la misma", "have the same", "del mismo modo", "in the same way", "ellos llaman", "they call"),
     )  # fmt: skip
     check(data, "activity-11", "como lo hacen sus autores", "as its authors do", absent=("por clase,", "by class,"))
     check(
         data, "activity-10", "La división es la de los autores", "The division is that of the authors",
-        absent=("es de este laboratorio", "this lab's", "misma proporción", "same proportion"),
+        absent=("es de este laboratorio", "this lab's", "no tienen etiquetas", "no published labels"),
     )  # fmt: skip
     check(data, "activity-10", "con la semilla 7", "by seed 7")
+    theirs = {"validation_drawn": False, "test_is_validation": True}
+    places = lab(split={"policy": "official", "seed": 7}, dataset=theirs, **ONE)
+    check(places, "activity-10", "no tienen etiquetas", "no published labels", absent=("semilla 7", "by seed 7"))
+    check(places, "activity-10", "También las de validación son las de ellos", "Validation is theirs too")
+    check(places, "activity-07", "las que ellos llaman de validación", "what they call validation")
     check(data, "activity-10", "se pueden poner junto a las publicadas", "be set beside published ones")
     items = dataset.answer(data, ENGLISH, part="2_2").items
     assert items["splits"].note == "Training and test images as the authors of the data divide them."  # type: ignore[union-attr]
     assert "that of the authors" in items["distribution"].note  # type: ignore[union-attr]
     left_out = lab(split={"policy": "official", "leaks": "exclude"}, leaks={"digits": KEPT}, **ONE)
     check(left_out, "activity-10", "se usa solo una parte", "only a part of the data", absent=("be set beside",))
+
+
+def test_near_copies_are_not_called_absent_where_they_are_not_searched(lab: Callable[..., LabData]) -> None:
+    data = lab(findings=[], dataset={"near_searched": False}, **ONE)
+    check(
+        data, "activity-13", "Ninguna imagen de test tiene una copia exacta en", "No test image has an exact copy in",
+        absent=("exacta o casi", "exact or near"),
+    )  # fmt: skip
+    check(
+        data, "activity-10", "no se buscan copias aproximadas", "Near copies are not searched",
+        absent=("exacta o casi", "exact or near", "near duplicates"),
+    )  # fmt: skip
 
 
 def test_a_random_division_names_its_seed(lab: Callable[..., LabData]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,24 @@ def test_the_manifest(store: RunStore) -> None:
         "source": "folder a",
         "near_searched": False,
         "split": SPEC.split.model_dump(mode="json"),
+        "validation_drawn": True,
+        "test_is_validation": False,
     }
     assert {key: manifest[key] for key in expected} == expected
     assert sorted(manifest["files"]) == ["classes.json", "exhibits.npz", "findings.json", "leaks.npz", "splits.npz"]
+
+
+def test_the_manifest_says_whose_validation_and_test_images_they_are(store: RunStore) -> None:
+    official = np.zeros(60, np.int8)
+    official[10:20] = 1
+    table = replace(table_of(), official=official)
+    rows = np.arange(60, dtype=np.int32)
+    for name, validation, test, expected in (
+        ("drawn", rows[:5], rows[10:20], (True, True)),
+        ("theirs", rows[10:20], rows[:5], (False, False)),
+    ):
+        manifest = publish_dataset(store, name, SPEC, table, Splits(rows[20:], validation, test)).manifest
+        assert (manifest["validation_drawn"], manifest["test_is_validation"]) == expected
 
 
 def test_the_lab_may_word_title_and_credit(store: RunStore) -> None:

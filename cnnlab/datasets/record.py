@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlab.datasets.lookalikes import LEAST_SIDE
 from cnnlab.datasets.split import Splits
-from cnnlab.datasets.table import MOST_SOURCES, Finding, ImageTable
+from cnnlab.datasets.table import MOST_SOURCES, VALIDATION, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import FORMAT, SPLITS, DatasetSpec, hash8
 from cnnlab.store import Record, RunStore
@@ -40,7 +40,7 @@ def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageT
     """
     identifier = record_id(name, spec, table.fingerprint)
     with store.lock(identifier):  # two labs that replace the same record at once would trip over each other
-        return _publish_locked(store, identifier, _fields(name, spec, table), spec, table, splits)
+        return _publish_locked(store, identifier, _fields(name, spec, table, splits), spec, table, splits)
 
 
 def _publish_locked(
@@ -73,7 +73,7 @@ def _publish_locked(
     return store.publish("dataset", identifier, write, replace=True)
 
 
-def _fields(name: str, spec: DatasetSpec, table: ImageTable) -> dict[str, Any]:
+def _fields(name: str, spec: DatasetSpec, table: ImageTable, splits: Splits) -> dict[str, Any]:
     about = table.about
     return {
         "fingerprint": table.fingerprint,
@@ -90,6 +90,8 @@ def _fields(name: str, spec: DatasetSpec, table: ImageTable) -> dict[str, Any]:
         "source": about.source,
         "near_searched": min(about.height, about.width) >= LEAST_SIDE,
         "split": spec.split.model_dump(mode="json"),
+        "validation_drawn": bool((table.official[splits.validation] != VALIDATION).all()),
+        "test_is_validation": bool((table.official[splits.test] == VALIDATION).all()),
     }
 
 

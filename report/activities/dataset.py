@@ -98,11 +98,16 @@ def _integrity(dataset: DatasetData, language: Language) -> dict[str, Any]:
     duplicate = dataset.finding("duplicate")
     contrary = int(duplicate["detail"]["with_other_label"]) if duplicate else 0
     return {
-        "absent": [language.text(words) for kind, words in ABSENT.items() if dataset.finding(kind) is None],
+        "absent": [language.text(words) for kind, words in ABSENT.items() if _looked_for_in_vain(dataset, kind)],
         "leaks": leak_counts(dataset),
         "contradicts": contrary > 0,
         "with_other_label": count(contrary),
     }
+
+
+def _looked_for_in_vain(dataset: DatasetData, kind: str) -> bool:
+    searched = kind != "near-duplicate" or dataset.manifest["near_searched"]
+    return bool(searched and dataset.finding(kind) is None)
 
 
 def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:

@@ -14,6 +14,8 @@ def division(dataset: DatasetData, language: Language) -> dict[str, Any]:
     few_shot = dataset.finding("few-shot")
     return {
         "official": dataset.split["policy"] == "official",
+        "validation_drawn": bool(dataset.manifest["validation_drawn"]),
+        "test_is_validation": bool(dataset.manifest["test_is_validation"]),
         "split_seed": str(dataset.split["seed"]),
         "few_shot": _few_shot(few_shot["detail"], language) if few_shot else [],
         **_selection(dataset),

@@ -26,6 +26,7 @@ def leak_counts(dataset: DatasetData) -> dict[str, Any]:
     total, exact = len(leaks.pairs), int(leaks.exact.sum())
     return {
         "any": total > 0,
+        "near_searched": bool(dataset.manifest["near_searched"]),
         "total": count(total),
         "exact": count(exact),
         "near": count(total - exact),
