@@ -2,6 +2,7 @@
 
     python benchmarks/data.py                   60,000 generated JPEG files of 84x84 pixels, in a temporary folder
     python benchmarks/data.py --images 6000     fewer
+    BENCHMARK_SIDE=128 python benchmarks/data.py --images 125000     as many and as large as Places-25
 
 Every measurement runs in a process of its own, one after the other, on the same files: Pillow alone in one process,
 `keras.utils.image_dataset_from_directory` (one pass), cnnlab's first opening (decoding on all cores, sha256 and
@@ -28,7 +29,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE, CLASSES, BATCH = 84, 100, 64
+CLASSES, BATCH = 100, 64
+SIDE = int(os.environ.get("BENCHMARK_SIDE", "84"))
 
 
 def generate(root: Path, images: int) -> None:

@@ -152,6 +152,7 @@ def test_every_layout_of_mini_imagenet_is_the_same_table(
     assert np.array_equal(table.labels, reference.labels)
     assert np.array_equal(table.images, reference.images)
     assert set(table.official.tolist()) == {-1}
+    assert found(table, "ignored") is None or layout == "nested"
     few_shot = found(table, "few-shot")
     if layout == "flat":
         assert few_shot is None
@@ -377,6 +378,7 @@ def test_every_layout_of_places_is_the_same_table(
     assert np.array_equal(table.labels, reference.labels)
     one, other = (split_images(each, Split(train=0.5, validation=0.25, test=0.25)) for each in (table, reference))
     assert np.array_equal(one.test, other.test)
+    assert found(table, "ignored") is None or layout == "places365"
     divided = {"lists", "lists-slash", "places365", "shelves-divided"}
     wanted = {0: 24, 1: 8} if layout in divided else {0: 32} if layout == "places205" else {-1: 32}
     assert {int(key): int(n) for key, n in zip(*np.unique(table.official, return_counts=True), strict=True)} == wanted
@@ -425,6 +427,8 @@ def test_scenes_and_images_can_be_chosen(scenes: Scenes, tmp_path: Path) -> None
         10,
         {"of_images": 32, "classes": 2, "of_classes": 4},
     )
+    everything = read(tmp_path / "places", tmp_path / "data", "places", classes=4, images_per_class=8)
+    assert found(everything, "selected") is None and len(everything.images) == 32
     drawn = [
         read(tmp_path / "places", tmp_path / "data", "places", classes=3, images_per_class=8, split={"seed": seed})
         for seed in range(6)

@@ -118,7 +118,13 @@ def near_duplicates(rows: Rows, groups: np.ndarray) -> Iterator[Finding]:
     if near:
         crossing = sum(rows.labels[row] != rows.labels[int(groups[row])] for row in near)
         detail = {"groups": len({int(groups[row]) for row in near}), "with_other_label": crossing}
-        yield _finding("near-duplicate", "warning", len(near), detail, (rows.sources[row] for row in near))
+        yield _finding(
+            "near-duplicate",
+            "warning",
+            len(near),
+            detail,
+            (f"{rows.sources[row]} = {rows.sources[int(groups[row])]}" for row in near),
+        )
 
 
 def _findings(
@@ -134,7 +140,8 @@ def _findings(
     if twins:
         crossing = sum(rows.labels[row] != rows.labels[rows.twins[row]] for row in twins)
         detail = {"groups": len({rows.twins[row] for row in twins}), "with_other_label": crossing}
-        yield _finding("duplicate", "warning", len(twins), detail, (rows.sources[row] for row in twins))
+        copies = (f"{rows.sources[row]} = {rows.sources[rows.twins[row]]}" for row in twins)
+        yield _finding("duplicate", "warning", len(twins), detail, copies)
     yield from _class_findings(pictures.classes, rows.labels)
     yield from _size_findings(ordered, rows, spec)
     if rows.about.channels == 3 and (grey := [row for row, look in enumerate(ordered) if look.channels == 1]):

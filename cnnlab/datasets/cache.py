@@ -31,7 +31,7 @@ from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec
 from cnnlab.store import replace_file
 
-VERSION = 2
+VERSION = 3
 """Bumped by hand when decoding, resizing, the findings or the files change, so that old entries are not used."""
 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 14

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -119,12 +119,13 @@ class Finder:
         return best[0]
 
 
-def labelled_lines(lines: Sequence[Line], listing: Listing, max_bad: float) -> Labelled:
+def labelled_lines(lists: Mapping[Path, Sequence[Line]], listing: Listing, max_bad: float) -> Labelled:
     """The images that the lines of CSV files name.
 
     Raises:
         DataError: too many are not there.
     """
+    lines = [line for of_file in lists.values() for line in of_file]
     finder = Finder(listing)
     paths = [finder.find(line.file, prefer=(line.label, DIVISION_NAMES.get(line.division, ""))) for line in lines]
     missing = [line.file for line, path in zip(lines, paths, strict=True) if path is None]
@@ -135,5 +136,5 @@ def labelled_lines(lines: Sequence[Line], listing: Listing, max_bad: float) -> L
         [line.division for line, _ in found],
         [path for _, path in found],
         lambda index: listing.path(found[index][1]),
-        (*listing.findings(), *findings),
+        (*listing.findings(lists), *findings),
     )

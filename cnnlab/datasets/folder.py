@@ -48,7 +48,7 @@ def _by_csv(spec: DatasetSpec, root: Path, labels: Path, data_dir: Path, report:
     return cached_table(
         spec,
         [Stamp(str(listing.root), 0, 0), stamp(labels), *listing.images.values()],
-        lambda: _pictures(labelled_lines(read_csv(labels), listing, spec.max_bad), listing.root),
+        lambda: _pictures(labelled_lines({labels.resolve(): read_csv(labels)}, listing, spec.max_bad), listing.root),
         data_dir=data_dir,
         report_progress=report,
     )

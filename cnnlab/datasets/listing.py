@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -50,9 +50,9 @@ class Listing:
         """Where an image is."""
         return self.root / relative
 
-    def findings(self) -> tuple[Finding, ...]:
-        """What was passed over."""
-        return passed_over(self.others, self.links)
+    def findings(self, lists: Collection[Path] = ()) -> tuple[Finding, ...]:
+        """What was passed over; `lists` are files that were read for what they say of the images."""
+        return passed_over([other for other in self.others if self.path(other) not in lists], self.links)
 
 
 def list_images(root: Path) -> Listing:

@@ -213,7 +213,7 @@ def _listed(lists: list[Path], folder: Path, spec: DatasetSpec) -> Copy:
     listing = list_images(folder)
 
     def read() -> Labelled:
-        lines = [line for path in lists for line in read_csv(path, _division(path.stem))]
+        lines = {listing.root / path.name: read_csv(path, _division(path.stem)) for path in lists}
         return labelled_lines(lines, listing, spec.max_bad)
 
     stamps = [*(stamp(path) for path in lists), *listing.images.values()]

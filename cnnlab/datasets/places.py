@@ -91,10 +91,12 @@ def _read(files: Sequence[Path], listing: Listing, max_bad: float) -> Labelled:
         for path in files
         if not _names_scenes(path) and (lines := _numbered_lines(path))
     ]
-    return _by_lists(lists, names, listing, max_bad) if lists else _by_folders(listing)
+    return _by_lists(lists, names, files, listing, max_bad) if lists else _by_folders(listing)
 
 
-def _by_lists(lists: Sequence[SceneList], names: dict[int, str], listing: Listing, max_bad: float) -> Labelled:
+def _by_lists(
+    lists: Sequence[SceneList], names: dict[int, str], files: Sequence[Path], listing: Listing, max_bad: float
+) -> Labelled:
     finder = Finder(listing)
     rows: list[tuple[str, int, str]] = []
     missing: dict[str, list[str]] = {}
@@ -114,7 +116,7 @@ def _by_lists(lists: Sequence[SceneList], names: dict[int, str], listing: Listin
     if absent:
         shown = tuple(display(scene) for scene in absent[:MOST_SOURCES])
         findings = (*findings, Finding("empty-class", "warning", len(absent), {}, shown))
-    return _labelled(rows, listing, (*listing.findings(), *findings))
+    return _labelled(rows, listing, (*listing.findings(files), *findings))
 
 
 def _prefer(scenes: SceneList) -> Iterable[str]:

@@ -29,8 +29,8 @@ def selected(pictures: Pictures, spec: DatasetSpec) -> Pictures:
         return pictures
     labels = np.asarray(pictures.labels)
     chosen = _chosen_classes(pictures, spec, np.bincount(labels, minlength=len(pictures.classes)))
-    rows = [_rows_of(pictures, label, np.flatnonzero(labels == label), spec) for label in chosen]
-    return _subset(pictures, chosen, np.sort(np.concatenate(rows)).tolist())
+    rows = np.sort(np.concatenate([_rows_of(pictures, n, np.flatnonzero(labels == n), spec) for n in chosen]))
+    return pictures if len(rows) == len(labels) else _subset(pictures, chosen, rows.tolist())
 
 
 def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) -> list[int]:
