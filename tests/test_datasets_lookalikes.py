@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.datasets.lookalikes import NOT_HASHED, kin, perceptual_hash
+from cnnlab.datasets.lookalikes import MOST_BITS, NOT_HASHED, _candidates, kin, perceptual_hash
 
 SIDE = 64
 
@@ -103,3 +103,17 @@ def test_what_is_not_hashed_is_not_searched() -> None:
 def test_the_same_colours_in_another_place_are_another_picture() -> None:
     image = scene(3)
     assert groups([image, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), image.rotate(90)]) == [0, 1, 2]
+
+
+def test_candidates_are_all_pairs_of_like_hashes() -> None:
+    random = np.random.RandomState(5)
+    hashes = random.randint(0, 2**63, 600, dtype=np.int64).astype(np.uint64)
+    for row in range(0, 300, 2):  # a neighbour in one to eight bits
+        flipped = random.permutation(64)[: 1 + row // 2 % 8].astype(np.uint64)
+        hashes[row + 1] = hashes[row] ^ np.bitwise_or.reduce(np.uint64(1) << flipped)
+    twins = np.arange(600)
+    twins[599] = 0
+    hashes[599] = hashes[0]
+    bits = np.bitwise_count(hashes[:, None] ^ hashes[None, :])
+    expected = {(i, j) for i, j in zip(*np.nonzero(bits <= MOST_BITS), strict=True) if i < j < 599}
+    assert _candidates(hashes, twins) == expected and len(expected) == 114

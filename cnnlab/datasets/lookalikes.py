@@ -37,6 +37,7 @@ _LEAST_ONES = 16
 
 _SIDE = 16
 _BLOCK = 128
+_BAND = 64 // (MOST_BITS + 1)
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
@@ -73,7 +74,7 @@ def kin(images: np.ndarray, hashes: np.ndarray, twins: np.ndarray) -> np.ndarray
 
 def _copies(images: np.ndarray, hashes: np.ndarray, twins: np.ndarray) -> Iterator[tuple[int, int]]:
     thumbnails: dict[int, np.ndarray] = {}
-    for one, other in _candidates(hashes, twins):
+    for one, other in sorted(_candidates(hashes, twins)):
         for row in (one, other):
             if row not in thumbnails:
                 thumbnails[row] = _thumbnail(images[row])
@@ -81,13 +82,27 @@ def _copies(images: np.ndarray, hashes: np.ndarray, twins: np.ndarray) -> Iterat
             yield one, other
 
 
-def _candidates(hashes: np.ndarray, twins: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pairs of rows with like hashes, of each set of twins the first only."""
+def _candidates(hashes: np.ndarray, twins: np.ndarray) -> set[tuple[int, int]]:
+    """Pairs of rows with like hashes, of each set of twins the first only.
+
+    Hashes that differ in at most `MOST_BITS` bits agree in one of `MOST_BITS + 1` bands: only those are compared.
+    """
     rows = np.flatnonzero((twins == np.arange(len(twins))) & (np.bitwise_count(hashes) >= _LEAST_ONES))
     kept = hashes[rows]
+    found: set[tuple[int, int]] = set()
+    for band in range(MOST_BITS + 1):
+        keys = kept >> np.uint64(band * _BAND) & np.uint64((1 << _BAND) - 1)
+        order = np.argsort(keys, kind="stable")
+        for bucket in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+            found.update(_near(kept[bucket], rows[bucket]))
+    return found
+
+
+def _near(hashes: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pairs of `rows`, which rise, whose hashes are near."""
     for start in range(0, len(rows), _BLOCK):
-        block = kept[start : start + _BLOCK, None]
-        near, far = np.nonzero(np.bitwise_count(block ^ kept[None, start:]) <= MOST_BITS)
+        block = hashes[start : start + _BLOCK, None]
+        near, far = np.nonzero(np.bitwise_count(block ^ hashes[None, start:]) <= MOST_BITS)
         for one, other in zip(near[far > near], far[far > near], strict=True):
             yield int(rows[start + one]), int(rows[start + other])
 
