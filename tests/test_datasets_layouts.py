@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -378,7 +379,8 @@ def test_every_layout_of_places_is_the_same_table(
     assert np.array_equal(table.labels, reference.labels)
     one, other = (split_images(each, Split(train=0.5, validation=0.25, test=0.25)) for each in (table, reference))
     assert np.array_equal(one.test, other.test)
-    assert found(table, "ignored") is None or layout == "places365"
+    ignored = found(table, "ignored")
+    assert (ignored.count if ignored else 0) == (2 if layout == "places365" else 0)
     divided = {"lists", "lists-slash", "places365", "shelves-divided"}
     wanted = {0: 24, 1: 8} if layout in divided else {0: 32} if layout == "places205" else {-1: 32}
     assert {int(key): int(n) for key, n in zip(*np.unique(table.official, return_counts=True), strict=True)} == wanted
@@ -403,6 +405,19 @@ def test_scenes_of_which_nothing_is_there_are_left_out_and_named(scenes: Scenes,
     empty = found(table, "empty-class")
     assert empty is not None and (empty.count, empty.sources) == (1, ("igloo",))
     assert table.ids == tuple(SCENES) and found(table, "missing") is None
+
+
+def test_a_list_of_which_nothing_is_there_is_passed_over(scenes: Scenes, tmp_path: Path) -> None:
+    lists(tmp_path / "places", scenes)
+    shutil.rmtree(tmp_path / "places" / "images" / "val")
+    table = read(tmp_path / "places", tmp_path / "data", "places")
+    assert np.bincount(table.official).tolist() == [24] and found(table, "missing") is None
+    ignored = found(table, "ignored")
+    assert ignored is not None and ignored.sources == ("val.txt",)
+    shutil.rmtree(tmp_path / "places" / "images")
+    with pytest.raises(DataError, match="none of the images") as caught:
+        read(tmp_path / "places", tmp_path / "data", "places")
+    assert caught.value.received == "train.txt, val.txt"
 
 
 def test_a_number_that_nothing_explains(scenes: Scenes, tmp_path: Path) -> None:

@@ -91,16 +91,15 @@ def _read(files: Sequence[Path], listing: Listing, max_bad: float) -> Labelled:
         for path in files
         if not _names_scenes(path) and (lines := _numbered_lines(path))
     ]
-    return _by_lists(lists, names, files, listing, max_bad) if lists else _by_folders(listing)
+    return _by_lists(lists, names, listing, max_bad) if lists else _by_folders(listing)
 
 
-def _by_lists(
-    lists: Sequence[SceneList], names: dict[int, str], files: Sequence[Path], listing: Listing, max_bad: float
-) -> Labelled:
+def _by_lists(lists: Sequence[SceneList], names: dict[int, str], listing: Listing, max_bad: float) -> Labelled:
     finder = Finder(listing)
+    chosen = _chosen(lists, finder)
     rows: list[tuple[str, int, str]] = []
     missing: dict[str, list[str]] = {}
-    for scenes in _one_per_division(lists, finder):
+    for scenes in chosen:
         for written, number in scenes.lines:
             scene = names.get(number) if names else _scene(PurePosixPath(written).parent.parts)
             if scene is None:
@@ -116,7 +115,12 @@ def _by_lists(
     if absent:
         shown = tuple(display(scene) for scene in absent[:MOST_SOURCES])
         findings = (*findings, Finding("empty-class", "warning", len(absent), {}, shown))
-    return _labelled(rows, listing, (*listing.findings(files), *findings))
+    return _labelled(rows, listing, (*listing.findings(_read_files(chosen, listing)), *findings))
+
+
+def _read_files(chosen: Sequence[SceneList], listing: Listing) -> list[Path]:
+    """The chosen lists and the categories: other lists are files that were ignored."""
+    return [*(scenes.path for scenes in chosen), *(path for path in _list_files(listing) if _names_scenes(path))]
 
 
 def _prefer(scenes: SceneList) -> Iterable[str]:
@@ -194,13 +198,25 @@ def _numbered_lines(path: Path) -> list[tuple[str, int]]:
     return found
 
 
-def _one_per_division(lists: Sequence[SceneList], finder: Finder) -> list[SceneList]:
-    """Kits hold several lists of one division (standard, challenge): the one whose files are here."""
-    chosen = []
-    for division in sorted({one.division for one in lists}):
-        rivals = [one for one in lists if one.division == division]
-        chosen.append(rivals[0] if len(rivals) == 1 else max(rivals, key=lambda one: _share_found(one, finder)))
-    return chosen
+def _chosen(lists: Sequence[SceneList], finder: Finder) -> list[SceneList]:
+    """One list for each division: kits hold several (standard, challenge), and lists of images that people left out.
+
+    Raises:
+        DataError: nothing that the lists name is there.
+    """
+    shares = {scenes.path: _share_found(scenes, finder) for scenes in lists}
+    best = {}
+    for scenes in sorted(lists, key=lambda one: shares[one.path]):
+        if shares[scenes.path]:
+            best[scenes.division] = scenes
+    if not best:
+        raise DataError(
+            "none of the images that the data set's lists name is there",
+            where=lists[0].path.parent,
+            received=", ".join(scenes.path.name for scenes in lists),
+            hint="let `path` point to the folder that holds the lists and the images",
+        )
+    return [best[division] for division in sorted(best)]
 
 
 def _share_found(scenes: SceneList, finder: Finder) -> float:
