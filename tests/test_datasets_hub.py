@@ -393,4 +393,4 @@ def test_a_folder_that_cannot_be_written(hub: Hub, tmp_path: Path) -> None:
 
 def test_without_huggingface_hub_the_extra_is_named(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert refused(hub, tmp_path / "a").hint == "pip install 'cnnlab[huggingface]'"
+    assert refused(hub, tmp_path / "a").hint == "pip install huggingface_hub"

@@ -306,4 +306,4 @@ def test_paths_that_lead_to_no_parquet_file(tmp_path: Path) -> None:
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.parquet", {"image": images([0]), "label": [0]}, features())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert refused(path).hint == "pip install 'cnnlab[huggingface]'"
+    assert refused(path).hint == "pip install pyarrow"

@@ -78,7 +78,7 @@ class _Hub:
         try:
             import huggingface_hub
         except ImportError:
-            hint = "pip install 'cnnlab[huggingface]'"
+            hint = "pip install huggingface_hub"
             raise DataError("data sets of Hugging Face need huggingface_hub", hint=hint) from None
         self.source, self.folder = source, folder
         self.api = huggingface_hub.HfApi(endpoint=endpoint, headers=dict(_HEADERS))

@@ -156,7 +156,7 @@ def pyarrow_modules() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise DataError("reading parquet files needs pyarrow", hint="pip install 'cnnlab[huggingface]'") from None
+        raise DataError("reading parquet files needs pyarrow", hint="pip install pyarrow") from None
     return pyarrow, pyarrow.parquet
 
 
