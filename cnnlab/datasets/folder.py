@@ -61,7 +61,7 @@ def scan_labelled(scan: Scan) -> Labelled:
         [found.name for found in images],
         [found.official for found in images],
         [found.stamp.path for found in images],
-        lambda index: images[index].path,
+        lambda index: scan.root / images[index].stamp.path,
         scan.findings(),
     )
 

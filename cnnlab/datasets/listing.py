@@ -155,11 +155,11 @@ def is_litter(name: str) -> bool:
 
 def is_image(entry: os.DirEntry[str]) -> bool:
     """Whether an entry is a file with an image's suffix."""
-    return Path(entry.name).suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.name[0] != "." and entry.is_file()  # noqa: PTH122
 
 
 def _relative(root: Path, entry: os.DirEntry[str]) -> str:
-    return os.path.relpath(entry.path, root).replace(os.sep, "/")
+    return entry.path[len(os.fspath(root).rstrip("/")) + 1 :]
 
 
 def _leads_inside(root: Path, entry: os.DirEntry[str]) -> bool:

@@ -30,7 +30,6 @@ from cnnlab.errors import DataError
 class Found:
     """One image file: its class, its division and its stamp (whose path is relative to the root)."""
 
-    path: Path
     name: str
     official: int
     stamp: Stamp
@@ -155,7 +154,7 @@ def _scan_images(scan: Scan, folder: Path, name: str, official: int) -> None:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))
             elif is_image(entry):
-                scan.images.append(Found(Path(entry.path), name, official, stamp_of(scan.root, entry)))
+                scan.images.append(Found(name, official, stamp_of(scan.root, entry)))
             else:
                 scan.ignored.append(shown(scan.root, entry))
 
