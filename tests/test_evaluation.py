@@ -17,6 +17,7 @@ from cnnlab.spec import evaluation_id
 from cnnlab.store import RunStore
 from cnnlab.training.fit import Trained, train_model
 from cnnlab.training.progress import QuietProgress
+from report.activities.classes import class_order
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -91,7 +92,7 @@ def test_exhibits_are_the_most_confident_right_and_wrong_ones():
     labels = np.array([0] * 7 + [1] * 2)
     predicted = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0])
     confidence = np.array([0.5, 0.9, 0.8, 0.7, 0.6, 0.55, 0.95, 0.99, 0.51])
-    assert choose(predicted, confidence, labels, 2).tolist() == [1, 2, 3, 4, 6, 5, 7, 8]
+    assert choose(predicted, confidence, labels, "ab").tolist() == [1, 2, 3, 4, 6, 5, 7, 8]
 
 
 def test_exhibits_of_many_classes_are_of_the_five_worst_and_best():
@@ -99,10 +100,24 @@ def test_exhibits_of_many_classes_are_of_the_five_worst_and_best():
     wrong = np.tile(np.arange(10), 30) < np.repeat(np.arange(30) // 3, 10)
     predicted = np.where(wrong, (labels + 1) % 30, labels)
     confidence = np.linspace(0.2, 0.9, 300)
-    shown = choose(predicted, confidence, labels, 30)
+    names = [chr(ord("z") - i) if i < 26 else f"{9 - i % 10}" for i in range(30)]  # in the opposite order of the labels
+    shown = choose(predicted, confidence, labels, names)
     mistakes = np.flatnonzero(wrong)[-12:][::-1]
     assert len(set(shown.tolist())) == len(shown)
     assert set(shown) >= set(mistakes)
     grids = shown[: 5 * 8 + 5 * 4]
-    # Classes 27-29 have 9 mistakes of 10, 24-26 have 8: those are the worst; 0-2 have none, 3-5 one.
-    assert list(dict.fromkeys(labels[grids].tolist())) == [27, 28, 29, 24, 25, 4, 5, 0, 1, 2]
+    # Classes 0-2 have no mistakes, 3-5 one; 24-26 have 8 of 10, 27-29 have 9: of ties, those that the names put at the ends.
+    assert list(dict.fromkeys(labels[grids].tolist())) == [2, 1, 0, 5, 4, 25, 24, 29, 28, 27]
+
+
+def test_the_images_kept_are_those_of_the_classes_that_a_report_calls_best_and_worst():
+    random = np.random.RandomState(3)
+    names = [f"class {random.randint(10**6)}" for _ in range(100)]
+    labels = np.repeat(np.arange(100), 6)
+    predicted = np.where(random.rand(600) < 0.2, labels, (labels + 1) % 100)
+    matrix = np.zeros((100, 100), int)
+    np.add.at(matrix, (labels, predicted), 1)
+    order = class_order(names, matrix)
+    shown = set(labels[choose(predicted, random.rand(600), labels, names)].tolist())
+    assert np.diag(matrix)[order[-1]] == np.diag(matrix)[order[-6]], "the worst are tied"
+    assert {order[0], order[-1]} <= shown

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _PER_CLASS, _MISTAKES, _MANY_CLASSES, _EXTREMES = 4, 12, 25, 5
 
 
-def choose(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+def choose(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """Positions, each once, of the test images to keep.
 
     Up to 4 right and 4 wrong images of each class, most confident first (of the 5 worst and 5 best classes only, where
@@ -15,6 +17,7 @@ def choose(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray, cl
 
     Args:
         predicted, confidence, labels: (N,): predicted class, its probability, true class.
+        classes: names of the classes.
     """
     order = np.argsort(-confidence.astype(np.float64), kind="stable")
     right = predicted[order] == labels[order]
@@ -28,12 +31,14 @@ def choose(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray, cl
     return chosen[np.sort(first)].astype(np.int64)
 
 
-def _shown_classes(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[int]:
-    """All classes, or the 5 worst and 5 best by accuracy (ties by index) of those that have test images."""
-    if classes <= _MANY_CLASSES:
-        return list(range(classes))
-    counts = np.bincount(labels, minlength=classes)
-    hits = np.bincount(labels[predicted == labels], minlength=classes)
-    present = np.flatnonzero(counts)
-    ranked = present[np.argsort(hits[present] / counts[present], kind="stable")]
-    return [int(label) for label in dict.fromkeys([*ranked[:_EXTREMES], *ranked[-_EXTREMES:]])]
+def _shown_classes(predicted: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> list[int]:
+    """All classes, or the 5 best and 5 worst by accuracy of those that have test images.
+
+    Ties are in the order of the names, as reports rank them: the images kept have to be those of the class they name.
+    """
+    if len(classes) <= _MANY_CLASSES:
+        return list(range(len(classes)))
+    counts = np.bincount(labels, minlength=len(classes))
+    hits = np.bincount(labels[predicted == labels], minlength=len(classes))
+    ranked = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-hits[i] / counts[i], classes[i]))
+    return list(dict.fromkeys([*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]))

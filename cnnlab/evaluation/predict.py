@@ -147,6 +147,6 @@ def _top(part: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def _exhibits(arrays: dict[str, Any], table: ImageTable) -> dict[str, Any]:
     test = {key.removeprefix("test_"): value for key, value in arrays.items() if key.startswith("test_")}
-    positions = choose(*_top(test), test["labels"], len(table.classes))
+    positions = choose(*_top(test), test["labels"], table.classes)
     ids = test["ids"][positions]
     return {"images": np.asarray(table.images[ids]), "ids": ids}
