@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import zlib
@@ -180,7 +179,6 @@ def test_hostile_pickles_end_in_one_message(content: bytes, tmp_path: Path) -> N
     done = cnnlab("data", "check", lab, cwd=tmp_path)
     assert done.returncode == 2 and "mini-imagenet-cache-train.pkl" in done.stderr and "pickle" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "pwned").exists()
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 4e9
 
 
 NAMES = [

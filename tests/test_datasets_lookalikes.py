@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import imagehash
 import numpy as np
@@ -81,12 +80,12 @@ def test_exact_twins_stay_together() -> None:
     assert groups([scene(0), scene(1), scene(0), recompressed(scene(0), 80)], [0, 1, 0, 3]) == [0, 1, 0, 0]
 
 
-def test_what_is_flat_is_no_copy_and_costs_nothing() -> None:
+def test_what_is_flat_is_no_copy_and_is_not_even_compared() -> None:
     random = np.random.RandomState(0)
-    flat = np.broadcast_to(random.randint(0, 256, (2000, 1, 1, 3), dtype=np.uint8), (2000, SIDE, SIDE, 3))
-    started = time.process_time()
-    assert groups(flat) == list(range(2000))
-    assert time.process_time() - started < 20
+    flat = np.broadcast_to(random.randint(0, 256, (500, 1, 1, 3), dtype=np.uint8), (500, SIDE, SIDE, 3))
+    assert groups(flat) == list(range(500))
+    hashes = np.array([perceptual_hash(one) for one in flat], dtype=np.uint64)
+    assert _candidates(hashes, np.arange(500)) == set()
 
 
 def test_nearly_flat_pictures_are_no_copies() -> None:

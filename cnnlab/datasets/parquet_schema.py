@@ -30,8 +30,8 @@ MOST_ROWS = 100_000_000
 class ParquetFile:
     """What one parquet file says about itself.
 
-    `image` is a column of bytes or, `nested`, of structs with a field of bytes; `classes` are None when the labels are text, or numbers without names
-    (`numbers`); `groups` are the numbers of rows of the row groups.
+    `image` is a column of bytes or, `nested`, of structs with a field of bytes; `classes` are None when the labels are
+    text, or numbers without names (`numbers`); `groups` are the numbers of rows of the row groups.
     """
 
     path: Path
