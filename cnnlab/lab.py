@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.resources import labs_dir
-from cnnlab.spec import DatasetSpec, Frozen, Name, NetworkOptions, Recipe, RunSpec
+from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
 
 
 class LabInfo(Frozen):
@@ -29,11 +29,14 @@ class LabInfo(Frozen):
 
 
 class RunGroup(Frozen):
-    """One `[[runs]]` table: networks trained on one data set by one recipe."""
+    """One `[[runs]]` table: networks trained on one data set by one recipe, or by what a search makes of it."""
 
     dataset: str
     networks: tuple[str, ...] = Field(min_length=1)
     recipe: str
+    search: str | None = Field(None, description="the search that chooses what it varies, before these runs")
+    folds: int | None = Field(None, ge=2, le=20, description="parts of a cross-validation that is run besides")
+    test_flip: bool = Field(False, description="evaluate on each image and its mirror image, averaged")
 
 
 class ReportSpec(Frozen):
@@ -52,6 +55,7 @@ class LabFile(Frozen):
     datasets: dict[Name, DatasetSpec] = Field(min_length=1)
     networks: dict[str, NetworkOptions] = {}
     recipes: dict[Name, Recipe] = Field(min_length=1)
+    searches: dict[Name, SearchSpec] = {}
     runs: tuple[RunGroup, ...] = Field(min_length=1)
     report: ReportSpec
 
@@ -231,6 +235,8 @@ def _check_references(file: LabFile, path: Path) -> None:
         where = f"{path}, runs.{index}"
         _known(group.dataset, file.datasets, f"{where}.dataset", "data set")
         _known(group.recipe, file.recipes, f"{where}.recipe", "recipe")
+        if group.search is not None:
+            _known(group.search, file.searches, f"{where}.search", "search")
         for network in group.networks:
             _known(network, NETWORKS, f"{where}.networks", "network")
     trained = {(group.dataset, network) for group in file.runs for network in group.networks}

@@ -141,6 +141,10 @@ class EarlyStopping(Frozen):
     min_delta: float = Field(0.0, ge=0)
 
 
+Augmentation = Literal["crop", "cutmix", "erase", "flip", "mixup", "randaugment"]
+"""What may be done to training images; see `cnnlab.training.augment` for each."""
+
+
 class Recipe(Frozen):
     """How a network is trained. Cross entropy on softmax outputs is the loss of every recipe."""
 
@@ -154,11 +158,16 @@ class Recipe(Frozen):
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises from 0")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     gradient_clip: float | None = Field(None, gt=0, description="global norm above which gradients are scaled down")
-    augmentation: tuple[Literal["flip", "crop"], ...] = ()
+    augmentation: tuple[Augmentation, ...] = ()
+    ema: float = Field(0.0, ge=0, lt=1, description="decay a step of the moving average of the weights; 0: none is kept")
     early_stopping: EarlyStopping | None = EarlyStopping()
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     weights: str | None = Field(None, description='"imagenet", or the path of a keras.applications weight file')
     frozen: bool = Field(False, description="train the classifier only, the base keeps its weights")
+    frozen_epochs: int = Field(0, ge=0, description="first epochs in which only the classifier learns")
+    rate_decay: float = Field(
+        1.0, gt=0, le=1, description="factor of the learning rate from each block to the one before it"
+    )
 
     @field_validator("augmentation")
     @classmethod
@@ -166,8 +175,75 @@ class Recipe(Frozen):
         return tuple(sorted(set(value)))
 
 
+class Fold(Frozen):
+    """One fold of a k-fold cross-validation: part `index` (0-based) of the `of` into which the training and validation
+    images are divided together is the validation set, the others are trained on. Test images stay what they are.
+    """
+
+    index: int = Field(ge=0)
+    of: int = Field(ge=2, le=20)
+
+    @model_validator(mode="after")
+    def _exists(self) -> Fold:
+        if self.index >= self.of:
+            raise ValueError(f"there is no fold {self.index} of {self.of}: the first is 0")
+        return self
+
+
+class Range(Frozen):
+    """The interval that a hyper-parameter is drawn from, evenly, or evenly in its logarithm."""
+
+    low: float = Field(ge=0)
+    high: float = Field(gt=0)
+    log: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low is {self.low:g}, which is not below high, {self.high:g}")
+        if self.log and self.low == 0:
+            raise ValueError("a logarithmic range cannot start at 0: give a small number, or log = false")
+        return self
+
+
+class SearchSpec(Frozen):
+    """A search over hyper-parameters: what is varied, how often, and how trials without a future are cut short.
+
+    Everything that is not varied is the run group's recipe. A trial is judged by its best validation accuracy.
+    """
+
+    trials: int = Field(20, ge=1, le=1000)
+    seed: int = Field(0, ge=0)
+    pruning: Literal["median", "none"] = Field(
+        "median", description="whether trials worse than the median of those before, at the same epoch, are cut short"
+    )
+    learning_rate: Range | None = None
+    weight_decay: Range | None = None
+    batch_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] | None = Field(None, min_length=1)
+    epochs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] | None = Field(None, min_length=1)
+    augmentation: tuple[tuple[Augmentation, ...], ...] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _varies(self) -> SearchSpec:
+        if not self.varied:
+            raise ValueError(f"nothing is varied: give at least one of {', '.join(SEARCHABLE)}")
+        return self
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The recipe's keys that trials differ in."""
+        return tuple(key for key in SEARCHABLE if getattr(self, key) is not None)
+
+
+SEARCHABLE = ("learning_rate", "weight_decay", "batch_size", "epochs", "augmentation")
+"""Keys of a recipe that a search can vary."""
+
+
 class RunSpec(Frozen):
-    """One network trained on one data set by one recipe from one seed: all that its numbers depend on."""
+    """One network trained on one data set by one recipe from one seed: all that its numbers depend on.
+
+    `fold` is None for the run on the split's own validation images.
+    """
 
     dataset: Name
     data: DatasetSpec
@@ -175,6 +251,7 @@ class RunSpec(Frozen):
     options: NetworkOptions = NetworkOptions()
     recipe: Recipe
     seed: int = Field(0, ge=0)
+    fold: Fold | None = None
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """The requested spec with the data fingerprint and code versions, as hashed into the run id."""
@@ -185,12 +262,21 @@ class RunSpec(Frozen):
             "options": self.options.model_dump(mode="json"),
             "recipe": self.recipe.model_dump(mode="json"),
             "seed": self.seed,
+            "fold": self.fold.model_dump(mode="json") if self.fold else None,
             "versions": {"network": NETWORKS[self.network].version, "engine": ENGINE_VERSION},
         }
 
     def run_id(self, fingerprint: str) -> str:
-        """`<dataset>-<network>-s<seed>-<hash8>`, for the data with this fingerprint."""
-        return f"{self.dataset}-{self.network}-s{self.seed}-{hash8(self.identity(fingerprint))}"
+        """`<dataset>-<network>-s<seed>[-f<fold>]-<hash8>`, for the data with this fingerprint."""
+        fold = f"-f{self.fold.index}" if self.fold else ""
+        return f"{self.dataset}-{self.network}-s{self.seed}{fold}-{hash8(self.identity(fingerprint))}"
+
+    def search_id(self, search: SearchSpec, fingerprint: str) -> str:
+        """`<dataset>-<network>-<hash8>`: the record of this search, of which this spec gives all that is not varied."""
+        base = self.identity(fingerprint)
+        base["recipe"] = {key: value for key, value in base["recipe"].items() if key not in search.varied}
+        identity = {"base": base, "search": search.model_dump(mode="json")}
+        return f"{self.dataset}-{self.network}-{hash8(identity)}"
 
 
 def architecture_id(network: str, *, image_size: int, classes: int, options: NetworkOptions) -> str:
@@ -205,9 +291,13 @@ def architecture_id(network: str, *, image_size: int, classes: int, options: Net
     return f"{network}-{image_size}-{hash8(identity)}"
 
 
-def evaluation_id(run_id: str) -> str:
-    """`<run id>-<hash8>`: the record of a run's predictions by the current version of the evaluation."""
-    return f"{run_id}-{hash8({'run': run_id, 'version': EVALUATION_VERSION})}"
+def evaluation_id(run_id: str, *, flip: bool = False) -> str:
+    """`<run id>-<hash8>`: the record of a run's predictions by the current version of the evaluation.
+
+    Args:
+        flip: whether each image's probabilities are the mean of its own and its mirror image's.
+    """
+    return f"{run_id}-{hash8({'run': run_id, 'version': EVALUATION_VERSION, 'flip': flip})}"
 
 
 def canonical_json(value: Any) -> str:

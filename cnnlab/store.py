@@ -27,15 +27,17 @@ import numpy as np
 from cnnlab.errors import StoreError
 from cnnlab.spec import FORMAT
 
-Kind = Literal["run", "evaluation", "dataset", "architecture"]
+Kind = Literal["run", "evaluation", "dataset", "architecture", "search", "baseline"]
 
 _FOLDERS: dict[str, str] = {
     "run": "",
     "evaluation": "evaluations",
     "dataset": "datasets",
     "architecture": "architectures",
+    "search": "searches",
+    "baseline": "baselines",
 }
-_RESERVED = {"evaluations", "datasets", "architectures", "labs", ".work", ".locks"}
+_RESERVED = {*_FOLDERS.values(), "labs", ".work", ".locks"}
 
 
 @dataclass(frozen=True)
