@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.resources import labs_dir
-from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
+from cnnlab.spec import DatasetSpec, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
 
 
 class LabInfo(Frozen):
