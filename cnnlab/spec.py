@@ -159,7 +159,9 @@ class Recipe(Frozen):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     gradient_clip: float | None = Field(None, gt=0, description="global norm above which gradients are scaled down")
     augmentation: tuple[Augmentation, ...] = ()
-    ema: float = Field(0.0, ge=0, lt=1, description="decay a step of the moving average of the weights; 0: none is kept")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay a step of the moving average of the weights; 0: none is kept"
+    )
     early_stopping: EarlyStopping | None = EarlyStopping()
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     weights: str | None = Field(None, description='"imagenet", or the path of a keras.applications weight file')

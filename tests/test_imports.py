@@ -95,4 +95,4 @@ def test_tensorflow_is_named_in_few_places() -> None:
     direct = {name for name, path in MODULES.items() if "tensorflow" in {n.split(".")[0] for n in imports(path)}}
     assert direct == {"cnnlab.backend"}
     networks = [path for name, path in MODULES.items() if name.startswith("cnnlab.networks.")]
-    assert [path.stem for path in networks if "tf." in path.read_text(encoding="utf-8")] == ["layers"]
+    assert [path.stem for path in networks if "tf." in path.read_text(encoding="utf-8")] == ["convolution", "layers"]

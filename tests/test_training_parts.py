@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from training_toys import SIZE, build
 
+from cnnlab.backend import keras
 from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.training import hardware, precision
 from cnnlab.training.batches import augmented, measured_sample, prefetched, steps_per_epoch, training_batches
@@ -16,7 +17,7 @@ from cnnlab.training.budget import Pace, make_plan
 from cnnlab.training.history import COLUMNS, EpochRow, improves, measure, to_csv
 from cnnlab.training.loop import Trainer
 from cnnlab.training.model import batch_norm_momentum, freeze_base
-from cnnlab.training.optimizer import make_optimizer
+from cnnlab.training.optimizer import is_kernel, make_optimizer
 from cnnlab.training.progress import LineProgress, duration, open_progress
 from cnnlab.training.schedule import Schedule, learning_rate
 
@@ -257,3 +258,28 @@ def test_the_manifest_knows_the_machine():
     assert set(found) == {"cpu", "cores", "memory_gib", "accelerator", "bfloat16"}
     assert found["cores"] >= 1 and found["memory_gib"] > 0
     assert hardware.versions()["keras"].startswith("3.")
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_updates_in_one_kernel_are_kerass(name: str, clip: float | None) -> None:
+    """Ten steps with changing gradients, against Keras's optimiser of the same arguments."""
+    recipe = Recipe(optimizer=name, learning_rate=0.1, weight_decay=0.01, gradient_clip=clip, warmup=0.3)
+    common = {"learning_rate": Schedule(recipe, 10), "weight_decay": 0.01, "global_clipnorm": clip}
+    ends = []
+    for fused in (True, False):
+        model = build("alexnet", image_size=SIZE, classes=3)
+        variables = model.trainable_variables
+        if fused:
+            optimizer = make_optimizer(recipe, model, 10, policy="float32")
+            assert type(optimizer).__name__ in ("FusedSGD", "FusedAdam")
+        else:
+            plain = keras.optimizers.SGD(momentum=0.9, **common) if name == "sgd" else keras.optimizers.Adam(**common)
+            plain.exclude_from_weight_decay(var_list=[v for v in variables if not is_kernel(v)])
+            optimizer = plain
+        rng = np.random.default_rng(0)
+        for _ in range(10):
+            optimizer.apply([rng.normal(0, 1, v.shape).astype("float32") for v in variables], variables)
+        ends.append([v.value.numpy() for v in variables])
+    for found, expected in zip(*ends, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -8,7 +8,8 @@ from typing import Any
 
 from cnnlab.backend import keras, layers
 from cnnlab.errors import LabError
-from cnnlab.networks.layers import FusedBatchNormalization, GroupedConv2D
+from cnnlab.networks.convolution import MatrixGradientConv2D
+from cnnlab.networks.layers import FusedBatchNormalization
 from cnnlab.spec import NetworkOptions
 
 
@@ -51,8 +52,8 @@ class LayerFactory:
 
     def conv(self, filters: int, size: int, *, name: str, groups: int = 1, **rest: Any) -> layers.Layer:
         """A convolution with a `size` x `size` kernel and biases; further arguments are those of `Conv2D`."""
-        kind = GroupedConv2D if groups > 1 else layers.Conv2D
-        return kind(filters, size, groups=groups, kernel_initializer=self._initializer("he", name), name=name, **rest)
+        start = self._initializer("he", name)
+        return MatrixGradientConv2D(filters, size, groups=groups, kernel_initializer=start, name=name, **rest)
 
     def dense(self, units: int, *, name: str) -> layers.Layer:
         """A hidden dense layer with ReLU."""

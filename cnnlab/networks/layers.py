@@ -1,6 +1,6 @@
 """The layers that Keras lacks, or that TensorFlow's CPU runs much faster when called directly.
 
-This is the only file of the networks that imports TensorFlow: `FusedBatchNormV3` has no counterpart in `keras.ops`,
+With `convolution` these are the files of the networks that import TensorFlow: `FusedBatchNormV3` has no counterpart in `keras.ops`,
 and Keras 3 composes batch normalisation from elementwise operations instead, each of which reads and writes a whole
 activation map.
 """
@@ -47,29 +47,11 @@ class CentredPixels(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlab")
-class GroupedConv2D(layers.Conv2D):
-    """`keras.layers.Conv2D(groups=…)` with the same kernel, as one convolution a group.
-
-    Keras hands grouped convolutions on TensorFlow to XLA, which on a CPU took 594 ms where this took 12 ms (forward and
-    backward, 64 maps of 15x15x96 to 256, 5x5, 2 groups, mixed_bfloat16, 2 cores with AMX).
-    """
-
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        towers = zip(
-            ops.split(inputs, self.groups, axis=-1),
-            ops.split(ops.convert_to_tensor(kernel), self.groups, axis=-1),
-            strict=True,
-        )
-        maps = [ops.conv(part, weights, strides=list(self.strides), padding=self.padding) for part, weights in towers]
-        return ops.concatenate(maps, axis=-1)
-
-
-@keras.saving.register_keras_serializable("cnnlab")
 class LocalResponseNormalization(layers.Layer):
     """`b = a / (k + alpha * sum of a² over n neighbouring maps) ** beta` (Krizhevsky 2012, §3.3). No parameters.
 
-    The sum over neighbours is a product with a banded matrix of zeros and ones, and the power -3/4 is two square roots:
-    a quarter of the time of shifted sums, and two thirds of that of TensorFlow's own kernel, which knows no bfloat16.
+    The sum over neighbours is a product with a banded matrix of zeros and ones, the power -3/4 is two square roots, and
+    the gradient is written out: each pass over a map this large costs as much as its arithmetic.
     `beta` is therefore fixed at the paper's 0.75. The neighbours are all maps of the layer, across its two towers.
 
     Shapes: (B, H, W, C) to the same.
@@ -82,12 +64,27 @@ class LocalResponseNormalization(layers.Layer):
     def call(self, inputs: Any) -> Any:
         maps = np.arange(inputs.shape[-1])
         near = (np.abs(maps[:, None] - maps[None, :]) <= self.n // 2).astype("float32")
-        sums = ops.matmul(ops.square(inputs), ops.convert_to_tensor(near, inputs.dtype))
-        root = ops.rsqrt(self.k + self.alpha * sums)
-        return inputs * (root * ops.sqrt(root))
+        return _normalized(inputs, ops.convert_to_tensor(near, inputs.dtype), self.k, self.alpha)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return tuple(input_shape)
+
+
+def _normalized(inputs: Any, near: Any, k: float, alpha: float) -> Any:
+    """`a · s ** -3/4` with `s = k + alpha · (a² · near)`; `near` is symmetric, (C, C)."""
+
+    @ops.custom_gradient
+    def normalized(a: Any) -> tuple[Any, Any]:
+        root = ops.rsqrt(k + ops.matmul(ops.square(a), alpha * near))
+        outputs = a * (root * ops.sqrt(root))
+
+        def gradient(upstream: Any) -> Any:
+            spread = ops.matmul(upstream * outputs * ops.square(root), (1.5 * alpha) * near)
+            return upstream * (root * ops.sqrt(root)) - a * spread
+
+        return outputs, gradient
+
+    return normalized(inputs)
 
 
 @keras.saving.register_keras_serializable("cnnlab")

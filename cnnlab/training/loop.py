@@ -89,7 +89,9 @@ class Trainer:
                 # Keras finds the softmax's logits from here, so that a vanishing probability still has a gradient.
                 loss = tf.reduce_mean(keras.ops.categorical_crossentropy(targets, probabilities))
                 scaled = optimizer.scale_loss(loss)
-            optimizer.apply(tape.gradient(scaled, [v.value for v in variables]), variables)
+            # Zero is the gradient of a bias that nothing uses.
+            gradients = tape.gradient(scaled, [v.value for v in variables], unconnected_gradients="zero")
+            optimizer.apply(gradients, variables)
             return loss
 
         return step
