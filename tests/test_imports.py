@@ -35,6 +35,7 @@ ALLOWED_THIRD_PARTY = {
     "cnnlab.store": {"numpy"},
     "cnnlab.resources": {"platformdirs"},
     "cnnlab.plan": set(),
+    "cnnlab.training.selection": {"pydantic"},
     "cnnlab.commentary_copy": set(),
 }
 
