@@ -25,7 +25,7 @@ HEAVY = {
     "nbformat",
     "IPython",
 }
-FULL = {"cnnlab.pipeline", "cnnlab.cli", "cnnlab.notebook", "cnnlab.__main__"}
+FULL = {"cnnlab.pipeline", "cnnlab.cli", "cnnlab.cli_training", "cnnlab.notebook", "cnnlab.__main__"}
 
 ALLOWED_THIRD_PARTY = {
     "cnnlab.errors": set(),
