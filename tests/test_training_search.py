@@ -70,6 +70,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, script: Any) -> list[RunSpec]:
         return Scripted(script(what))
 
     monkeypatch.setattr(searching, "open_session", open_session)
+    monkeypatch.setattr(searching, "release", lambda session: None)
     monkeypatch.setattr(searching.gc, "collect", lambda: 0)  # there are no models to free
     return tried
 
@@ -134,6 +135,21 @@ def test_a_trial_is_the_training_of_its_recipe_to_the_last_bit(tmp_path):
     history = train_model(what, TABLE, SPLITS, build=build, **options).record.rows("history.csv")
     assert only["values"] == [float(one["val_accuracy"]) for one in history]
     assert only["losses"] == [float(one["val_loss"]) for one in history]
+
+
+def test_a_finished_trial_holds_no_memory(tmp_path, monkeypatch):
+    opened, open_session = [], searching.open_session
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        opened.append(open_session(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(searching, "open_session", watched)
+    run(RunStore(tmp_path), SearchSpec(trials=2, learning_rate=RATES))
+    for session in opened:
+        variables = [*session.trainer.model.variables, *session.trainer.optimizer.variables]
+        assert len(variables) > 10
+        assert {variable.value.read_value().numpy().size for variable in variables} == {0}
 
 
 def test_test_images_are_never_looked_at(tmp_path):

@@ -29,7 +29,7 @@ from cnnlab.training.precision import resolve
 from cnnlab.training.progress import Progress
 from cnnlab.training.session import Session
 from cnnlab.training.study import augmentation_name, check_ranges, open_study, require_optuna, sampler, suggested
-from cnnlab.training.trial import open_session
+from cnnlab.training.trial import open_session, release
 
 if TYPE_CHECKING:
     import optuna
@@ -136,7 +136,7 @@ class _Search:
             # A failed trial is told as a pruned one, from which the sampler learns where not to look; of one told as
             # failed it learns nothing.
             study.tell(trial, state=TrialState.PRUNED)
-        gc.collect()  # a model and its traced functions refer to each other: without this they pile up
+        gc.collect()  # what is left of the model: it and its traced functions refer to each other
         return entry
 
     def _tried(self, trial: optuna.Trial, number: int, params: dict[str, Any]) -> Entry:
@@ -154,6 +154,8 @@ class _Search:
             log.exception("trial %d failed", number)
             state, problem = "failed", f"{type(raised).__name__}: {raised}"[:_PROBLEM_LENGTH]
         rows = session.rows if session is not None else []
+        if session is not None:
+            release(session)
         measured = _entry(number, state, params, rows, problem)
         return {**measured, "seconds": round(time.perf_counter() - started, 3)}
 
