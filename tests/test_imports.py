@@ -25,7 +25,7 @@ HEAVY = {
     "nbformat",
     "IPython",
 }
-FULL = {"cnnlab.pipeline", "cnnlab.cli", "cnnlab.notebook", "cnnlab.__main__"}
+FULL = {"cnnlab.pipeline", "cnnlab.cli", "cnnlab.cli_training", "cnnlab.notebook", "cnnlab.__main__"}
 
 ALLOWED_THIRD_PARTY = {
     "cnnlab.errors": set(),
@@ -35,6 +35,7 @@ ALLOWED_THIRD_PARTY = {
     "cnnlab.store": {"numpy"},
     "cnnlab.resources": {"platformdirs"},
     "cnnlab.plan": set(),
+    "cnnlab.training.selection": {"pydantic"},
     "cnnlab.commentary_copy": set(),
 }
 

@@ -1,0 +1,344 @@
+"""Searches of the toy problem: what is tried, cut short, selected and published, and what an interruption changes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from training_toys import Splits, build, spec, toy
+
+from cnnlab.errors import DataError, LabError, StoreError
+from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
+from cnnlab.store import Record, RunStore
+from cnnlab.training import search as searching
+from cnnlab.training.fit import train_model
+from cnnlab.training.history import EpochRow
+from cnnlab.training.progress import QuietProgress
+from cnnlab.training.search import best_trial, run_search
+from cnnlab.training.selection import selected_recipe
+from tests.command import ROOT
+
+TABLE, SPLITS = toy()
+RATES = Range(low=1e-4, high=1e-1)
+
+
+def run(store: RunStore, search: SearchSpec, what: RunSpec | None = None, **options: Any) -> Record:
+    chosen = {"progress": QuietProgress(), "build": build}
+    return run_search(what or spec(epochs=2), search, TABLE, SPLITS, store=store, **{**chosen, **options})
+
+
+def trials(record: Record) -> list[dict[str, Any]]:
+    """The trials without their duration, which alone may differ between equal searches."""
+    return [{key: value for key, value in one.items() if key != "seconds"} for one in record.json("trials.json")]
+
+
+def row(epoch: int, accuracy: float, loss: float = 1.0) -> EpochRow:
+    return EpochRow(epoch, loss, accuracy, loss, accuracy, 0.1, 0.1, 100.0, loss)
+
+
+@dataclass
+class Scripted:
+    """A session whose accuracies depend on the trial's values alone; `None` in the script: the loss diverges."""
+
+    script: list[Any]
+    rows: list[EpochRow] = field(default_factory=list)
+
+    def run(self, progress: QuietProgress, at_boundary: Any) -> str:
+        for index, accuracy in enumerate(self.script):
+            progress.step(1)
+            if accuracy is None:
+                return "diverged"
+            if isinstance(accuracy, BaseException):
+                raise accuracy
+            self.rows.append(row(index + 1, accuracy))
+            if index + 1 < len(self.script):
+                at_boundary()
+        return "completed"
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, script: Any) -> list[RunSpec]:
+    """Train nothing: `script` gives a trial's accuracies from its spec. The list fills with the specs tried."""
+    tried: list[RunSpec] = []
+
+    def open_session(what: RunSpec, *rest: Any, **options: Any) -> Scripted:
+        tried.append(what)
+        return Scripted(script(what))
+
+    monkeypatch.setattr(searching, "open_session", open_session)
+    monkeypatch.setattr(searching, "release", lambda session: None)
+    monkeypatch.setattr(searching.gc, "collect", lambda: 0)  # there are no models to free
+    return tried
+
+
+def of_rate(what: RunSpec) -> list[float]:
+    """Best at a rate of 0.01, worse the further away in its logarithm; rising over four epochs."""
+    peak = 0.9 - 0.2 * abs(np.log10(what.recipe.learning_rate) + 2)
+    return [round(float(peak * share), 9) for share in (0.5, 0.7, 0.9, 1.0)]
+
+
+class Interrupting(QuietProgress):
+    """Presses Ctrl-C at one step."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def step(self, images: int) -> None:
+        super().step(images)
+        if self.steps == self.at:
+            raise KeyboardInterrupt
+
+
+def test_a_search_publishes_its_trials_and_selects_the_best(tmp_path):
+    search = SearchSpec(trials=4, learning_rate=RATES, batch_size=(16, 32), augmentation=((), ("flip", "crop")))
+    store, progress = RunStore(tmp_path), QuietProgress()
+    record = run(store, search, progress=progress, dataset_record="toy-1")
+    manifest, entries = record.manifest, record.json("trials.json")
+    assert record.id == spec(epochs=2).search_id(search, TABLE.fingerprint)
+    assert set(manifest["files"]) == {"trials.json", "search.log"}
+    expected = {"dataset": "toy", "network": "alexnet", "seed": 0, "fingerprint": TABLE.fingerprint}
+    expected |= {"objective": "val_accuracy", "dataset_record": "toy-1", "space": search.model_dump(mode="json")}
+    expected |= {"varied": ["learning_rate", "batch_size", "augmentation"], "git": manifest["git"]}
+    expected |= {"recipe": spec(epochs=2).recipe.model_dump(mode="json")}
+    assert {key: manifest[key] for key in expected} == expected
+    assert manifest["versions"]["optuna"] and manifest["hardware"]["cores"] >= 1
+    assert manifest["seconds"] == pytest.approx(sum(one["seconds"] for one in entries), abs=0.01)
+    assert [one["number"] for one in entries] == [1, 2, 3, 4] and manifest["counts"]["failed"] == 0
+    assert entries[0]["params"] == {"learning_rate": 0.02, "batch_size": 16, "augmentation": []}
+    for one in entries:
+        assert set(one["params"]) == set(manifest["varied"]) and one["problem"] is None
+        assert one["epochs"] == len(one["values"]) == len(one["losses"]) == 2
+        assert one["value"] == max(one["values"]) == one["values"][one["best_epoch"] - 1]
+        assert 1e-4 <= one["params"]["learning_rate"] <= 1e-1 and one["params"]["batch_size"] in (16, 32)
+        assert one["params"]["augmentation"] in ([], ["crop", "flip"])
+    best = entries[manifest["best"] - 1]
+    assert best["value"] == max(one["value"] for one in entries) and manifest["selected"] == best["params"]
+    selected = selected_recipe(spec(epochs=2).recipe, record)
+    assert selected.learning_rate == best["params"]["learning_rate"] and selected.epochs == 2
+    assert selected.augmentation == tuple(best["params"]["augmentation"])
+    assert progress.messages[0].startswith("trial 1 of 4: learning_rate 0.02, batch_size 16, augmentation none: ")
+    assert progress.messages[-1].endswith(f"best so far {100 * best['value']:.1f} % (trial {best['number']})")
+    assert not (store.work_folder() / record.id).exists()
+    assert run(store, search, build=None).manifest == manifest, "the second call reads the record"
+
+
+def test_a_trial_is_the_training_of_its_recipe_to_the_last_bit(tmp_path):
+    search = SearchSpec(trials=1, learning_rate=RATES)
+    what = spec(epochs=3, augmentation=("flip",), early_stopping=EarlyStopping(patience=1))
+    only = trials(run(RunStore(tmp_path), search, what))[0]
+    options = {"store": RunStore(tmp_path / "run"), "budget_seconds": None, "progress": QuietProgress()}
+    history = train_model(what, TABLE, SPLITS, build=build, **options).record.rows("history.csv")
+    assert only["values"] == [float(one["val_accuracy"]) for one in history]
+    assert only["losses"] == [float(one["val_loss"]) for one in history]
+
+
+def test_a_finished_trial_holds_no_memory(tmp_path, monkeypatch):
+    opened, open_session = [], searching.open_session
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        opened.append(open_session(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(searching, "open_session", watched)
+    run(RunStore(tmp_path), SearchSpec(trials=2, learning_rate=RATES))
+    for session in opened:
+        variables = [*session.trainer.model.variables, *session.trainer.optimizer.variables]
+        assert len(variables) > 10
+        assert {variable.value.read_value().numpy().size for variable in variables} == {0}
+
+
+def test_test_images_are_never_looked_at(tmp_path):
+    absent = Splits(SPLITS.train, SPLITS.validation, np.array([10**6], np.int32))
+    poisoned = type(TABLE)(Guarded(TABLE.images, SPLITS.test), TABLE.labels, TABLE.classes)
+    search = SearchSpec(trials=1, learning_rate=RATES)
+    plain = run(RunStore(tmp_path / "plain"), search)
+    options = {"progress": QuietProgress(), "build": build}
+    other = run_search(spec(epochs=2), search, poisoned, absent, store=RunStore(tmp_path / "absent"), **options)
+    assert trials(other) == trials(plain)
+
+
+class Guarded:
+    """Images of which some must not be read."""
+
+    def __init__(self, images: np.ndarray, forbidden: np.ndarray) -> None:
+        self.images, self.forbidden = images, set(forbidden.tolist())
+        self.shape = images.shape
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        assert not self.forbidden & set(np.asarray(rows).ravel().tolist())
+        return self.images[rows]
+
+
+def test_trials_worse_than_the_median_are_cut_short_after_their_second_epoch(tmp_path, monkeypatch):
+    tried = scripted(monkeypatch, of_rate)
+    search = SearchSpec(trials=14, learning_rate=RATES)
+    record = run(RunStore(tmp_path / "median"), search)
+    entries = trials(record)
+    assert all(one["state"] == "complete" and one["epochs"] == 4 for one in entries[:4])
+    pruned = [one for one in entries if one["state"] == "pruned"]
+    assert record.manifest["counts"] == {"complete": 14 - len(pruned), "pruned": len(pruned), "failed": 0}
+    assert len(pruned) >= 3
+    for one in pruned:
+        before = [other for other in entries[: one["number"] - 1] if other["state"] == "complete"]
+        last = one["epochs"] - 1
+        assert 2 <= one["epochs"] < 4
+        assert max(one["values"]) < np.median([other["values"][last] for other in before])
+        assert one["value"] == one["values"][-1]
+    assert len(tried) == 14
+    unpruned = run(RunStore(tmp_path / "none"), search.model_copy(update={"pruning": "none"}))
+    assert unpruned.manifest["counts"]["complete"] == 14
+
+
+def test_the_sampler_comes_nearer_to_the_best_rate(tmp_path, monkeypatch):
+    scripted(monkeypatch, of_rate)
+    record = run(RunStore(tmp_path), SearchSpec(trials=30, learning_rate=RATES, pruning="none"))
+    away = [abs(np.log10(one["params"]["learning_rate"]) + 2) for one in trials(record)]
+    assert np.mean(away[20:]) < 0.5 * np.mean(away[1:10])
+    assert record.manifest["selected"]["learning_rate"] == pytest.approx(0.01, rel=0.2)
+
+
+@pytest.mark.parametrize("at", [2, 22])
+def test_an_interrupted_search_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, at):
+    scripted(monkeypatch, of_rate)
+    search = SearchSpec(trials=12, learning_rate=RATES, batch_size=(16, 32), seed=3)
+    whole = run(RunStore(tmp_path / "whole"), search)
+    store = RunStore(tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        run(store, search, progress=Interrupting(at))
+    folder = store.work_folder() / whole.id
+    assert not store.has("search", whole.id)
+    (folder / "journal.log.lock").symlink_to(folder / "journal.log")  # as a killed process leaves it
+    with (folder / "journal.log").open("ab") as journal:
+        journal.write(b'{"op_code": 6, "work')  # and a line it was writing
+    progress = QuietProgress()
+    resumed = run(store, search, progress=progress)
+    assert trials(resumed) == trials(whole)
+    assert resumed.manifest["selected"] == whole.manifest["selected"]
+    assert ("goes on after trial 5 of 12" in progress.messages[0]) == (at == 22)
+
+
+def test_a_real_search_resumes_to_the_same_bits(tmp_path):
+    search = SearchSpec(trials=3, learning_rate=RATES)
+    whole = run(RunStore(tmp_path / "whole"), search)
+    store = RunStore(tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        run(store, search, progress=Interrupting(17))
+    assert trials(run(store, search)) == trials(whole)
+
+
+def test_a_damaged_journal_is_named(tmp_path, monkeypatch):
+    scripted(monkeypatch, of_rate)
+    store, search = RunStore(tmp_path), SearchSpec(trials=12, learning_rate=RATES)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, search, progress=Interrupting(10))
+    journal = next(store.work_folder().glob("*/journal.log"))
+    journal.write_bytes(b"no JSON\n" + journal.read_bytes())
+    with pytest.raises(StoreError, match="journal of an interrupted search is damaged"):
+        run(store, search)
+    journal.unlink()
+    assert run(store, search).manifest["counts"]["failed"] == 0
+
+
+def test_the_seed_decides_what_is_tried(tmp_path, monkeypatch):
+    scripted(monkeypatch, of_rate)
+    search = SearchSpec(trials=6, learning_rate=RATES)
+    first, again, other = (
+        trials(run(RunStore(tmp_path / name), search.model_copy(update={"seed": seed})))
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert first == again
+    assert len({one["params"]["learning_rate"] for one in first + other}) == 11, "all but the recipe's own rate"
+
+
+def test_a_trial_that_diverges_is_failed_and_the_search_goes_on(tmp_path, monkeypatch):
+    script = {0: [None], 1: [0.2, None], 2: [0.3, 0.4], 3: [MemoryError("too large")], 4: [0.3, 0.2]}
+    numbers = iter(range(5))
+    scripted(monkeypatch, lambda what: script[next(numbers)])
+    progress = QuietProgress()
+    record = run(RunStore(tmp_path), SearchSpec(trials=5, learning_rate=RATES), progress=progress)
+    entries = trials(record)
+    assert [one["state"] for one in entries] == ["failed", "failed", "complete", "failed", "complete"]
+    assert [one["value"] for one in entries] == [None, 0.2, 0.4, None, 0.3]
+    assert [one["best_epoch"] for one in entries] == [None, 1, 2, None, 1]
+    assert entries[1]["problem"] == "diverged in epoch 2: the loss is no longer a number"
+    assert entries[3]["problem"] == "MemoryError: too large" and "too large" in record.text("search.log")
+    assert (record.manifest["best"], record.manifest["counts"]["failed"]) == (3, 3)
+    assert progress.messages[0].endswith("failed (diverged in epoch 1: the loss is no longer a number)")
+
+
+def test_a_huge_rate_really_diverges_and_all_of_them_are_an_error(tmp_path, capfd):
+    search = SearchSpec(trials=2, learning_rate=Range(low=9.9, high=10))
+    what, store = (
+        spec(learning_rate=10, momentum=0.99, epochs=60, schedule="constant", batch_size=8),
+        RunStore(tmp_path),
+    )
+    with pytest.raises(LabError, match="all 2 trials of the search failed") as raised:
+        run(store, search, what, build=exploding)
+    assert "diverged in epoch 1" in str(raised.value) and "search.log" in str(raised.value)
+    assert not list(store.work_folder().rglob("journal.log")) and not list(store.records("search"))
+    assert capfd.readouterr() == ("", "")
+
+
+def exploding(*arguments: Any, **options: Any) -> Any:
+    """Linear layers on raw pixels, which a rate of 10 blows up."""
+    from cnnlab.backend import keras
+
+    layers = keras.layers
+    size, classes = options["image_size"], options["classes"]
+    stack = [keras.Input((size, size, 3)), layers.Flatten(), layers.Dense(64), layers.Dense(64), layers.Dense(64)]
+    return keras.Sequential([*stack, layers.Dense(classes, activation="softmax", dtype="float32")])
+
+
+def test_what_no_other_values_mend_stops_the_search(tmp_path, monkeypatch):
+    store, search = RunStore(tmp_path), SearchSpec(trials=3, learning_rate=RATES)
+    with pytest.raises(DataError, match="no validation image"):
+        run_search(spec(), search, TABLE, Splits(SPLITS.train, SPLITS.test[:0], SPLITS.test), store=store,
+                   progress=QuietProgress(), build=build)  # fmt: skip
+    for space in ({"learning_rate": Range(low=1, high=100)}, {"weight_decay": Range(low=0, high=2, log=False)}):
+        with pytest.raises(LabError, match="beyond what a recipe can have") as raised:
+            run(store, SearchSpec(trials=3, **space))
+        assert f"{next(iter(space))}.high" in str(raised.value)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(LabError, match="needs Optuna") as raised:
+        run(store, search)
+    assert 'pip install "cnnlab[search]"' in str(raised.value)
+
+
+def test_a_recipe_outside_the_space_is_not_tried(tmp_path, monkeypatch):
+    tried = scripted(monkeypatch, lambda what: [0.5])
+    run(RunStore(tmp_path), SearchSpec(trials=3, learning_rate=Range(low=0.5, high=1)))
+    assert all(0.5 <= what.recipe.learning_rate <= 1 for what in tried)
+    run(RunStore(tmp_path), SearchSpec(trials=3, epochs=(1, 2, 2), weight_decay=Range(low=0, high=1e-3, log=False)))
+    assert (tried[3].recipe.epochs, tried[3].recipe.weight_decay) == (2, 0.0)
+
+
+def test_equal_values_are_told_apart_by_loss_then_order():
+    def entry(number: int, value: float, loss: float, state: str = "complete") -> dict[str, Any]:
+        return {"number": number, "state": state, "value": value, "best_epoch": 1, "losses": [loss]}
+
+    assert best_trial([entry(1, 0.9, 0.1, "pruned"), entry(2, 0.4, 0.1)])["number"] == 2
+    assert best_trial([entry(1, 0.4, 0.3), entry(2, 0.4, 0.2), entry(3, 0.3, 0.1)])["number"] == 2
+    assert best_trial([entry(1, 0.4, 0.2), entry(2, 0.4, 0.2)])["number"] == 1
+    assert best_trial([entry(1, 0.4, 0.2, "failed")]) is None
+
+
+def test_a_damaged_selection_is_refused(tmp_path):
+    def record(selected: Any) -> Record:
+        return Record("search", "x", tmp_path, {"selected": selected})
+
+    recipe = spec().recipe
+    assert selected_recipe(recipe, record({"batch_size": 8})) == recipe.model_copy(update={"batch_size": 8})
+    for wrong in (None, {}, {"optimizer": "adam"}, {"batch_size": 0}, {"augmentation": ["sharpen"]}):
+        with pytest.raises(StoreError, match="the search's record is damaged"):
+            selected_recipe(recipe, record(wrong))
+
+
+def test_reading_a_selection_loads_neither_framework_nor_optuna():
+    code = "import cnnlab.training.selection, sys; print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert json.loads(done.stdout.replace("'", '"')) == []
