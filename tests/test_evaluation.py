@@ -56,6 +56,32 @@ def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_pat
         np.testing.assert_array_equal(value, arrays[key])
 
 
+def test_a_flipped_evaluation_is_the_mean_of_both_views_beside_the_plain_one(trained, tmp_path):
+    _, (run, model, live) = trained
+    rng = np.random.default_rng(0)  # the toy's classes are levels of grey: here left and right have to differ
+    images = np.sort(rng.integers(0, 256, TABLE.images.shape, dtype=np.uint8), axis=2)
+    table, store = dataclasses.replace(TABLE, images=images), RunStore(tmp_path)
+    plain = evaluate(run, table, SPLITS, store=store, predict=live)
+    before = plain.manifest, plain.bytes("predictions.npz")
+    flipped = evaluate(run, table, SPLITS, store=store, predict=live, flip=True)
+    assert flipped.id == evaluation_id(run.id, flip=True) != plain.id == evaluation_id(run.id)
+    assert (plain.manifest["flip"], flipped.manifest["flip"]) == (False, True)
+    for name in ("train", "validation", "test"):
+        seen = images[getattr(SPLITS, name)].astype(np.float32)
+        views = [np.asarray(model(view, training=False)) for view in (seen, seen[:, :, ::-1])]
+        assert np.abs(views[0] - views[1]).max() > 0.05
+        stored = flipped.arrays("predictions.npz")
+        np.testing.assert_allclose(stored[f"{name}_probabilities"], (views[0] + views[1]) / 2, atol=1e-3)
+        np.testing.assert_allclose(plain.arrays("predictions.npz")[f"{name}_probabilities"], views[0], atol=1e-3)
+        right = stored[f"{name}_probabilities"].argmax(1) == stored[f"{name}_labels"]
+        assert flipped.manifest["correct"][name] == right.sum()
+    kept = flipped.arrays("exhibits.npz")
+    np.testing.assert_array_equal(kept["images"], images[kept["ids"]])
+    again = store.read("evaluation", plain.id)
+    assert (again.manifest, again.bytes("predictions.npz")) == before
+    assert len(list(store.records("evaluation"))) == 2
+
+
 def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
     _, (run, model, _) = trained
     assert read_spec(run).run_id(TABLE.fingerprint) == run.id

@@ -34,6 +34,7 @@ def evaluate(
     store: RunStore,
     predict: Predictor | None = None,
     build: Build | None = None,
+    flip: bool = False,
 ) -> Record:
     """Predict train, validation and test with a run's published weights and publish the result.
 
@@ -41,6 +42,7 @@ def evaluate(
         predict: the live inference that `train_model` returned, to save building and tracing; None rebuilds the model
             from code and the published weights.
         build: replaces `cnnlab.networks.build_network`.
+        flip: probabilities are the mean of the image's and of its mirror image's (left to right), on every split.
 
     Returns:
         The evaluation record, the one already there if there is one. `predictions.npz` holds for each split s
@@ -52,7 +54,7 @@ def evaluate(
         StoreError: the run's files cannot be trusted, or it has no weights.
         DataError: the images are not those the run was trained on.
     """
-    record_id = evaluation_id(run.id)
+    record_id = evaluation_id(run.id, flip=flip)
     with store.lock(record_id):
         if store.has("evaluation", record_id):
             return store.read("evaluation", record_id)
@@ -69,13 +71,14 @@ def evaluate(
         arrays: dict[str, Any] = {}
         correct = {}
         for name in SPLITS:
-            part = _predicted(predictor, table, getattr(splits, name))
+            part = _predicted(predictor, table, getattr(splits, name), flip=flip)
             correct[name] = int((_top(part)[0] == part["labels"]).sum())
             arrays |= {f"{name}_{key}": value for key, value in part.items()}
         fields = {
             "run": run.id,
             "splits": {name: len(getattr(splits, name)) for name in SPLITS},
             "correct": correct,
+            "flip": flip,
             "version": EVALUATION_VERSION,
         }
         exhibits = _exhibits(arrays, table)
@@ -126,9 +129,13 @@ def read_spec(run: Record) -> RunSpec:
     )
 
 
-def _predicted(predictor: Predictor, table: ImageTable, ids: np.ndarray) -> dict[str, np.ndarray]:
+def _predicted(
+    predictor: Predictor, table: ImageTable, ids: np.ndarray, *, flip: bool = False
+) -> dict[str, np.ndarray]:
     """One split's arrays, without the split's name."""
     probabilities = predictor(table.images, ids)
+    if flip:
+        probabilities = (probabilities + predictor(table.images[:, :, ::-1], ids)) / 2
     found = {"labels": table.labels[ids].astype(np.int32), "ids": np.asarray(ids, np.int32)}
     if probabilities.shape[1] > MOST_CLASSES:
         kept = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
