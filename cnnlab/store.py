@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.spec import FORMAT
+from cnnlab.spec import FORMAT, canonical_json, hash8
 
 Kind = Literal["run", "evaluation", "dataset", "architecture", "search", "baseline"]
 
@@ -37,7 +37,8 @@ _FOLDERS: dict[str, str] = {
     "search": "searches",
     "baseline": "baselines",
 }
-_RESERVED = {*_FOLDERS.values(), "labs", ".work", ".locks"}
+_TEST_USES = "test-uses"
+_RESERVED = {*_FOLDERS.values(), _TEST_USES, "labs", ".work", ".locks"}
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,48 @@ class RunStore:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
+    def note_test_use(self, fingerprint: str, split: Mapping[str, Any], *, evaluation: str) -> int:
+        """Put on record that an evaluation looks at a data set's test images, before it does.
+
+        The more often a test set has been looked at, the less a result on it says of images never seen.
+
+        Args:
+            fingerprint: of the data set.
+            split: how it is divided, `Split.model_dump(mode="json")`.
+            evaluation: the evaluation's id; noting one again counts as one.
+
+        Returns:
+            How many evaluations have looked at these test images, this one included.
+
+        Raises:
+            StoreError: the note cannot be written, or the notes before it are damaged.
+        """
+        path = self._test_uses_path(fingerprint, split)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        with self.lock(f"{_TEST_USES}-{path.stem}"):
+            append_line(path, canonical_json({"evaluation": evaluation, "when": when}))
+            return self.test_uses(fingerprint, split)
+
+    def test_uses(self, fingerprint: str, split: Mapping[str, Any]) -> int:
+        """How many evaluations have looked at the test images of this data set, divided in this way.
+
+        Raises:
+            StoreError: the notes are damaged.
+        """
+        path = self._test_uses_path(fingerprint, split)
+        try:
+            lines = path.read_bytes().split(b"\n")[:-1]  # what has no end of line was not written to its end
+            return len({str(json.loads(line)["evaluation"]) for line in lines})
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise StoreError(
+                "the notes of who has used the test images are damaged", where=path, received=problem
+            ) from None
+
+    def _test_uses_path(self, fingerprint: str, split: Mapping[str, Any]) -> Path:
+        return self.root / _TEST_USES / f"{hash8({'fingerprint': fingerprint, 'split': dict(split)})}.jsonl"
+
     def write_lab(self, stem: str, content: Mapping[str, Any]) -> Path:
         """Write the lab lock `labs/<stem>.json`: which records answer which part of the lab."""
         path = self.root / "labs" / f"{stem}.json"
@@ -252,6 +295,30 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         with suppress(NotADirectoryError):  # a file stands where the folder should: the error above says so
             temporary.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, on disk when this returns; the caller keeps other writers away.
+
+    What a write that was cut short has left behind the last end of line is taken away first.
+
+    Raises:
+        StoreError: the file cannot be written, or the disk is full.
+    """
+    content = line.encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(descriptor, path.read_bytes().rfind(b"\n") + 1)
+            if os.write(descriptor, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync(path.parent)
+    except OSError as problem:
+        raise _write_error(problem, path) from None
 
 
 def _read_json(path: Path, *, hint: str) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from training_toys import build, spec, toy
 
-from cnnlab.errors import DataError, StoreError
+from cnnlab.errors import CnnlabError, DataError, StoreError
 from cnnlab.evaluation import predict
 from cnnlab.evaluation.exhibits import choose
 from cnnlab.evaluation.predict import evaluate, load_model, read_spec
-from cnnlab.spec import evaluation_id
+from cnnlab.spec import Fold, evaluation_id
 from cnnlab.store import RunStore
 from cnnlab.training.fit import Trained, train_model
 from cnnlab.training.progress import QuietProgress
@@ -54,6 +54,77 @@ def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_pat
     again = evaluate(run, TABLE, SPLITS, store=RunStore(tmp_path), predict=live)
     for key, value in again.arrays("predictions.npz").items():
         np.testing.assert_array_equal(value, arrays[key])
+
+
+def test_a_flipped_evaluation_is_the_mean_of_both_views_beside_the_plain_one(trained, tmp_path):
+    _, (run, model, live) = trained
+    rng = np.random.default_rng(0)  # the toy's classes are levels of grey: here left and right have to differ
+    images = np.sort(rng.integers(0, 256, TABLE.images.shape, dtype=np.uint8), axis=2)
+    table, store = dataclasses.replace(TABLE, images=images), RunStore(tmp_path)
+    plain = evaluate(run, table, SPLITS, store=store, predict=live)
+    before = plain.manifest, plain.bytes("predictions.npz")
+    flipped = evaluate(run, table, SPLITS, store=store, predict=live, flip=True)
+    assert flipped.id == evaluation_id(run.id, flip=True) != plain.id == evaluation_id(run.id)
+    assert (plain.manifest["flip"], flipped.manifest["flip"]) == (False, True)
+    for name in ("train", "validation", "test"):
+        seen = images[getattr(SPLITS, name)].astype(np.float32)
+        views = [np.asarray(model(view, training=False)) for view in (seen, seen[:, :, ::-1])]
+        assert np.abs(views[0] - views[1]).max() > 0.05
+        stored = flipped.arrays("predictions.npz")
+        np.testing.assert_allclose(stored[f"{name}_probabilities"], (views[0] + views[1]) / 2, atol=1e-3)
+        np.testing.assert_allclose(plain.arrays("predictions.npz")[f"{name}_probabilities"], views[0], atol=1e-3)
+        right = stored[f"{name}_probabilities"].argmax(1) == stored[f"{name}_labels"]
+        assert flipped.manifest["correct"][name] == right.sum()
+    kept = flipped.arrays("exhibits.npz")
+    np.testing.assert_array_equal(kept["images"], images[kept["ids"]])
+    again = store.read("evaluation", plain.id)
+    assert (again.manifest, again.bytes("predictions.npz")) == before
+    assert len(list(store.records("evaluation"))) == 2
+
+
+def test_the_test_images_are_not_looked_at_unnoticed(trained, tmp_path):
+    _, (run, _, live) = trained
+    store, split = RunStore(tmp_path), run.json("spec.json")["data"]["split"]
+
+    class Failing:
+        uses: list[int] = []
+
+        def __call__(self, images, ids):
+            if ids is SPLITS.test:
+                self.uses.append(store.test_uses(TABLE.fingerprint, split))
+                raise OSError("the disk is gone")
+            return live(images, ids)
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="the disk is gone"):
+            evaluate(run, TABLE, SPLITS, store=store, predict=Failing())
+    assert Failing.uses == [1, 1]
+    assert evaluate(run, TABLE, SPLITS, store=store, predict=live).manifest["test_use"] == 1
+    assert evaluate(run, TABLE, SPLITS, store=store, predict=live, flip=True).manifest["test_use"] == 2
+    assert evaluate(run, TABLE, SPLITS, store=store, predict=live).manifest["test_use"] == 1, "as published"
+    assert store.test_uses(TABLE.fingerprint, split) == 2
+    assert store.test_uses(TABLE.fingerprint, {**split, "seed": 1}) == 0
+
+
+def test_what_is_refused_is_no_use_of_the_test_images(trained, tmp_path):
+    _, (run, _, live) = trained
+    store = RunStore(tmp_path)
+    with pytest.raises(DataError):
+        evaluate(run, dataclasses.replace(TABLE, fingerprint="cd" * 32), SPLITS, store=store, predict=live)
+    assert not (tmp_path / "test-uses").exists()
+
+
+def test_a_fold_is_never_evaluated(tmp_path):
+    store = RunStore(tmp_path)
+    what = spec(epochs=1).model_copy(update={"fold": Fold(index=1, of=3)})
+    run, _, live = train_model(
+        what, TABLE, SPLITS, store=store, budget_seconds=None, progress=QuietProgress(), build=build
+    )
+    assert read_spec(run) == what.model_copy(update={"data": read_spec(run).data})
+    for flip in (False, True):
+        with pytest.raises(CnnlabError, match=r"fold of a cross-validation[\s\S]*fold 2 of 3"):
+            evaluate(run, TABLE, SPLITS, store=store, predict=live, flip=flip)
+    assert list(store.records("evaluation")) == [] and not (tmp_path / "test-uses").exists()
 
 
 def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,80 @@ def test_a_killed_holder_frees_its_lock(store: RunStore) -> None:
         pass
     holder.join()
     assert waited == [True]
+
+
+SPLIT = {"train": 0.8, "seed": 0}
+
+
+def _ledger(store: RunStore) -> Path:
+    (path,) = (store.root / "test-uses").iterdir()
+    return path
+
+
+def test_uses_of_test_images_are_counted_by_evaluation(store: RunStore) -> None:
+    assert store.test_uses("ab", SPLIT) == 0
+    assert [store.note_test_use("ab", SPLIT, evaluation=one) for one in ("e1", "e2", "e1", "e3")] == [1, 2, 2, 3]
+    assert store.test_uses("ab", {"seed": 0, "train": 0.8}) == 3, "whatever the order of the keys"
+    lines = [json.loads(line) for line in _ledger(store).read_text().splitlines()]
+    assert [line["evaluation"] for line in lines] == ["e1", "e2", "e1", "e3"]
+    assert all(datetime.fromisoformat(line["when"]).tzinfo is not None for line in lines)
+    assert (store.test_uses("cd", SPLIT), store.test_uses("ab", {**SPLIT, "seed": 1})) == (0, 0)
+    assert store.note_test_use("cd", SPLIT, evaluation="e1") == 1
+    assert list(store.records("run")) == []
+
+
+@pytest.mark.parametrize("torn", [b'{"evaluation":"e3","wh', b'{"evaluation":"e3","when":"now"}', b"\0\0\0"])
+def test_a_note_that_was_cut_short_loses_no_other(store: RunStore, torn: bytes) -> None:
+    store.note_test_use("ab", SPLIT, evaluation="e1")
+    store.note_test_use("ab", SPLIT, evaluation="e2")
+    path = _ledger(store)
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    assert store.test_uses("ab", SPLIT) == 2
+    assert store.note_test_use("ab", SPLIT, evaluation="e4") == 3
+    assert path.read_bytes().startswith(whole + b'{"evaluation":"e4"') and torn not in path.read_bytes()
+
+
+@pytest.mark.parametrize("line", [b"not json", b"[]", b"{}", b"3", b"\xff"])
+def test_damaged_notes_are_said(store: RunStore, line: bytes) -> None:
+    store.note_test_use("ab", SPLIT, evaluation="e1")
+    path = _ledger(store)
+    path.write_bytes(line + b"\n" + path.read_bytes())
+    with pytest.raises(StoreError, match="damaged"):
+        store.test_uses("ab", SPLIT)
+
+
+def test_a_note_that_cannot_be_kept_is_an_error(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.note_test_use("ab", SPLIT, evaluation="e1")
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:7]))
+    with pytest.raises(StoreError, match=r"cannot be written[\s\S]*No space left"):
+        store.note_test_use("ab", SPLIT, evaluation="e2")
+    monkeypatch.undo()
+    assert store.test_uses("ab", SPLIT) == 1
+    assert store.note_test_use("ab", SPLIT, evaluation="e3") == 2
+
+
+def _note(root: Path, name: str, ready: Any, go: Any) -> None:
+    ready.release()
+    go.wait(30)
+    for number in range(40):
+        RunStore(root).note_test_use("ab", SPLIT, evaluation=f"{name}{number}")
+
+
+def test_two_processes_lose_no_note(store: RunStore) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, go = context.Semaphore(0), context.Event()
+    writers = [context.Process(target=_note, args=(store.root, name, ready, go)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for _ in writers:
+        assert ready.acquire(timeout=30)
+    go.set()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    assert store.test_uses("ab", SPLIT) == 80
+    names = [json.loads(line)["evaluation"] for line in _ledger(store).read_text().splitlines()]
+    for name in "ab":
+        assert [one for one in names if one[0] == name] == [f"{name}{number}" for number in range(40)]

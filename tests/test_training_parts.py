@@ -12,7 +12,7 @@ from training_toys import SIZE, build
 from cnnlab.backend import keras
 from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.training import hardware, precision
-from cnnlab.training.batches import augmented, measured_sample, prefetched, steps_per_epoch, training_batches
+from cnnlab.training.batches import Batch, measured_sample, prefetched, steps_per_epoch, training_batches
 from cnnlab.training.budget import Pace, make_plan
 from cnnlab.training.history import COLUMNS, EpochRow, improves, measure, to_csv
 from cnnlab.training.loop import Trainer
@@ -136,39 +136,25 @@ def test_batches_cover_the_rows_once_and_depend_on_seed_and_epoch():
         )
 
     plain = epoch(augmentation=())
-    assert [len(labels) for _, labels in plain] == [4, 4]
-    assert len({int(label) for _, labels in plain for label in labels}) == 8
-    for images, labels in plain:
-        np.testing.assert_array_equal(images, IMAGES[labels])
+    assert [len(batch.labels) for batch in plain] == [4, 4]
+    assert len({int(label) for batch in plain for label in batch.labels}) == 8
+    for batch in plain:
+        np.testing.assert_array_equal(batch.images, IMAGES[batch.labels])
+        assert batch.partners is None and batch.share is None
     for again, once in zip(epoch(), epoch(), strict=True):
-        np.testing.assert_array_equal(again[0], once[0])
-    assert not np.array_equal(epoch()[0][1], epoch(epoch=1)[0][1])
-    assert not np.array_equal(epoch()[0][1], epoch(seed=1)[0][1])
+        np.testing.assert_array_equal(again.images, once.images)
+    assert not np.array_equal(epoch()[0].labels, epoch(epoch=1)[0].labels)
+    assert not np.array_equal(epoch()[0].labels, epoch(seed=1)[0].labels)
     assert (steps_per_epoch(10, 4), steps_per_epoch(3, 4), steps_per_epoch(8, 4)) == (2, 1, 2)
-
-
-def test_augmentation_is_a_mirrored_crop_of_the_reflected_image():
-    """Every augmented image is found among all crops, plain or mirrored, of the image padded by an eighth."""
-    made = augmented(IMAGES, np.arange(10), frozenset({"flip", "crop"}), np.random.default_rng(1))
-    assert made.dtype == np.uint8 and made.shape == IMAGES.shape
-    found = set()
-    for image, original in zip(made, IMAGES, strict=True):
-        padded = np.pad(original, ((2, 2), (2, 2), (0, 0)), mode="reflect")
-        crops = [(y, x, f) for y in range(5) for x in range(5) for f in (1, -1)]
-        match = [c for c in crops if (padded[c[0] : c[0] + SIZE, c[1] : c[1] + SIZE][:, :: c[2]] == image).all()]
-        assert len(match) == 1
-        found.add(match[0])
-    assert len(found) > 5
-    flips = augmented(IMAGES, np.zeros(10, int), frozenset({"flip"}), np.random.default_rng(0))
-    assert {bytes(f) for f in flips} == {bytes(IMAGES[0]), bytes(np.ascontiguousarray(IMAGES[0][:, ::-1]))}
 
 
 def test_prefetching_changes_nothing_and_passes_errors_on():
     def broken():
-        yield IMAGES, LABELS
+        yield Batch(IMAGES, LABELS)
         raise OSError("the disk is gone")
 
-    assert [int(a[0]) for a, _ in prefetched((np.array([i]), np.array([i])) for i in range(5))] == list(range(5))
+    numbered = (Batch(np.array([i]), np.array([i])) for i in range(5))
+    assert [int(batch.images[0]) for batch in prefetched(numbered)] == list(range(5))
     batches = prefetched(broken())
     next(batches)
     with pytest.raises(OSError, match="the disk is gone"):

@@ -150,8 +150,8 @@ def test_a_diverged_run_publishes_what_it_had(tmp_path, monkeypatch, after):
     steps = iter(range(10_000))
     monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
 
-    def breaking(self, images, labels):
-        loss = step(self, images, labels)
+    def breaking(self, *batch):
+        loss = step(self, *batch)
         return float("nan") if next(steps) >= 5 * after + 1 else loss
 
     monkeypatch.setattr(session.Trainer, "step", breaking)

@@ -12,7 +12,7 @@ from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.exhibits import choose
 from cnnlab.registry import EVALUATION_VERSION
-from cnnlab.spec import SPLITS, DatasetSpec, NetworkOptions, Recipe, RunSpec, evaluation_id
+from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec, evaluation_id
 from cnnlab.store import Record, RunStore
 from cnnlab.training.loop import Predictor
 from cnnlab.training.model import Build, build_model
@@ -34,6 +34,7 @@ def evaluate(
     store: RunStore,
     predict: Predictor | None = None,
     build: Build | None = None,
+    flip: bool = False,
 ) -> Record:
     """Predict train, validation and test with a run's published weights and publish the result.
 
@@ -41,18 +42,28 @@ def evaluate(
         predict: the live inference that `train_model` returned, to save building and tracing; None rebuilds the model
             from code and the published weights.
         build: replaces `cnnlab.networks.build_network`.
+        flip: probabilities are the mean of the image's and of its mirror image's (left to right), on every split.
 
     Returns:
         The evaluation record, the one already there if there is one. `predictions.npz` holds for each split s
         `s_probabilities` float16 (N, K), `s_labels` and `s_ids` int32 (N,), rows in the order of the split; with more
         than 1,000 classes the 20 largest probabilities in falling order, and `s_classes` int32 (N, 20). The manifest's
-        `correct` counts what the first largest of these float16 values gets right. `exhibits.npz`: see `choose`.
+        `correct` counts what the first largest of these float16 values gets right, its `test_use` how many evaluations
+        had looked at these test images by then, this one included. `exhibits.npz`: see `choose`.
 
     Raises:
         StoreError: the run's files cannot be trusted, or it has no weights.
-        DataError: the images are not those the run was trained on.
+        DataError: the images are not those the run was trained on, or it is a fold of a cross-validation.
     """
-    record_id = evaluation_id(run.id)
+    spec = read_spec(run)
+    if spec.fold is not None:
+        raise DataError(
+            "a fold of a cross-validation is not evaluated: that would look at the test images once for each fold",
+            where=run.folder,
+            received=f"fold {spec.fold.index + 1} of {spec.fold.of}",
+            hint="its accuracy is that on its own validation images, in history.csv",
+        )
+    record_id = evaluation_id(run.id, flip=flip)
     with store.lock(record_id):
         if store.has("evaluation", record_id):
             return store.read("evaluation", record_id)
@@ -66,16 +77,20 @@ def evaluate(
             )
         started = time.perf_counter()
         predictor = predict or Predictor(load_model(run, len(table.classes), build=build))
+        split = spec.data.split.model_dump(mode="json")
+        uses = store.note_test_use(table.fingerprint, split, evaluation=record_id)
         arrays: dict[str, Any] = {}
         correct = {}
         for name in SPLITS:
-            part = _predicted(predictor, table, getattr(splits, name))
+            part = _predicted(predictor, table, getattr(splits, name), flip=flip)
             correct[name] = int((_top(part)[0] == part["labels"]).sum())
             arrays |= {f"{name}_{key}": value for key, value in part.items()}
         fields = {
             "run": run.id,
             "splits": {name: len(getattr(splits, name)) for name in SPLITS},
             "correct": correct,
+            "flip": flip,
+            "test_use": uses,
             "version": EVALUATION_VERSION,
         }
         exhibits = _exhibits(arrays, table)
@@ -116,6 +131,7 @@ def load_model(run: Record, classes: int, *, build: Build | None = None) -> kera
 def read_spec(run: Record) -> RunSpec:
     """The spec that a run was trained by, from its `spec.json`; what only locates or presents the data is not there."""
     identity = run.json("spec.json")
+    fold = identity.get("fold")
     return RunSpec(
         dataset=identity["dataset"],
         data=DatasetSpec(reader="", **identity["data"]),
@@ -123,12 +139,17 @@ def read_spec(run: Record) -> RunSpec:
         options=NetworkOptions(**identity["options"]),
         recipe=Recipe(**identity["recipe"]),
         seed=identity["seed"],
+        fold=Fold(**fold) if fold else None,
     )
 
 
-def _predicted(predictor: Predictor, table: ImageTable, ids: np.ndarray) -> dict[str, np.ndarray]:
+def _predicted(
+    predictor: Predictor, table: ImageTable, ids: np.ndarray, *, flip: bool = False
+) -> dict[str, np.ndarray]:
     """One split's arrays, without the split's name."""
     probabilities = predictor(table.images, ids)
+    if flip:
+        probabilities = (probabilities + predictor(table.images[:, :, ::-1], ids)) / 2
     found = {"labels": table.labels[ids].astype(np.int32), "ids": np.asarray(ids, np.int32)}
     if probabilities.shape[1] > MOST_CLASSES:
         kept = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]

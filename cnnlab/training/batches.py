@@ -1,20 +1,33 @@
-"""Batches gathered and augmented as whole arrays, one index computation a batch, ahead of the computation.
+"""Batches gathered and augmented as whole arrays, ahead of the computation.
 
-Flipping, shifting and reflecting all only choose which pixel goes where, so that one gather from the memory-mapped
-table makes an augmented batch. Every draw comes from (seed, epoch, stream): epoch k has the same batches whether or
-not the training was resumed before it.
+Every draw comes from (seed, epoch, stream): epoch k has the same batches whether or not the training was resumed before
+it. Each kind of augmentation has a stream of its own, so that adding one changes nothing in what the others do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
-_SHUFFLE, _AUGMENT, _SAMPLE, _DROPOUT = range(4)
+from cnnlab.training.augment import MIXING, MOVING, augmented, erased, mixed, randaugmented
 
-Batch = tuple[np.ndarray, np.ndarray]
+_SHUFFLE, _MOVE, _SAMPLE, _DROPOUT, _RANDAUGMENT, _ERASE, _MIX = range(7)
+
+
+class Batch(NamedTuple):
+    """Images uint8 (B, S, S, 3) and labels int32 (B,).
+
+    Where images are mixed, image i counts `share[i]`, float32 in [0, 1], as `labels[i]` and the rest as `partners[i]`,
+    int32; otherwise both are None.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    partners: np.ndarray | None = None
+    share: np.ndarray | None = None
 
 
 def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
@@ -40,38 +53,37 @@ def training_batches(
 
     Args:
         images: uint8 (N, S, S, 3). labels: int32 (N,). ids: rows of both to train on.
-        augmentation: "flip" mirrors half of the images, "crop" shifts each by up to S // 8 pixels both ways, the
-            border filled by reflection (as padding by S // 8 and cropping back to S).
+        augmentation: any of `spec.Augmentation`, done in this order: "crop" and "flip", "randaugment", "erase", then
+            "mixup" or "cutmix"; see `cnnlab.training.augment`.
 
     Yields:
-        uint8 (B, S, S, 3) and int32 (B,). When `ids` is no multiple of B, the last partial batch is dropped; which
-        images that leaves out changes from epoch to epoch.
+        When `ids` is no multiple of B, the last partial batch is dropped; which images that leaves out changes from
+        epoch to epoch.
     """
     order = _generator(seed, epoch, _SHUFFLE).permutation(ids)
-    rng = _generator(seed, epoch, _AUGMENT)
+    streams = {stream: _generator(seed, epoch, stream) for stream in (_MOVE, _RANDAUGMENT, _ERASE, _MIX)}
     chosen = frozenset(augmentation)
     for step in range(steps_per_epoch(len(ids), batch_size)):
         rows = order[step * batch_size : (step + 1) * batch_size]
-        yield (augmented(images, rows, chosen, rng) if chosen else images[rows]), labels[rows]
+        yield _batch(images, labels, rows, chosen, streams)
 
 
-def augmented(images: np.ndarray, rows: np.ndarray, chosen: frozenset[str], rng: np.random.Generator) -> np.ndarray:
-    """The images of `rows`, flipped and shifted at random: uint8 (len(rows), S, S, 3)."""
-    size, count = images.shape[1], len(rows)
-    y = np.broadcast_to(np.arange(size), (count, size))
-    x = y
-    if "crop" in chosen:
-        shifts = rng.integers(-(size // 8), size // 8, size=(2, count, 1), endpoint=True)
-        y, x = _reflected(y + shifts[0], size), _reflected(x + shifts[1], size)
-    if "flip" in chosen:
-        x = np.where(rng.random((count, 1)) < 0.5, x[:, ::-1], x)
-    return np.asarray(images[rows[:, None, None], y[:, :, None], x[:, None, :]])
-
-
-def _reflected(index: np.ndarray, size: int) -> np.ndarray:
-    """Indices outside [0, size) mirrored at the edge pixel's centre, as `np.pad(mode="reflect")`."""
-    index = np.abs(index)
-    return np.where(index >= size, 2 * (size - 1) - index, index)
+def _batch(
+    images: np.ndarray,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    chosen: frozenset[str],
+    streams: Mapping[int, np.random.Generator],
+) -> Batch:
+    pixels = augmented(images, rows, chosen, streams[_MOVE]) if chosen & MOVING else images[rows]
+    if "randaugment" in chosen:
+        pixels = randaugmented(pixels, streams[_RANDAUGMENT])
+    if "erase" in chosen:
+        pixels = erased(pixels, streams[_ERASE])
+    if not chosen & MIXING:
+        return Batch(pixels, labels[rows])
+    pixels, partners, share = mixed(pixels, chosen, streams[_MIX])
+    return Batch(pixels, labels[rows], labels[rows[partners]], share)
 
 
 def measured_sample(train: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnlab.backend import keras, tf
 from cnnlab.spec import Recipe
+from cnnlab.training.augment import MIXING
 from cnnlab.training.batches import dropout_seed
 
 Arrays = list[np.ndarray]
@@ -44,11 +45,23 @@ class Trainer:
         self.model, self.optimizer = model, optimizer
         self.predict = predict or Predictor(model)
         self._seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
+        self._mixes = bool(MIXING & set(recipe.augmentation))
         self._step = self._traced_step(recipe.label_smoothing)
 
-    def step(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """Train on one batch, uint8 (B, S, S, 3) and int32 (B,); its mean loss before the step."""
-        return float(self._step(tf.constant(images), tf.constant(labels, tf.int32)))
+    def step(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        partners: np.ndarray | None = None,
+        share: np.ndarray | None = None,
+    ) -> float:
+        """Train on one batch, a `batches.Batch`; its mean loss before the step."""
+        if partners is None and self._mixes:  # so that a probe's batch, which is not mixed, traces the run's own graph
+            partners, share = labels, np.ones(len(labels), np.float32)
+        whole = tf.constant(images), tf.constant(labels, tf.int32)
+        if partners is None:
+            return float(self._step(*whole))
+        return float(self._step(*whole, tf.constant(partners, tf.int32), tf.constant(share, tf.float32)))
 
     def seed_epoch(self, seed: int, epoch: int) -> None:
         """Start dropout's random streams of an epoch (0-based) at values that depend on nothing before it."""
@@ -82,8 +95,11 @@ class Trainer:
         variables = model.trainable_variables
 
         @tf.function(reduce_retracing=True, jit_compile=False)
-        def step(images: Any, labels: Any) -> Any:
-            targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+        def step(images: Any, labels: Any, partners: Any = None, share: Any = None) -> Any:
+            targets = tf.one_hot(labels, classes)
+            if partners is not None:
+                targets = share[:, None] * targets + (1 - share[:, None]) * tf.one_hot(partners, classes)
+            targets = targets * (1 - smoothing) + smoothing / classes
             with tf.GradientTape() as tape:
                 probabilities = model(tf.cast(images, tf.float32), training=True)
                 # Keras finds the softmax's logits from here, so that a vanishing probability still has a gradient.

@@ -130,10 +130,10 @@ class Session:
             epoch=index,
         )
         total, seen = 0.0, 0
-        for images, labels in prefetched(batches):
-            total += _finite(self.trainer.step(images, labels), "training loss") * len(labels)
-            seen += len(labels)
-            progress.step(len(labels))
+        for batch in prefetched(batches):
+            total += _finite(self.trainer.step(*batch), "training loss") * len(batch.labels)
+            seen += len(batch.labels)
+            progress.step(len(batch.labels))
         return total / seen, seen
 
     def _measured(self, ids: np.ndarray) -> tuple[float, float]:
