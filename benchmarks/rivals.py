@@ -97,7 +97,7 @@ def pytorch(network: str, folder: Path, *, size: int, batch: int, epochs: int, p
             return model((part.to(torch.float32) / 127.5 - 1).contiguous(memory_format=torch.channels_last))
 
     clock = _KerasClock()
-    for epoch in range(epochs):
+    for _ in range(epochs):
         model.train()
         order = torch.randperm(len(images))
         for start in range(0, len(images) - batch + 1, batch):

@@ -171,6 +171,12 @@ class Recipe(Frozen):
         1.0, gt=0, le=1, description="factor of the learning rate from each block to the one before it"
     )
 
+    @model_validator(mode="after")
+    def _thaws(self) -> Recipe:
+        if self.frozen and self.frozen_epochs:
+            raise ValueError("frozen keeps the base frozen in all epochs, frozen_epochs in the first: give one of them")
+        return self
+
     @field_validator("augmentation")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:

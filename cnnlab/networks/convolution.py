@@ -55,9 +55,9 @@ def _kernel_gradient(x: Any, w: Any, upstream: Any, strides: list[int], padding:
     if size == 1:
         return tf.reshape(_product(x[:, :: strides[1], :: strides[2]], upstream), w.shape)
     elements = upstream.shape.num_elements()  # None for a batch of unknown size
-    if strides == [1, 1, 1, 1] and padding == "SAME" and size % 2 and elements is not None:
-        if channels * filters >= _WEIGHTS_PER_POSITION * elements / filters:
-            return _shifted_products(x, upstream, size)
+    shiftable = strides == [1, 1, 1, 1] and padding == "SAME" and size % 2 and elements is not None
+    if shiftable and channels * filters >= _WEIGHTS_PER_POSITION * elements / filters:
+        return _shifted_products(x, upstream, size)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=w.shape, out_backprop=upstream, strides=strides, padding=padding
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,28 +12,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnnlab.backend import keras
-from cnnlab.errors import DataError
 from cnnlab.spec import RunSpec, canonical_json
 from cnnlab.store import Record, RunStore
 from cnnlab.training import checkpoint as checkpoints
-from cnnlab.training.batches import measured_sample, steps_per_epoch
-from cnnlab.training.budget import Pace, Plan, make_plan, probe
-from cnnlab.training.hardware import git_state, hardware, versions
+from cnnlab.training.budget import Plan, make_plan
+from cnnlab.training.hardware import git_state, hardware, peak_memory_gib, reset_peak_memory, versions
 from cnnlab.training.history import to_csv
 from cnnlab.training.interruption import terminable
+from cnnlab.training.logs import logged
 from cnnlab.training.loop import Predictor, Trainer
-from cnnlab.training.model import (
-    Build,
-    batch_norm_momentum,
-    build_model,
-    has_batch_norm,
-    prepare,
-    set_batch_norm_momentum,
-)
-from cnnlab.training.optimizer import make_optimizer
-from cnnlab.training.precision import Precision, resolve
+from cnnlab.training.model import Build, batch_norm_momentum, has_batch_norm, set_batch_norm_momentum
+from cnnlab.training.precision import Precision
+from cnnlab.training.preparation import Prepared, prepare_run
 from cnnlab.training.progress import Progress, duration
 from cnnlab.training.session import Session, Stopped
+from cnnlab.training.start import check_images, fitted, open_trainer, unfrozen
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -53,12 +44,18 @@ _CHECKPOINT_SHARE = 0.05
 class Trained(NamedTuple):
     """A run's record with its model and traced inference on the published weights.
 
-    No model and no inference when the record was there already.
+    No model and no inference when the record was there already. `release` it when both have been used.
     """
 
     record: Record
     model: keras.Model | None
     predict: Predictor | None
+    trainer: Trainer | None = None
+
+    def release(self) -> None:
+        """Free the memory of model and optimiser, which TensorFlow keeps otherwise."""
+        if self.trainer is not None:
+            self.trainer.release()
 
 
 def train(
@@ -87,6 +84,7 @@ def train_model(
     dataset_record: str | None = None,
     build: Build | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    prepared: Prepared | None = None,
 ) -> Trained:
     """Train what `spec` asks for and publish it, or return the record that is there already.
 
@@ -99,6 +97,7 @@ def train_model(
         build: replaces `cnnlab.networks.build_network`.
         checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
             at most that and the epoch begun. 0 keeps one at every epoch boundary.
+        prepared: of this spec, if it has been prepared already; it is used up.
 
     Returns:
         A record of status "done", or "diverged" when the loss stopped being finite; that one holds the kept weights of
@@ -110,13 +109,15 @@ def train_model(
     """
     run_id = spec.run_id(table.fingerprint)
     started = time.perf_counter()
-    _check(splits, spec)
+    check_images(spec, splits)
     with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: another process trains {run_id}")):
         if store.has("run", run_id):
             return Trained(store.read("run", run_id), None, None)
         folder = store.work_folder() / run_id
-        with _logged(folder), terminable():
-            job = _Job(spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds)
+        with logged(folder / "train.log", "cnnlab.training"), terminable():
+            job = _Job(
+                spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds, prepared
+            )
             return job.run(store, run_id, dataset_record)
 
 
@@ -133,11 +134,13 @@ class _Job:
     budget_seconds: float | None
     started: float
     checkpoint_seconds: float
+    prepared: Prepared | None
 
     def run(self, store: RunStore, run_id: str, dataset_record: str | None) -> Trained:
         """Train to the end and publish."""
         found = checkpoints.load_newest(self.folder, self._warn)
         self._earlier, self._resumed = 0.0, 0
+        reset_peak_memory()
         if found is None:
             self._start()
         else:
@@ -148,59 +151,62 @@ class _Job:
             self.session.trainer.set_weights(self.session.best)
         record = store.publish("run", run_id, lambda folder: self._write(folder, stopped, dataset_record))
         shutil.rmtree(self.folder, ignore_errors=True)
-        return Trained(record, self.session.trainer.model, self.session.trainer.predict)
+        trainer = self.session.trainer
+        return Trained(record, trainer.model, trainer.predict, trainer)
 
     def _start(self) -> None:
         recipe, spec = self.spec.recipe, self.spec
-        self.precision = resolve(recipe.precision)
-        steps = steps_per_epoch(len(self.splits.train), recipe.batch_size)
-        momentum = batch_norm_momentum(steps * recipe.epochs)
-        trainer = self._trainer(momentum, steps * recipe.epochs)
-        pace = self._probe(trainer, steps)
+        prepared = self.prepared or prepare_run(spec, self.table, self.splits, build=self.build)
+        if self.prepared is not None:
+            self._earlier = prepared.seconds
+        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.memory_gib
         self.plan = make_plan(
             epochs=recipe.epochs,
-            steps=steps,
-            pace=pace,
-            fixed_seconds=time.perf_counter() - self.started,
+            steps=prepared.steps,
+            pace=prepared.pace,
+            fixed_seconds=prepared.seconds,
             budget_seconds=self.budget_seconds,
         )
-        self.momentum = batch_norm_momentum(steps * self.plan.epochs_planned)
-        if self.plan.shortened:
-            trainer = self._shortened(trainer)
-        self.session = self._session(trainer)
+        self.momentum = batch_norm_momentum(prepared.steps * self.plan.epochs_planned)
+        self.session = self._session(self._shortened(prepared.trainer) if self.plan.shortened else prepared.trainer)
         log.info("%s on %s, seed %d, %s", spec.network, spec.dataset, spec.seed, self.precision)
         self._announce()
 
     def _shortened(self, trainer: Trainer) -> Trainer:
         """The same initial model under the schedule, and batch-norm momentum, of fewer steps."""
-        model = trainer.model
-        set_batch_norm_momentum(model, self.momentum)
-        steps = self.plan.epochs_planned * self.plan.steps_per_epoch
-        return Trainer(
-            model,
-            make_optimizer(self.spec.recipe, model, steps, policy=self.precision.policy),
-            self.spec.recipe,
-            predict=trainer.predict,
-        )
+        set_batch_norm_momentum(trainer.model, self.momentum)
+        trainer.release_optimizer()
+        return fitted(trainer.model, self.spec, self.precision, total_steps=self._total_steps, predict=trainer.predict)
+
+    @property
+    def _total_steps(self) -> int:
+        return self.plan.epochs_planned * self.plan.steps_per_epoch
 
     def _resume(self, found: checkpoints.Checkpoint) -> None:
         meta = found.meta
         self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
         self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
-        total = self.plan.epochs_planned * self.plan.steps_per_epoch
-        self.session = self._session(self._trainer(self.momentum, total))
+        self.sanity, self.memory = meta["sanity"], meta["memory"]
+        trainer = open_trainer(
+            self.spec,
+            len(self.table.classes),
+            self.precision,
+            total_steps=self._total_steps,
+            momentum=self.momentum,
+            build=self.build,
+        )
+        if 0 < self.spec.recipe.frozen_epochs < found.epoch:
+            trainer = self._unfrozen(trainer)
+        self.session = self._session(trainer)
         self.session.resume(found)
         text = f"resumed after epoch {found.epoch} of {self.plan.epochs_planned}"
         log.info(text)
         self.progress.message(f"{self.spec.network} on {self.spec.dataset}: {text}")
 
-    def _trainer(self, momentum: float, total_steps: int) -> Trainer:
-        keras.utils.set_random_seed(self.spec.seed)
-        model = build_model(self.spec, len(self.table.classes), self.precision, momentum=momentum, build=self.build)
-        if (loaded := prepare(self.spec, model)) is not None:
-            log.info(loaded)
-        optimizer = make_optimizer(self.spec.recipe, model, total_steps, policy=self.precision.policy)
-        return Trainer(model, optimizer, self.spec.recipe)
+    def _unfrozen(self, former: Trainer) -> Trainer:
+        former.release_optimizer()
+        steps = self.plan.steps_per_epoch
+        return unfrozen(former, self.spec, self.precision, total_steps=self._total_steps, steps=steps)
 
     def _session(self, trainer: Trainer) -> Session:
         return Session(
@@ -212,13 +218,8 @@ class _Job:
             validation=self.splits.validation,
             epochs=self.plan.epochs_planned,
             steps=self.plan.steps_per_epoch,
+            unfrozen=self._unfrozen,
         )
-
-    def _probe(self, trainer: Trainer, steps: int) -> Pace:
-        rows = self.splits.train[: self.spec.recipe.batch_size]
-        sample = measured_sample(self.splits.train, len(self.splits.validation), self.spec.seed)
-        batch = self.table.images[rows], self.table.labels[rows]
-        return probe(trainer, batch, steps=steps, measured=len(sample) + len(self.splits.validation))
 
     def _announce(self) -> None:
         plan = self.plan
@@ -244,6 +245,8 @@ class _Job:
             "plan": self.plan.as_dict(),
             "precision": list(self.precision),
             "momentum": self.momentum,
+            "sanity": self.sanity,
+            "memory": self.memory,
             "seconds": self._seconds(),
             "resumed": self._resumed,
         }
@@ -259,6 +262,7 @@ class _Job:
         spec, session = self.spec, self.session
         identity = {**spec.identity(self.table.fingerprint), "dataset": spec.dataset}
         (folder / "spec.json").write_text(canonical_json(identity), encoding="utf-8")
+        (folder / "sanity.json").write_text(canonical_json(self.sanity), encoding="utf-8")
         (folder / "history.csv").write_text(to_csv(session.rows), encoding="utf-8")
         if session.best_row is not None:
             session.trainer.model.save_weights(folder / "weights.weights.h5")
@@ -289,38 +293,14 @@ class _Job:
             "epochs_run": len(rows),
             "best_epoch": session.best_row.epoch if session.best_row else None,
             "stopped": stopped,
+            "diverged_because": session.diverged_because,
+            "deterministic": True,
+            "ema": self.spec.recipe.ema,
+            "predicted_memory_gib": self.memory,
+            "memory_gib": peak_memory_gib(),
             "images": {"train": len(session.train), "validation": len(session.validation)},
             "parameters": model.count_params(),
             "seconds_per_epoch": float(np.median([row.seconds for row in rows])) if rows else None,
             "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
             "resumed": self._resumed,
         }
-
-
-def _check(splits: Splits, spec: RunSpec) -> None:
-    for name in ("train", "validation"):
-        if not len(getattr(splits, name)):
-            raise DataError(
-                f"there is no {name} image to train with",
-                where=f"datasets.{spec.dataset}.split",
-                received=0,
-                expected="at least 1 image in train and in validation",
-                hint="give that split a larger share",
-            )
-
-
-@contextmanager
-def _logged(folder: Path) -> Iterator[None]:
-    """Append what this package logs to `folder`/train.log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    former = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(former)
-        handler.close()

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from cnnlab.backend import tf
 
-_BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
+_BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16", "bf16")
 
 
 def bfloat16_units() -> tuple[str, ...]:
     """The processor's native bfloat16 instruction sets, fastest first; empty where bfloat16 would be emulated."""
-    flags = set(_cpu_field("flags").split())
+    flags = {*_cpu_field("flags").split(), *_cpu_field("Features").split()}
     found = tuple(flag for flag in _BFLOAT16_FLAGS if flag in flags)
     if platform.system() == "Darwin" and _sysctl("hw.optional.arm.FEAT_BF16") == "1":
         found += ("arm_bf16",)
     return found
+
+
+def tells_its_units() -> bool:
+    """Whether the processor lists its instruction sets where `bfloat16_units` looks."""
+    return bool(_cpu_field("flags") or _cpu_field("Features") or platform.system() == "Darwin")
 
 
 def accelerator() -> tuple[str, float | None] | None:
@@ -43,6 +50,23 @@ def hardware() -> dict[str, Any]:
         "accelerator": gpu[0] if gpu else None,
         "bfloat16": list(bfloat16_units()),
     }
+
+
+def reset_peak_memory() -> None:
+    """Let `peak_memory_gib` start anew from what the process holds now; Linux only."""
+    path = Path("/proc/self/clear_refs")
+    if path.exists():
+        with suppress(PermissionError):  # some containers do not allow it: the peak is then of the whole process
+            path.write_text("5", encoding="ascii")
+
+
+def peak_memory_gib() -> float | None:
+    """The most memory that the process held at a time since `reset_peak_memory`; None where the system does not tell."""
+    path = Path("/proc/self/status")
+    if not path.is_file():
+        return None
+    found = re.search(r"^VmHWM:\s+(\d+) kB", path.read_text(encoding="ascii", errors="replace"), re.MULTILINE)
+    return round(int(found.group(1)) / 2**20, 2) if found else None
 
 
 def versions() -> dict[str, str | None]:

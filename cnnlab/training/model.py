@@ -1,4 +1,4 @@
-"""The network of a run, ready to train: built, given weights, frozen and with a batch-norm momentum that fits."""
+"""The network of a run, ready to train: built, given weights, frozen, with rates and batch-norm momentum that fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cnnlab.backend import keras
-from cnnlab.spec import RunSpec
+from cnnlab.networks import network_module
+from cnnlab.spec import Recipe, RunSpec
 from cnnlab.training.precision import Precision, dtype_policy
 
 Build = Callable[..., Any]
@@ -52,9 +53,14 @@ def prepare(spec: RunSpec, model: keras.Model) -> str | None:
 
         found = load_weights(model, spec.network, spec.recipe.weights)
         loaded = f"weights of {len(found.layers)} layers loaded from {found.path}"
-    if spec.recipe.frozen:
+    if starts_frozen(spec.recipe):
         freeze_base(model)
     return loaded
+
+
+def starts_frozen(recipe: Recipe) -> bool:
+    """Whether the classifier learns alone, in the first epochs or in all."""
+    return recipe.frozen or recipe.frozen_epochs > 0
 
 
 def freeze_base(model: keras.Model) -> None:
@@ -65,6 +71,28 @@ def freeze_base(model: keras.Model) -> None:
     weighted = [layer for layer in model.layers if layer.weights]
     for layer in weighted[:-1]:
         layer.trainable = False
+
+
+def unfreeze(model: keras.Model) -> None:
+    """Make every layer trainable again."""
+    for layer in model.layers:
+        layer.trainable = True
+
+
+def rate_factors(network: str, model: keras.Model, decay: float) -> tuple[float, ...]:
+    """Factors of the learning rate, one for each of the model's trainable variables: `decay` ** blocks before the head.
+
+    The network's dense head has 1, its last block `decay`, the block before that `decay`², and so on (discriminative
+    fine-tuning, Howard & Ruder 2018, section 3.2). Layers that belong to no block count as the head.
+    """
+    prefixes = network_module(network).BLOCKS
+    blocks = list(dict.fromkeys(block for _, block in prefixes))
+    distance = {block: len(blocks) - index for index, block in enumerate(blocks)}
+    factors = []
+    for layer in model.layers:
+        block = next((block for prefix, block in prefixes if layer.name.startswith(prefix)), None)
+        factors += [decay ** distance.get(block, 0)] * len(layer.trainable_variables)
+    return tuple(factors)
 
 
 def batch_norm_momentum(steps: int) -> float:

@@ -7,12 +7,16 @@ GPUs, and the slower one in float32 on a CPU.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from cnnlab.backend import keras
+from cnnlab.backend import keras, tf
 from cnnlab.training import hardware
+
+_WORTHWHILE = 1.2
+"""How much faster matrix products must be in bfloat16 for a training to be so too."""
 
 
 class Precision(NamedTuple):
@@ -26,7 +30,9 @@ class Precision(NamedTuple):
 def resolve(precision: str) -> Precision:
     """The dtype policy for a recipe's `precision` on this machine.
 
-    Reasons: `requested`, `gpu-compute:<capability>`, `gpu-unknown:<name>`, `cpu-native:<units>`, `cpu-emulated`.
+    Reasons: `requested`, `gpu-compute:<capability>`, `gpu-unknown:<name>`, `cpu-native:<units>`, `cpu-emulated`; for a
+    processor that does not list its units `measured:<ratio>` and `measured-slower:<ratio>`, of speeds in bfloat16 and
+    float32.
     """
     gpu = hardware.accelerator()
     policy, reason = (precision, "requested") if precision != "auto" else _automatic(gpu)
@@ -41,7 +47,27 @@ def _automatic(gpu: tuple[str, float | None] | None) -> tuple[str, str]:
         halves = "mixed_bfloat16" if capability >= 8 else "mixed_float16"
         return (halves if capability >= 7 else "float32"), f"gpu-compute:{capability}"
     units = hardware.bfloat16_units()
-    return ("mixed_bfloat16", f"cpu-native:{','.join(units)}") if units else ("float32", "cpu-emulated")
+    if units:
+        return "mixed_bfloat16", f"cpu-native:{','.join(units)}"
+    return ("float32", "cpu-emulated") if hardware.tells_its_units() else _measured()
+
+
+def _measured() -> tuple[str, str]:
+    ratio = _product_seconds("float32") / _product_seconds("bfloat16")
+    if ratio >= _WORTHWHILE:
+        return "mixed_bfloat16", f"measured:{ratio:.1f}"
+    return "float32", f"measured-slower:{ratio:.1f}"
+
+
+def _product_seconds(dtype: str) -> float:
+    """The shortest of three products of 1,024 x 1,024 matrices, after one that is not counted."""
+    matrix = tf.ones((1024, 1024), dtype)
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        tf.matmul(matrix, matrix).numpy()
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
 
 
 @contextmanager

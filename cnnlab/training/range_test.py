@@ -21,7 +21,7 @@ from cnnlab.training.model import Build
 from cnnlab.training.precision import resolve
 from cnnlab.training.progress import Progress, QuietProgress
 from cnnlab.training.session import Session
-from cnnlab.training.trial import open_session
+from cnnlab.training.start import open_session
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits

@@ -31,16 +31,16 @@ def learning_rate(step: int | np.ndarray, recipe: Recipe, steps: int) -> np.ndar
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """`learning_rate` inside the graph, in float32."""
+    """`learning_rate` inside the graph, in float32, from step `done` on."""
 
-    def __init__(self, recipe: Recipe, steps: int) -> None:
+    def __init__(self, recipe: Recipe, steps: int, *, done: int = 0) -> None:
         super().__init__()
-        self.recipe, self.steps = recipe, steps
+        self.recipe, self.steps, self.done = recipe, steps, done
 
     def __call__(self, step: Any) -> Any:
         """The rate of `step`, a scalar integer tensor, as a scalar float32 tensor."""
         ops, recipe, warm = keras.ops, self.recipe, warmup_steps(self.recipe.warmup, self.steps)
-        s = ops.cast(step, "float32")
+        s = ops.cast(step, "float32") + self.done
         rising = (s + 1.0) / (warm + 1.0)
         if recipe.schedule == "constant":
             return recipe.learning_rate * ops.minimum(rising, 1.0)
@@ -49,4 +49,4 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as plain values."""
-        return {"recipe": self.recipe.model_dump(mode="json"), "steps": self.steps}
+        return {"recipe": self.recipe.model_dump(mode="json"), "steps": self.steps, "done": self.done}

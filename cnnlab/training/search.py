@@ -28,8 +28,8 @@ from cnnlab.training.model import Build
 from cnnlab.training.precision import resolve
 from cnnlab.training.progress import Progress
 from cnnlab.training.session import Session
+from cnnlab.training.start import open_session, release
 from cnnlab.training.study import augmentation_name, check_ranges, open_study, require_optuna, sampler, suggested
-from cnnlab.training.trial import open_session, release
 
 if TYPE_CHECKING:
     import optuna

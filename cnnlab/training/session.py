@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -23,13 +24,20 @@ log = logging.getLogger("cnnlab.training")
 Stopped = Literal["completed", "early", "diverged"]
 
 
+EXPLODED = 10.0
+"""A mean training loss of an epoch this many times ln K, that of guessing, is an explosion: it does not come back."""
+
+
 class Diverged(Exception):
-    """The loss is not a finite number any more."""
+    """The loss is not a finite number any more, or far above that of guessing."""
 
 
 @dataclass
 class Session:
-    """A run in progress. `rows` and `best_row` are of finished epochs; `best` holds the kept epoch's weights."""
+    """A run in progress. `rows` and `best_row` are of finished epochs; `best` holds the kept epoch's weights.
+
+    `unfrozen` makes the trainer that follows the epochs in which only the classifier learns.
+    """
 
     spec: RunSpec
     trainer: Trainer
@@ -42,6 +50,8 @@ class Session:
     rows: list[EpochRow] = field(default_factory=list)
     best_row: EpochRow | None = None
     best: Arrays = field(default_factory=list)
+    unfrozen: Callable[[Trainer], Trainer] | None = None
+    diverged_because: str | None = None
 
     def __post_init__(self) -> None:
         self._sample = measured_sample(self.train, len(self.validation), self.spec.seed)
@@ -59,6 +69,7 @@ class Session:
                     at_boundary()
             return stopped
         except Diverged as problem:
+            self.diverged_because = str(problem)
             log.warning("diverged in epoch %d: %s", len(self.rows) + 1, problem)
             progress.message(f"{self.spec.network} on {self.spec.dataset} diverged in epoch {len(self.rows) + 1}")
             return "diverged"
@@ -81,7 +92,7 @@ class Session:
         """
         self.trainer.restore((checkpoint.model, checkpoint.optimizer))
         self.rows = [from_dict(row) for row in checkpoint.meta["rows"]]
-        self.best = checkpoint.best or self.trainer.weights()
+        self.best = checkpoint.best or self._kept()
         self.best_row = self.rows[checkpoint.meta["best_epoch"] - 1]
 
     def _stopped(self) -> Stopped | None:
@@ -94,15 +105,22 @@ class Session:
     def _remember(self, row: EpochRow) -> None:
         self.rows.append(row)
         if improves(row, self.best_row, self.spec.recipe.early_stopping):
-            self.best_row, self.best = row, self.trainer.weights()
+            self.best_row, self.best = row, self._kept()
+
+    def _kept(self) -> Arrays:
+        with self.trainer.averaged():
+            return self.trainer.weights()
 
     def _epoch(self, index: int, progress: Progress) -> EpochRow:
         """Train and measure epoch `index` (0-based)."""
         started = time.perf_counter()
+        if self.unfrozen is not None and 0 < index == self.spec.recipe.frozen_epochs:
+            self.trainer = self.unfrozen(self.trainer)
         running, images = self._train(index, progress)
         trained = time.perf_counter()
-        loss, accuracy = self._measured(self._sample)
-        val_loss, val_accuracy = self._measured(self.validation)
+        with self.trainer.averaged():
+            loss, accuracy = self._measured(self._sample)
+            val_loss, val_accuracy = self._measured(self.validation)
         rate = learning_rate((index + 1) * self.steps - 1, self.spec.recipe, self.epochs * self.steps)
         return EpochRow(
             epoch=index + 1,
@@ -134,7 +152,10 @@ class Session:
             total += _finite(self.trainer.step(*batch), "training loss") * len(batch.labels)
             seen += len(batch.labels)
             progress.step(len(batch.labels))
-        return total / seen, seen
+        mean, guessing = total / seen, math.log(self.trainer.predict.classes)
+        if mean > EXPLODED * guessing:
+            raise Diverged(f"the training loss is {mean:.4g}, that of guessing is {guessing:.4g}")
+        return mean, seen
 
     def _measured(self, ids: np.ndarray) -> tuple[float, float]:
         loss, accuracy = measure(self.trainer.predict(self.images, ids), self.labels[ids])

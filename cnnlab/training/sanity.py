@@ -1,0 +1,62 @@
+"""Checks before a training: the loss at its start, and whether the network can learn one small batch by heart."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cnnlab.spec import Recipe
+from cnnlab.training.history import measure
+from cnnlab.training.loop import INFERENCE_BATCH, Trainer
+from cnnlab.training.optimizer import make_optimizer
+
+OVERFIT_IMAGES, OVERFIT_STEPS, LEARNED = 8, 80, 0.1
+"""Images of the batch, steps at most, and the share of its first loss below which it counts as learned."""
+
+_RECIPE = Recipe(optimizer="adam", learning_rate=5e-4, schedule="constant", warmup=0.0, batch_size=OVERFIT_IMAGES)
+
+
+def initial_loss(trainer: Trainer, images: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float | None:
+    """Cross entropy in nats before the first step, in inference mode, on up to 256 rows of `sample`; None when it is
+    not finite."""
+    rows = sample[:INFERENCE_BATCH]
+    loss, _ = measure(trainer.predict(images, rows), labels[rows])
+    return loss if math.isfinite(loss) else None
+
+
+def overfit(trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, policy: str) -> dict[str, Any]:
+    """Train on the first 8 of `rows` alone by Adam at 5e-4 until their loss is a tenth of what it was, then put the
+    model back as it was.
+
+    A network that cannot do this has a mistake in its layers, its loss or its data (Karpathy 2019, "A recipe for
+    training neural networks"). Losses are those of training, with dropout.
+
+    Returns:
+        `images`, `steps`, `loss_before`, `loss` (the last step's) and `accuracy` (None: not measured, since batch
+        normalisation's averages would need more steps than the weights).
+    """
+    rows = rows[:OVERFIT_IMAGES]
+    batch, truth = np.asarray(images[rows]), labels[rows]
+    before = trainer.state()
+    factors = (1.0,) * len(trainer.model.trainable_variables)
+    optimizer = make_optimizer(_RECIPE, trainer.model, OVERFIT_STEPS, policy=policy, factors=factors)
+    learner = Trainer(trainer.model, optimizer, _RECIPE, predict=trainer.predict)
+    losses: list[float] = []
+    try:
+        while len(losses) < OVERFIT_STEPS and not (losses and losses[-1] < LEARNED * losses[0]):
+            losses.append(learner.step(batch, truth))
+            if not math.isfinite(losses[-1]):
+                break
+    finally:
+        trainer.restore(before)
+        learner.release_optimizer()
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    return {
+        "images": len(rows),
+        "steps": len(losses),
+        "loss_before": finite[0] if finite else None,
+        "loss": finite[-1] if finite else None,
+        "accuracy": None,
+    }
