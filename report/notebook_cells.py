@@ -274,4 +274,9 @@ def manifests(data: LabData) -> Iterator[Mapping[str, Any]]:
         yield part.dataset.manifest
         for run in part.runs:
             yield from (run.run.manifest, run.evaluation.manifest, run.architecture.manifest)
+        yield from (fold.run.manifest for folds in part.folds.values() for fold in folds)
+        yield from (training.run.manifest for training in part.diverged)
+        yield from (search.manifest for search in part.searches.values())
+        if part.baseline:
+            yield part.baseline.manifest
     yield from (architecture.manifest for architecture in data.architectures.values())

@@ -9,7 +9,7 @@ import numpy as np
 
 from report.evidence import Figure, Quantity
 from report.figures import bars, confusion, curves, network
-from tests.fabricate import _layer, _vgg19_layers
+from tests.fabricate_architectures import _layer, _vgg19_layers
 
 ODD_NAMES = (
     "$x_1$ & <b>bold</b>",
