@@ -176,7 +176,7 @@ def compare(data: Part) -> dict[str, Any]:
         "pairs": pairs,
         "first_is_tied": len(order) > 1 and network_accuracy(data.of(order[1])).value == first.value,
         "primary_is_first": order[0] == primary_network(data),
-        "same_budget": len({(run.resolved["epochs_planned"], str(run.spec["recipe"])) for run in data.runs}) == 1,
+        "same_budget": len({(run.resolved["epochs_planned"], str(run.recipe), run.flip) for run in data.runs}) == 1,
     }
 
 
