@@ -203,6 +203,7 @@ class CellWriter:
         lines = [f"## {self.text('Appendix: runs and data')}"]
         groups = {
             self.text("Runs"): found.runs,
+            self.text("Searches, folds and baselines"): found.besides,
             self.text("Data sets and credits"): found.data,
             self.text("Architectures"): found.architectures,
         }

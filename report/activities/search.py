@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from report.activities.common import count, share
 from report.activities.hyperparameters import HYPERPARAMETERS, augmentation_words, names_of
 from report.evidence import Cell, Column, Figure, Item, Quantity, Table
 from report.figures.trials import trials_figure
-from report.language import Language
+from report.language import NBSP, Language
 from report.records import Part, RunData
 from report.trials import SearchData, Trial
 
@@ -62,19 +63,24 @@ def _names(search: SearchData, run: RunData, language: Language) -> dict[str, An
         "best_epoch": count(best.best_epoch or 0),
         "selected": [
             language.text("{name}: {value}", name=name, value=_worded(value_cell(key, value, language), language))
-            for (key, value), name in zip(
-                search.selected.items(), names_of(list(search.selected), language), strict=True
-            )
+            for key, value, name in _selected(search, language)
         ],
         "accuracy": selected_accuracy(search, run),
         "shows_rate": "learning_rate" in search.varied,
     }
 
 
+def _selected(search: SearchData, language: Language) -> Iterator[tuple[str, Any, str]]:
+    """Key, selected value and name of what was varied."""
+    for key, name in zip(search.varied, names_of(search.varied, language), strict=True):
+        yield key, search.selected[key], name
+
+
 def selected_accuracy(search: SearchData, run: RunData) -> Quantity:
     """Validation accuracy of the selected trial with its Wilson interval; `run` is on the same validation images."""
-    n = int(run.resolved["images"]["validation"])
-    return share(round(float(search.best.value or 0.0) * n), n, runs=[search.record.id])
+    n, value = int(run.resolved["images"]["validation"]), float(search.best.value or 0.0)
+    counted = share(round(value * n), n, runs=[search.record.id])
+    return replace(counted, value=value)
 
 
 def value_cell(key: str, value: Any, language: Language) -> Cell:
@@ -109,7 +115,7 @@ def trial_table(search: SearchData, run: RunData, language: Language) -> Table:
     """A row a trial, by number; of many, the best ones in order of their accuracy."""
     text, shown = language.text, _shown(search)
     many = len(shown) < len(search.trials)
-    note = text("“✓ selected” marks the trial whose values the trainings have.")
+    note = text("The sign ✓ marks the trial whose values the trainings have.")
     if many:
         note += " " + text("Of {total} trials, the {n} best on validation.", total=len(search.trials), n=len(shown))
     return Table(
@@ -139,7 +145,7 @@ def _shown(search: SearchData) -> Sequence[Trial]:
 def _row(search: SearchData, trial: Trial, language: Language) -> Mapping[str, Cell]:
     state, runs = language.text(STATES[trial.state]), (search.record.id,)
     if trial.number == search.best.number:
-        state = language.text("✓ selected")
+        state = f"✓{NBSP}{language.text('selected')}"
     return {
         "number": str(trial.number),
         "state": state,
