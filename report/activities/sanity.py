@@ -147,9 +147,9 @@ def _linear(part: Part, run: RunData, language: Language) -> dict[str, Any]:
         "p": ("p " if found["tiny"] else "p = ") + language.quantity(found["p"]),
     }
     failure = (
-        text("is worse than the linear classifier: {network} against {linear}, {p}", **numbers)
+        text("it is worse than the linear classifier: {network} against {linear}, {p}", **numbers)
         if found["is_worse"]
-        else text("has not beaten the linear classifier: {network} against {linear}, {p}", **numbers)
+        else text("it has not beaten the linear classifier: {network} against {linear}, {p}", **numbers)
     )
     return _checked(found["beaten"], text("{network}, linear {linear}; {p}", **numbers), failure, language)
 
@@ -164,7 +164,8 @@ def _does_not_apply(language: Language) -> dict[str, Any]:
 
 def _checked(passed: bool, numbers: str, failure: str, language: Language) -> dict[str, Any]:
     verdict = f"✓{NBSP}{language.text('passed')}" if passed else f"✗{NBSP}{language.text('not passed')}"
-    return {"passed": passed, "text": f"{verdict}: {numbers}", "failure": failure}
+    joined = numbers.replace(" = ", f"{NBSP}={NBSP}").replace("ln K", f"ln{NBSP}K")
+    return {"passed": passed, "text": f"{verdict}: {joined}", "failure": failure}
 
 
 def _table(
