@@ -231,7 +231,7 @@ def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetDa
     folds = [entry for entry in mine if entry.get("fold") is not None]
     failed = [entry for entry in whole if not entry["evaluation"]]
     unevaluated = [TrainingData(**_training(store, entry)) for entry in failed if entry["run"]]
-    baseline = lock.get("baselines", {}).get(dataset.name)
+    baseline = (lock.get("baselines") or {}).get(dataset.name)
     return Part(
         key=key,
         dataset=dataset,
