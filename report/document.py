@@ -243,7 +243,7 @@ class _Assembly:
             ), False
         problems = (
             *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
-            *(self._fold_problem(part, problem) for problem in part.fold_problems),
+            *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
         )
         if part.runs or section.module == "dataset":
             return problems, True
