@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnlab.registry import NETWORKS
 from cnnlab.spec import SPLITS
 from report.activities.findings import findings_as_texts
+from report.baselines import BaselineData
 from report.document import Document
 from report.evidence import Quantity
 from report.language import Language
-from report.records import DatasetData, RunData
+from report.records import DatasetData, FoldData, Part, RunData
+from report.trials import SearchData
 
 SOURCES = {
     "folder ": "folder {name}",
@@ -39,22 +42,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Appendix:
-    """Runs with what they were made by, the data with their credits, the architectures counted."""
+    """Runs with what they were made by, what was trained besides, the data with their credits, the architectures."""
 
     runs: tuple[Entry, ...]
+    besides: tuple[Entry, ...]
     data: tuple[Entry, ...]
     architectures: tuple[Entry, ...]
 
 
 def appendix(document: Document) -> Appendix:
     """What the appendix of this document lists, in its language."""
-    language, parts = document.language, document.lab.parts.values()
+    language, parts = document.language, tuple(document.lab.parts.values())
     runs = {run.run.id: _run(run, language) for part in parts for run in part.runs}
     data = {part.dataset.record.id: part.dataset for part in parts}
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
     architectures = {arch.record.id: arch.record for arch in document.lab.architectures.values()} | used
     return Appendix(
         runs=tuple(runs.values()),
+        besides=tuple(_besides(parts, language)),
         data=tuple(_dataset(item, language) for item in data.values()),
         architectures=tuple(_architecture(key, record.manifest, language) for key, record in architectures.items()),
     )
@@ -70,10 +75,60 @@ def _run(run: RunData, language: Language) -> Entry:
         (t("Versions"), ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())),
         (t("Precision"), str(run.resolved["precision"])),
         *((t("Code"), text) for text in [_git(manifest.get("git"), language)] if text),
-        (t("Hyper-parameters"), ", ".join(_recipe(run.spec["recipe"], language))),
+        (t("Hyper-parameters"), ", ".join(_recipe(run.recipe, language))),
         (t("Evaluation"), run.evaluation.id),
     ]
     return Entry((run.run.id, run.evaluation.id), f"{run.title}, {run.run.id}", tuple(facts))
+
+
+def _besides(parts: Iterable[Part], language: Language) -> Iterator[Entry]:
+    """Searches, folds and baselines, each once."""
+    searches = {search.record.id: search for part in parts for search in part.searches.values()}
+    yield from (_search(search, language) for search in searches.values())
+    folds = {several[0].run.id: several for part in parts for several in part.folds.values() if several}
+    yield from (_folds(several, language) for several in folds.values())
+    baselines = {part.baseline.record.id: part for part in parts if part.baseline}
+    yield from (_baseline(part.dataset, part.baseline, language) for part in baselines.values() if part.baseline)
+
+
+def _search(search: SearchData, language: Language) -> Entry:
+    t, manifest = language.text, search.manifest
+    facts = [
+        (t("Data set"), str(manifest["dataset"])),
+        (t("Trials"), language.number(len(search.trials))),
+        (t("Training time"), language.quantity(Quantity(value=manifest["seconds"], unit="seconds"))),
+        (t("Hardware"), _hardware(manifest["hardware"], language)),
+        (t("Versions"), ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())),
+        *((t("Code"), text) for text in [_git(manifest.get("git"), language)] if text),
+    ]
+    title = t("Search for {network}, {record}", network=NETWORKS[search.network].title, record=search.record.id)
+    return Entry((search.record.id,), title, tuple(facts))
+
+
+def _folds(folds: Sequence[FoldData], language: Language) -> Entry:
+    t, first = language.text, folds[0]
+    total = sum(float(fold.run.manifest["seconds"]) for fold in folds)
+    facts = (
+        (t("Data set"), first.dataset),
+        (t("Training time"), language.quantity(Quantity(value=total, unit="seconds"))),
+        (t("Hyper-parameters"), ", ".join(_recipe(first.recipe, language))),
+        (t("Runs"), ", ".join(fold.run.id for fold in folds)),
+    )
+    return Entry(tuple(fold.run.id for fold in folds), t("Cross-validation of {network}", network=first.title), facts)
+
+
+def _baseline(dataset: DatasetData, baseline: BaselineData, language: Language) -> Entry:
+    t, manifest = language.text, baseline.manifest
+    facts = (
+        (t("Data set"), dataset.name),
+        (t("Method"), t("ridge classifier on {side}×{side} mean colours", side=int(manifest["side"]))),
+        (
+            t("Regularisation, chosen on validation"),
+            language.quantity(Quantity(value=float(manifest["strength"]), unit="rate")),
+        ),
+        (t("Training time"), language.quantity(Quantity(value=manifest["seconds"], unit="seconds"))),
+    )
+    return Entry((baseline.record.id,), t("Baselines, {record}", record=baseline.record.id), facts)
 
 
 def _hardware(hardware: dict[str, Any], language: Language) -> str:

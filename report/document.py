@@ -13,11 +13,12 @@ from typing import Any, Literal, Protocol
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
+from cnnlab.registry import NETWORKS
 from cnnlab.resources import templates_dir
 from report.commentary import Commentary, Draft, markdown_html
 from report.evidence import Cell, Evidence, Figure, Gallery, Item, Listing, Quantity, Table
 from report.language import NBSP, Language
-from report.records import LabData, Part
+from report.records import FoldProblem, LabData, Part
 from report.tokens import Medium, Printed, Tokens
 
 ItemKind = Literal["figure", "table", "listing"]
@@ -240,7 +241,10 @@ class _Assembly:
             return (
                 self.language.text("The lab names no data set for this part, so there is nothing to report."),
             ), False
-        problems = tuple(self._run_problem(section, part, *entry) for entry in part.problems.items())
+        problems = (
+            *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
+            *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
+        )
         if part.runs or section.module == "dataset":
             return problems, True
         none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
@@ -248,11 +252,29 @@ class _Assembly:
         return (none, *problems), False
 
     def _run_problem(self, section: Section, part: Part, network: str, reason: str) -> str:
-        self.missing.append(f"{part.dataset.name}, {network}: {reason or 'no finished run'}")
-        return self.language.text(
+        text = self.language.text
+        diverged = next((one for one in part.diverged if one.network == network), None)
+        because = str(diverged.resolved.get("diverged_because") or reason) if diverged else reason
+        self.missing.append(f"{part.dataset.name}, {network}: {because or 'no finished run'}")
+        if diverged:
+            return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
+        return text(
             "{network} has no finished run here: {reason}",
             network=network,
-            reason=reason.splitlines()[0] if reason else self.language.text("it was not trained"),
+            reason=_first_line(reason) or text("it was not trained"),
+        )
+
+    def _fold_problem(self, part: Part, problem: FoldProblem) -> str:
+        number, of = problem.index + 1, problem.of
+        self.missing.append(
+            f"{part.dataset.name}, {problem.network}, fold {number} of {of}: {problem.reason or 'not trained'}"
+        )
+        return self.language.text(
+            "Fold {number} of {of} of {network} was not trained to its end: {reason}",
+            number=number,
+            of=of,
+            network=NETWORKS[problem.network].title,
+            reason=_first_line(problem.reason) or self.language.text("it was not trained"),
         )
 
     def _place(self, section: str, name: str, item: Item) -> Placed:
@@ -340,6 +362,10 @@ class _Assembly:
             print=self.tokens.resolve(page, "print"),
             markdown=self.tokens.resolve(source, "markdown").strip(),
         )
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else ""
 
 
 def kind_of(item: Item) -> ItemKind:

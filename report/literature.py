@@ -104,6 +104,48 @@ REFERENCES = {
         "Q. McNemar", "Note on the sampling error of the difference between correlated proportions or percentages",
         "Psychometrika 12(2)", 1947,
     ),
+    "akiba2019": Reference(
+        "T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama",
+        "Optuna: a next-generation hyperparameter optimization framework", "KDD", 2019,
+        "https://arxiv.org/abs/1907.10902",
+    ),
+    "bergstra2011": Reference(
+        "J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl", "Algorithms for hyper-parameter optimization", "NIPS", 2011,
+    ),
+    "bengio2004": Reference(
+        "Y. Bengio, Y. Grandvalet", "No unbiased estimator of the variance of k-fold cross-validation",
+        "Journal of Machine Learning Research 5", 2004,
+    ),
+    "polyak1992": Reference(
+        "B. T. Polyak, A. B. Juditsky", "Acceleration of stochastic approximation by averaging",
+        "SIAM Journal on Control and Optimization 30(4)", 1992,
+    ),
+    "howard2018": Reference(
+        "J. Howard, S. Ruder", "Universal language model fine-tuning for text classification", "ACL", 2018,
+        "https://arxiv.org/abs/1801.06146",
+    ),
+    "szegedy2016": Reference(
+        "C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna",
+        "Rethinking the Inception architecture for computer vision", "CVPR", 2016, "https://arxiv.org/abs/1512.00567",
+    ),
+    "zhong2020": Reference(
+        "Z. Zhong, L. Zheng, G. Kang, S. Li, Y. Yang", "Random erasing data augmentation", "AAAI", 2020,
+        "https://arxiv.org/abs/1708.04896",
+    ),
+    "cubuk2020": Reference(
+        "E. D. Cubuk, B. Zoph, J. Shlens, Q. V. Le",
+        "RandAugment: practical automated data augmentation with a reduced search space", "CVPR Workshops", 2020,
+        "https://arxiv.org/abs/1909.13719",
+    ),
+    "zhang2018": Reference(
+        "H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz", "mixup: beyond empirical risk minimization", "ICLR", 2018,
+        "https://arxiv.org/abs/1710.09412",
+    ),
+    "yun2019": Reference(
+        "S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe, Y. Yoo",
+        "CutMix: regularization strategy to train strong classifiers with localizable features", "ICCV", 2019,
+        "https://arxiv.org/abs/1905.04899",
+    ),
     "chollet2015": Reference("F. Chollet et al.", "Keras", "keras.io", 2015, "https://keras.io/api/applications/"),
 }  # fmt: skip
 

@@ -203,6 +203,7 @@ class CellWriter:
         lines = [f"## {self.text('Appendix: runs and data')}"]
         groups = {
             self.text("Runs"): found.runs,
+            self.text("Searches, folds and baselines"): found.besides,
             self.text("Data sets and credits"): found.data,
             self.text("Architectures"): found.architectures,
         }
@@ -274,4 +275,9 @@ def manifests(data: LabData) -> Iterator[Mapping[str, Any]]:
         yield part.dataset.manifest
         for run in part.runs:
             yield from (run.run.manifest, run.evaluation.manifest, run.architecture.manifest)
+        yield from (fold.run.manifest for folds in part.folds.values() for fold in folds)
+        yield from (training.run.manifest for training in part.diverged)
+        yield from (search.manifest for search in part.searches.values())
+        if part.baseline:
+            yield part.baseline.manifest
     yield from (architecture.manifest for architecture in data.architectures.values())

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.registry import NETWORKS
-from cnnlab.spec import SPLITS
 from cnnlab.store import Record, RunStore
+from report.baselines import BaselineData
+from report.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
+from report.trials import SearchData
 
-
-@dataclass(frozen=True)
-class Predictions:
-    """One network on one split: `probabilities` float32 (N, K), `labels` and `ids` int32 (N,)."""
-
-    probabilities: np.ndarray
-    labels: np.ndarray
-    ids: np.ndarray
-
-    @cached_property
-    def predicted(self) -> np.ndarray:
-        """The most probable class of each image, int64 (N,)."""
-        return np.asarray(self.probabilities.argmax(axis=1))
-
-    @cached_property
-    def right(self) -> np.ndarray:
-        """Whether each image was classified correctly, bool (N,)."""
-        return np.asarray(self.predicted == self.labels)
+__all__ = [
+    "Architecture",
+    "DatasetData",
+    "FoldData",
+    "FoldProblem",
+    "LabData",
+    "Leaks",
+    "Part",
+    "Predictions",
+    "RunData",
+    "TrainingData",
+    "open_lab",
+]
 
 
 @dataclass(frozen=True)
@@ -126,56 +122,6 @@ class DatasetData:
 
 
 @dataclass(frozen=True)
-class RunData:
-    """One trained and evaluated network."""
-
-    dataset: str
-    network: str
-    seed: int
-    run: Record
-    evaluation: Record
-    architecture: Record
-
-    @property
-    def title(self) -> str:
-        """The network's name in prose."""
-        return NETWORKS[self.network].title
-
-    @property
-    def resolved(self) -> Mapping[str, Any]:
-        """What the run resolved to: epochs, precision, budget, speeds."""
-        return dict(self.run.manifest["resolved"])
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """The requested spec: data, network, options, recipe, seed."""
-        return dict(self.run.json("spec.json"))
-
-    @cached_property
-    def history(self) -> dict[str, np.ndarray]:
-        """The columns of `history.csv`, float64 (epochs,)."""
-        rows = self.run.rows("history.csv")
-        return {key: np.array([float(row[key] or "nan") for row in rows]) for key in (rows[0] if rows else ())}
-
-    @cached_property
-    def predictions(self) -> dict[str, Predictions]:
-        """Predictions by split."""
-        arrays = self.evaluation.arrays("predictions.npz")
-        return {
-            split: Predictions(
-                arrays[f"{split}_probabilities"].astype(np.float32), arrays[f"{split}_labels"], arrays[f"{split}_ids"]
-            )
-            for split in SPLITS
-        }
-
-    @cached_property
-    def exhibits(self) -> dict[int, np.ndarray]:
-        """Test images kept for the grids, uint8 (S, S, 3) by row id."""
-        arrays = self.evaluation.arrays("exhibits.npz")
-        return dict(zip(arrays["ids"].tolist(), arrays["images"], strict=True))
-
-
-@dataclass(frozen=True)
 class Architecture:
     """An architecture record."""
 
@@ -206,7 +152,15 @@ class Architecture:
 class Part:
     """One part of the assignment: a data set and the networks trained on it.
 
-    `runs` holds every seed, in the lab's order; `problems` says what failed instead, by network.
+    Attributes:
+        runs: every seed, in the lab's order.
+        problems: what failed instead, by network.
+        diverged: the trainings among those of which there is a record.
+        folds: by network, the finished trainings of its cross-validation in fold order; `fold_problems` the others.
+        searches: by network, the search that chose hyper-parameters of its runs.
+        baseline: of the data set; None where none was measured.
+        test_uses: how many evaluations have looked at the data set's test images in this folder of runs; None in
+            older locks.
     """
 
     key: str
@@ -214,6 +168,12 @@ class Part:
     runs: tuple[RunData, ...]
     primary: str | None
     problems: Mapping[str, str]
+    diverged: tuple[TrainingData, ...] = ()
+    folds: Mapping[str, tuple[FoldData, ...]] = field(default_factory=dict)
+    fold_problems: tuple[FoldProblem, ...] = ()
+    searches: Mapping[str, SearchData] = field(default_factory=dict)
+    baseline: BaselineData | None = None
+    test_uses: int | None = None
 
     @property
     def networks(self) -> list[str]:
@@ -251,9 +211,7 @@ def open_lab(store: RunStore, stem: str) -> LabData:
         datasets = {
             name: DatasetData(name, store.read("dataset", entry["record"])) for name, entry in lock["datasets"].items()
         }
-        parts = {
-            key: _part(store, key, part, datasets[part["dataset"]], lock["runs"]) for key, part in lock["parts"].items()
-        }
+        parts = {key: _part(store, key, part, datasets[part["dataset"]], lock) for key, part in lock["parts"].items()}
         architectures = {
             name: Architecture(store.read("architecture", record)) for name, record in lock["architectures"].items()
         }
@@ -267,21 +225,58 @@ def open_lab(store: RunStore, stem: str) -> LabData:
     return LabData(stem=stem, lock=lock, parts=parts, architectures=architectures)
 
 
-def _part(
-    store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, entries: list[dict[str, Any]]
-) -> Part:
-    mine = [entry for entry in entries if entry["dataset"] == dataset.name]
-    runs = tuple(
-        RunData(
-            dataset=dataset.name,
-            network=entry["network"],
-            seed=entry["seed"],
-            run=store.read("run", entry["run"]),
-            evaluation=store.read("evaluation", entry["evaluation"]),
-            architecture=store.read("architecture", entry["architecture"]),
-        )
-        for entry in mine
-        if entry["evaluation"]
+def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
+    mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
+    whole = [entry for entry in mine if entry.get("fold") is None]
+    folds = [entry for entry in mine if entry.get("fold") is not None]
+    failed = [entry for entry in whole if not entry["evaluation"]]
+    unevaluated = [TrainingData(**_training(store, entry)) for entry in failed if entry["run"]]
+    baseline = (lock.get("baselines") or {}).get(dataset.name)
+    return Part(
+        key=key,
+        dataset=dataset,
+        runs=tuple(_run(store, entry) for entry in whole if entry["evaluation"]),
+        primary=part.get("primary"),
+        problems={entry["network"]: entry.get("problem", "") for entry in failed},
+        diverged=tuple(training for training in unevaluated if training.has_diverged),
+        **_folds(store, folds),
+        searches=_searches(store, whole),
+        baseline=BaselineData(store.read("baseline", baseline)) if baseline else None,
+        test_uses=lock["datasets"][dataset.name].get("test_uses"),
     )
-    problems = {entry["network"]: entry.get("problem", "") for entry in mine if not entry["evaluation"]}
-    return Part(key=key, dataset=dataset, runs=runs, primary=part.get("primary"), problems=problems)
+
+
+def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
+    names = {key: entry[key] for key in ("dataset", "network", "seed")}
+    return {**names, "run": store.read("run", entry["run"])}
+
+
+def _run(store: RunStore, entry: Mapping[str, Any]) -> RunData:
+    return RunData(
+        **_training(store, entry),
+        evaluation=store.read("evaluation", entry["evaluation"]),
+        architecture=store.read("architecture", entry["architecture"]),
+        flip=bool(entry.get("flip")),
+    )
+
+
+def _folds(store: RunStore, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Finished folds by network, those that diverged or failed as problems."""
+    ordered = sorted(entries, key=lambda entry: (entry["fold"]["index"], entry["seed"]))
+    folds: dict[str, tuple[FoldData, ...]] = {}
+    problems = []
+    for entry in ordered:
+        where = entry["fold"]
+        fold = FoldData(**_training(store, entry), **where) if entry["run"] else None
+        if fold is None or fold.has_diverged:
+            because = entry.get("problem") or (fold.resolved.get("diverged_because", "") if fold else "")
+            problems.append(FoldProblem(entry["network"], where["index"], where["of"], because))
+        else:
+            folds[fold.network] = (*folds.get(fold.network, ()), fold)
+    return {"folds": folds, "fold_problems": tuple(problems)}
+
+
+def _searches(store: RunStore, entries: list[dict[str, Any]]) -> dict[str, SearchData]:
+    """By network; its seeds share one search."""
+    found = {entry["network"]: entry["search"] for entry in entries if entry.get("search")}
+    return {network: SearchData(network, store.read("search", record)) for network, record in found.items()}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from report.evidence import Figure, Quantity
-from report.figures import bars, confusion, curves, network
-from tests.fabricate import _layer, _vgg19_layers
+from report.figures import bars, confusion, curves, network, trials
+from report.trials import Trial
+from tests.fabricate_architectures import _layer, _vgg19_layers
 
 ODD_NAMES = (
     "$x_1$ & <b>bold</b>",
@@ -96,6 +97,18 @@ SPANISH = {
     "Activations": "Activaciones",
     "logarithmic scale": "escala logarítmica",
     "ImageNet top-1 accuracy": "Exactitud top-1 en ImageNet",
+    "Trial": "Ensayo",
+    "Peak learning rate": "Tasa de aprendizaje máxima",
+    "selected": "seleccionado",
+    "best so far": "mejor hasta entonces",
+    "complete": "completo",
+    "pruned": "podado",
+    "failed": "fallido",
+    "Validation accuracy of {total} trials for {network}: {complete} complete, {pruned} pruned, {failed} failed. "
+    "Trial {selected} was selected, with {value}.": (
+        "Exactitud de validación de {total} ensayos para {network}: {complete} completos, {pruned} podados, {failed} "
+        "fallidos. Se seleccionó el ensayo {selected}, con {value}."
+    ),
 }
 
 
@@ -185,6 +198,18 @@ def alexnet_layers() -> list[dict[str, Any]]:
                    for name, units in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000))]  # fmt: skip
 
 
+def search_trials(count: int) -> list[Trial]:
+    """Trials of which the first is complete, every fifth failed and every third pruned."""
+    generator = np.random.default_rng(count)
+    result = []
+    for number in range(1, count + 1):
+        state = "failed" if number % 5 == 0 else "pruned" if number % 3 == 0 else "complete"
+        value = None if state == "failed" else round(float(generator.uniform(0.3, 0.8)), 4)
+        params = {"learning_rate": float(10 ** generator.uniform(-4, -0.5))}
+        result.append(Trial(number, state, params, value, None if value is None else 3, 6, None))
+    return result
+
+
 def samples(language: Any) -> dict[str, Figure]:
     """Every kind of figure, at every size at which it is drawn differently."""
     c = {"caption": "Caption.", "note": "Note."}
@@ -210,6 +235,13 @@ def samples(language: Any) -> dict[str, Figure]:
         figures[f"accuracy-{epochs}"] = curves.accuracy_curves(one, language, **c)
         several = [history(name, epochs, skill=s) for name, s in (("alexnet", 0.7), ("vgg19", 0.8), ("resnet50", 0.79))]
         figures[f"comparison-{epochs}"] = curves.comparison_curves(several, language, **c)
+    for size in (1, 8, 60):
+        tried = search_trials(size)
+        best = max((one for one in tried if one.state == "complete"), key=lambda one: one.value or 0.0).number
+        for name, rates in (("trials", False), ("rates", True)):
+            figures[f"{name}-{size}"] = trials.trials_figure(
+                tried, language, network="resnet50", selected=best, with_rate=rates, **c
+            )
     seeds = [history("resnet50", 20, seed) for seed in range(3)]
     figures["accuracy-seeds"] = curves.accuracy_curves(seeds, language, **c)
     for count in (3, 10, 25, 100, 150):

@@ -15,6 +15,7 @@ from cnnlab.lab import load_lab
 from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.store import RunStore
 from report.activities import curves, dataset, findings, training
+from report.activities.hyperparameters import HYPERPARAMETERS
 from report.document import Document, Prose, assemble
 from report.evidence import Evidence, Gallery, Quantity, Table
 from report.language import Language
@@ -79,7 +80,7 @@ def test_split_time_and_steps_are_the_records(lab: Callable[..., LabData]) -> No
 
 
 def test_every_hyper_parameter_has_its_row(lab: Callable[..., LabData]) -> None:
-    assert set(training.HYPERPARAMETERS) == set(Recipe.model_fields)
+    assert set(HYPERPARAMETERS) == set(Recipe.model_fields)
     table = training.answer(lab(), ENGLISH, part="2_1").items["hyperparameters"]
     assert isinstance(table, Table)
     assert [column.head for column in table.columns] == ["Hyper-parameter", "AlexNet", "VGG-19", "ResNet-50"]

@@ -14,7 +14,9 @@ from report.evidence import Figure, Quantity
 from report.figures import bars, confusion, curves
 from report.figures.style import PRINT, SCREEN
 from report.figures.svg import paint
+from report.figures.trials import trials_figure
 from report.language import Language
+from report.trials import Trial
 from tests.figure_samples import SPANISH, English, Spanish, history, samples, share
 
 NB = "\N{NO-BREAK SPACE}"
@@ -245,3 +247,31 @@ def test_data_are_json_and_the_catalogue_has_every_message() -> None:
         json.dumps(figure.data, allow_nan=False)
         assert figure.alt.strip()
     assert [message for message in SPANISH if not Language("es").has(message)] == []
+
+
+def trial(number: int, state: str, value: float | None, rate: float) -> Trial:
+    return Trial(number, state, {"learning_rate": rate}, value, None, 6, None)
+
+
+def test_trials_have_shapes_by_how_they_ended_and_a_line_of_the_best_so_far() -> None:
+    tried = [trial(1, "complete", 0.5, 0.01), trial(2, "pruned", 0.7, 0.02), trial(3, "failed", None, 0.3),
+             trial(4, "complete", 0.6, 0.001)]  # fmt: skip
+    figure = trials_figure(tried, Spanish(), network="vgg19", selected=4, with_rate=True, caption="c")
+    assert figure.data["best"] == [0.5, 0.5, 0.5, 0.6]
+    assert (
+        "4 ensayos para VGG-19: 2 completos, 1 podados, 1 fallidos. Se seleccionó el ensayo 4, con 60,0" in figure.alt
+    )
+    left, right = paint(figure, PRINT).axes
+    markers = [line.get_marker() for line in left.get_lines() if len(line.get_xdata()) == 1]
+    assert markers == ["o", "v", "x", "o", "o"]
+    assert right.get_xscale() == "log" and left.get_xscale() == "linear"
+    lowest = left.get_ylim()[0]
+    assert [line.get_ydata()[0] for line in right.get_lines()] == [0.5, 0.7, lowest, 0.6, 0.6]
+    assert {"completo", "podado", "fallido", "seleccionado", "mejor hasta entonces", "0,01", "Ensayo"} <= set(
+        texts(figure)
+    )
+    assert "podado" not in texts(
+        trials_figure(tried[:1], Spanish(), network="vgg19", selected=1, with_rate=False, caption="")
+    )
+    with pytest.raises(ValueError, match="no trial"):
+        trials_figure([], Spanish(), network="vgg19", selected=1, with_rate=False, caption="")

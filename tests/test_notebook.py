@@ -34,7 +34,7 @@ from report.notebook import build_notebook
 from report.records import LabData
 from report.records import open_lab as open_records
 from tests import pages
-from tests.fabricate import _construction, _vgg19_layers
+from tests.fabricate_architectures import _construction, _vgg19_layers
 from tests.figure_samples import samples
 from tests.notebook_pages import PRICE, PROSE, SECTIONS
 

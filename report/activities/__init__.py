@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from report.activities import architecture, comparison, conclusions, curves, dataset, introduction, results, training
+from report.activities import (
+    architecture,
+    comparison,
+    conclusions,
+    curves,
+    dataset,
+    introduction,
+    results,
+    sanity,
+    training,
+)
 from report.evidence import Evidence
 from report.language import Language
 from report.records import LabData
@@ -63,4 +73,5 @@ SECTIONS: tuple[Section, ...] = (
     _activity(10, "2_2", "The data set", "dataset", partial(dataset.answer, part="2_2")),
     *_trained(11, "2_2"),
     Section("conclusions", None, None, "Conclusions", "conclusions", conclusions.answer),
+    Section("sanity", None, None, "Appendix: sanity checks", "sanity", sanity.answer),
 )

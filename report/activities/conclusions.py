@@ -23,9 +23,20 @@ def answer(lab: LabData, language: Language) -> Evidence:
             "stand_in": first.dataset.manifest["title"] if first else "",
             "stand_in_for": (first.dataset.manifest["stand_in_for"] or "") if first else "",
             "one_seed": all(len(part.of(name)) == 1 for part in lab.parts.values() for name in part.networks),
+            **_tuning(lab),
             "shortened": any(run.resolved["shortened"] for part in lab.parts.values() for run in part.runs),
         }
     )
+
+
+def _tuning(lab: LabData) -> dict[str, Any]:
+    """For how many of the networks hyper-parameters were searched, and whether the test set was looked at besides."""
+    searched = [network in part.searches for part in lab.parts.values() for network in part.networks]
+    return {
+        "any_search": any(searched),
+        "all_searched": bool(searched) and all(searched),
+        "test_reused": any((part.test_uses or 0) > len(part.runs) for part in lab.parts.values()),
+    }
 
 
 def _summary(part: Part, language: Language) -> dict[str, Any]:

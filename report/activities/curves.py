@@ -45,7 +45,7 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
     history, resolved = run.history, run.resolved
     kept, last = int(resolved["best_epoch"]) - 1, len(history["epoch"]) - 1
     lowest = int(history["val_loss"].argmin())
-    stopping = run.spec["recipe"]["early_stopping"]
+    stopping = run.recipe["early_stopping"]
     return {
         "epochs": count(last + 1),
         "one_epoch": last == 0,
@@ -62,7 +62,7 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "epochs_planned": count(resolved["epochs_planned"]),
         "patience": count(stopping["patience"]) if stopping else None,
         "patience_of_one": stopping is not None and stopping["patience"] == 1,
-        "decayed": run.spec["recipe"]["schedule"] == "cosine" and last + 1 == int(resolved["epochs_planned"]),
+        "decayed": run.recipe["schedule"] == "cosine" and last + 1 == int(resolved["epochs_planned"]),
         "first_val_loss": _loss(run, "val_loss", 0),
         "best_loss": _loss(run, "loss", kept),
         "best_val_loss": _loss(run, "val_loss", kept),

@@ -24,6 +24,24 @@ def _first_size(part: Part | None) -> dict[str, Any]:
     }
 
 
+def _besides(lab: LabData, language: Language) -> dict[str, Any]:
+    """The trials and the folds that were trained to choose and to validate hyper-parameters, and their time."""
+    parts, plural = lab.parts.values(), language.plural
+    searches = {search.record.id: search for part in parts for search in part.searches.values()}
+    folds = {fold.run.id: fold for part in parts for several in part.folds.values() for fold in several}
+    trials = sum(len(search.trials) for search in searches.values())
+    records = [*(search.record for search in searches.values()), *(fold.run for fold in folds.values())]
+    words = [plural("{n} trial of a search", "{n} trials of searches", trials)] if trials else []
+    words += [plural("{n} fold of a cross-validation", "{n} folds of cross-validations", len(folds))] if folds else []
+    return {
+        "besides": words,
+        "besides_time": Quantity(
+            value=sum(float(record.manifest["seconds"]) for record in records), unit="seconds", n=len(records),
+            runs=(*searches, *folds), how="Sum over the trainings",
+        ),
+    }  # fmt: skip
+
+
 def answer(lab: LabData, language: Language) -> Evidence:
     """The data sets, the networks trained, and what training them took."""
     runs = [run for part in lab.parts.values() for run in part.runs]
@@ -46,6 +64,7 @@ def answer(lab: LabData, language: Language) -> Evidence:
                 value=seconds, unit="seconds", n=len(runs), runs=ids, how="Sum over the trainings"
             ),
             "trained_any": bool(runs),
+            **_besides(lab, language),
             "shortened": any(run.resolved["shortened"] for run in runs),
             "machine": runs[0].run.manifest["hardware"]["cpu"] if runs else "",
         }

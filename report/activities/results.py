@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from report.activities.baseline import against_linear
 from report.activities.classes import (
     ClassRank,
     class_gallery,
@@ -63,6 +64,9 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             ],
             "surest": surest_mistake(run, classes),
             "many_classes": len(classes) > MANY_CLASSES,
+            "linear": against_linear(data, run),
+            "flip": run.flip,
+            "searched": bool(data.searches),
             "leaks": {**leaks, "shown_here": "leaks" in items},
             **{f"shows_{name}": name in items for name in ("best", "worst", "mistakes")},
         },
@@ -176,7 +180,7 @@ def compare(data: Part) -> dict[str, Any]:
         "pairs": pairs,
         "first_is_tied": len(order) > 1 and network_accuracy(data.of(order[1])).value == first.value,
         "primary_is_first": order[0] == primary_network(data),
-        "same_budget": len({(run.resolved["epochs_planned"], str(run.spec["recipe"])) for run in data.runs}) == 1,
+        "same_budget": len({(run.resolved["epochs_planned"], str(run.recipe), run.flip) for run in data.runs}) == 1,
     }
 
 

@@ -1,0 +1,133 @@
+"""Trainings as a report reads them: of a network, evaluated or diverged, and of the folds of a cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnlab.registry import NETWORKS
+from cnnlab.spec import SPLITS, Recipe
+from cnnlab.store import Record
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One network on one split: `probabilities` float32 (N, K), `labels` and `ids` int32 (N,)."""
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each image, int64 (N,)."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether each image was classified correctly, bool (N,)."""
+        return np.asarray(self.predicted == self.labels)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """One training, whatever came of it."""
+
+    dataset: str
+    network: str
+    seed: int
+    run: Record
+
+    @property
+    def title(self) -> str:
+        """The network's name in prose."""
+        return NETWORKS[self.network].title
+
+    @property
+    def resolved(self) -> Mapping[str, Any]:
+        """What the run resolved to: epochs, precision, budget, speeds."""
+        return dict(self.run.manifest["resolved"])
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """The requested spec: data, network, options, recipe, seed."""
+        return dict(self.run.json("spec.json"))
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The requested recipe; keys that are newer than the record have the value that leaves training as it was."""
+        return {**Recipe().model_dump(mode="json"), **self.spec["recipe"]}
+
+    @cached_property
+    def history(self) -> dict[str, np.ndarray]:
+        """The columns of `history.csv`, float64 (epochs,)."""
+        rows = self.run.rows("history.csv")
+        return {key: np.array([float(row[key] or "nan") for row in rows]) for key in (rows[0] if rows else ())}
+
+    @cached_property
+    def sanity(self) -> dict[str, Any] | None:
+        """What was checked before the first epoch: `classes`, `ln_classes`, `initial_loss`, `overfit`; None in older
+        records."""
+        return dict(self.run.json("sanity.json")) if "sanity.json" in self.run.manifest["files"] else None
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the loss stopped being a number."""
+        return bool(self.run.manifest["status"] == "diverged")
+
+
+@dataclass(frozen=True)
+class FoldData(TrainingData):
+    """The training of one fold, `index` (0-based) of `of`; never evaluated on test images."""
+
+    index: int
+    of: int
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy in 0-1 on the fold's own images, in the epoch that was kept."""
+        return float(self.history["val_accuracy"][int(self.resolved["best_epoch"]) - 1])
+
+
+@dataclass(frozen=True)
+class FoldProblem:
+    """A fold without a finished training, 0-based, and why."""
+
+    network: str
+    index: int
+    of: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunData(TrainingData):
+    """One trained and evaluated network.
+
+    Attributes:
+        flip: whether each answer is the mean of the image's and its mirror image's.
+    """
+
+    evaluation: Record
+    architecture: Record
+    flip: bool = False
+
+    @cached_property
+    def predictions(self) -> dict[str, Predictions]:
+        """Predictions by split."""
+        arrays = self.evaluation.arrays("predictions.npz")
+        return {
+            split: Predictions(
+                arrays[f"{split}_probabilities"].astype(np.float32), arrays[f"{split}_labels"], arrays[f"{split}_ids"]
+            )
+            for split in SPLITS
+        }
+
+    @cached_property
+    def exhibits(self) -> dict[int, np.ndarray]:
+        """Test images kept for the grids, uint8 (S, S, 3) by row id."""
+        arrays = self.evaluation.arrays("exhibits.npz")
+        return dict(zip(arrays["ids"].tolist(), arrays["images"], strict=True))
