@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 the call, the lab or the data are wrong; 3 a check failed;
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -50,9 +51,13 @@ def run(
     runs: Runs = None,
     out: Out = None,
     formats: Formats = ALL_FORMATS,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Time for all trainings, as 90m or 2h, in place of the lab's.")
+    ] = None,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
+    seconds = None if budget is None else _seconds(budget)
     from cnnlab.pipeline import run_lab
     from cnnlab.training.progress import open_progress
 
@@ -64,6 +69,7 @@ def run(
         data_dir=resources.data_dir(),
         progress=open_progress(),
         tell=tell,
+        budget_seconds=seconds,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
     _finish(outcome)
@@ -93,19 +99,28 @@ def plan(
     overrides: Overrides = None,
     runs: Runs = None,
     as_json: AsJson = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also time some steps of each: minutes and memory on this machine.")
+    ] = False,
 ) -> None:
     """Say what would be trained, and why."""
-    from cnnlab.pipeline import fingerprints
+    from cnnlab.pipeline import fingerprints, predict_lab
     from cnnlab.plan import make_plan
 
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
     store = RunStore(resources.runs_dir(runs))
-    planned = make_plan(loaded, store, fingerprints(loaded, resources.data_dir(), tell)).runs
+    planned = make_plan(loaded, store, fingerprints(loaded, resources.data_dir(), tell))
+    predicted = predict_lab(loaded, planned, store=store, data_dir=resources.data_dir(), tell=tell) if probe else {}
+    rows = [
+        {"run": one.id, "cached": one.cached, "why": one.why, **(predicted.get(one.id, {}) if probe else {})}
+        for one in planned.runs
+    ]
     if as_json:
-        print_json([{"run": one.id, "cached": one.cached, "why": one.why} for one in planned])
+        print_json(rows)
         return
-    for one in planned:
-        typer.echo(f"{'cached' if one.cached else 'train '}  {one.id}  {one.why}".rstrip())
+    for one in planned.runs:
+        state = "cached" if one.cached else "train " if one.ready else "search"
+        typer.echo(f"{state}  {one.id if one.ready else one.search}  {one.why}".rstrip())
 
 
 @app.command()
@@ -186,6 +201,19 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     """Leave through every `finally` on the way, with the shell's code for the signal."""
     tell("stopped; finished runs are kept, and the same command goes on where it stopped")
     sys.exit(128 + signum)
+
+
+def _seconds(text: str) -> float:
+    """`90m`, `1.5h`, `1h30m` or `45s` in seconds."""
+    found = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s)?", text.strip().replace(" ", ""))
+    try:
+        hours, minutes, seconds = (float(part or 0) for part in (found.groups() if found else ()))
+    except ValueError:
+        hours = minutes = seconds = 0.0
+    total = 3600 * hours + 60 * minutes + seconds
+    if total <= 0:
+        raise LabError("there is no such length of time", where="--budget", received=text, expected="90m, 2h or 1h30m")
+    return total
 
 
 def _formats(text: str) -> tuple[str, ...]:

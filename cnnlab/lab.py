@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.resources import labs_dir
-from cnnlab.spec import DatasetSpec, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
+from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
 
 
 class LabInfo(Frozen):
@@ -60,6 +59,18 @@ class LabFile(Frozen):
     report: ReportSpec
 
 
+class Request(Frozen):
+    """A training that a lab asks for.
+
+    With a search, the recipe that is trained by is that of `spec` with what the search of `base` selects.
+    """
+
+    spec: RunSpec
+    base: RunSpec
+    search: SearchSpec | None = None
+    flip: bool = False
+
+
 class Lab(Frozen):
     """A checked lab. `stem` names its outputs, `path` is the file it was read from."""
 
@@ -72,21 +83,36 @@ class Lab(Frozen):
         """The lab's own templates, which win file by file over the project's."""
         return self.path.parent / self.path.stem / "templates"
 
-    def run_specs(self) -> list[RunSpec]:
-        """Every run the lab asks for, in file order, seeds innermost."""
-        file = self.file
+    def requests(self) -> list[Request]:
+        """Every training that the lab asks for, in file order, seeds innermost; folds follow, from the first seed."""
+        seeds = self.file.lab.seeds
         return [
-            RunSpec(
-                dataset=group.dataset,
-                data=file.datasets[group.dataset],
-                network=network,
-                options=file.networks.get(network, NetworkOptions()),
-                recipe=file.recipes[group.recipe],
-                seed=seed,
-            )
-            for group in file.runs
-            for network, seed in product(group.networks, file.lab.seeds)
+            self._request(group, network, seed, fold)
+            for group in self.file.runs
+            for network in group.networks
+            for seed, fold in [*((seed, None) for seed in seeds), *((seeds[0], fold) for fold in _folds(group))]
         ]
+
+    def _request(self, group: RunGroup, network: str, seed: int, fold: Fold | None) -> Request:
+        base = RunSpec(
+            dataset=group.dataset,
+            data=self.file.datasets[group.dataset],
+            network=network,
+            options=self.file.networks.get(network, NetworkOptions()),
+            recipe=self.file.recipes[group.recipe],
+            seed=self.file.lab.seeds[0],
+        )
+        search = self.file.searches[group.search] if group.search else None
+        spec = base.model_copy(update={"seed": seed, "fold": fold})
+        return Request(spec=spec, base=base, search=search, flip=group.test_flip and fold is None)
+
+    def run_specs(self) -> list[RunSpec]:
+        """The runs on each split's own validation images, by the recipes of the lab file, before any search."""
+        return [request.spec for request in self.requests() if request.spec.fold is None]
+
+
+def _folds(group: RunGroup) -> list[Fold]:
+    return [Fold(index=index, of=group.folds) for index in range(group.folds)] if group.folds else []
 
 
 def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] = ()) -> Lab:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import LabError, StoreError, did_you_mean
 from cnnlab.lab import Lab, load_lab
+from cnnlab.plan import plan_run
 from cnnlab.resources import data_dir
 from cnnlab.store import Record, RunStore
 from report.evidence import Evidence, Figure, Gallery, Item, Table
@@ -126,7 +127,7 @@ class NotebookLab:
         """
         wanted = (dataset, network, seed)
         entries = [e for e in self.data.lock["runs"] if (e["dataset"], e["network"], e["seed"]) == wanted]
-        for entry in entries:
+        for entry in entries:  # those of folds have no evaluation
             if entry["evaluation"] and self.store.has("run", entry["run"]):
                 return NotebookRun(self.store.read("run", entry["run"]))
         return NotebookRun(self._trained(dataset, network, seed))
@@ -137,9 +138,11 @@ class NotebookLab:
 
     def _trained(self, dataset: str, network: str, seed: int) -> Record:
         lab: Lab = load_lab(self._name, profile=self._profile)
-        wanted = (dataset, network, seed)
-        spec = next((s for s in lab.run_specs() if (s.dataset, s.network, s.seed) == wanted), None)
-        if spec is None:
+        wanted = (dataset, network, seed, None)
+        request = next(
+            (r for r in lab.requests() if (r.spec.dataset, r.spec.network, r.spec.seed, r.spec.fold) == wanted), None
+        )
+        if request is None:
             raise self._no_run(f"{dataset} {network}, seed {seed}")
         from cnnlab.datasets import open_dataset
         from cnnlab.datasets.split import split_images
@@ -147,11 +150,19 @@ class NotebookLab:
         from cnnlab.training.fit import train
         from cnnlab.training.progress import open_progress
 
-        table = open_dataset(dataset, spec.data, data_dir=data_dir(), report_progress=print)
-        splits = split_images(table, spec.data.split)
-        run = train(spec, table, splits, store=self.store, budget_seconds=None, progress=open_progress())
+        data = request.spec.data
+        table = open_dataset(dataset, data, data_dir=data_dir(), report_progress=print)
+        splits = split_images(table, data.split)
+        planned = plan_run(request, self.store, table.fingerprint)
+        if not planned.ready:
+            raise LabError(
+                "the run waits for a search that is not in the cache",
+                received=planned.search,
+                hint=f"run it first: cnnlab run {self._name}",
+            )
+        run = train(planned.spec, table, splits, store=self.store, budget_seconds=None, progress=open_progress())
         if run.manifest["status"] == "done":
-            evaluate(run, table, splits, store=self.store)
+            evaluate(run, table, splits, store=self.store, flip=planned.flip)
         return run
 
     def _answered(self, activity: int | str) -> Evidence:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.errors import CnnlabError, StoreError
 from cnnlab.lab import Lab
 from cnnlab.plan import Plan, PlannedRun, make_plan
-from cnnlab.spec import NetworkOptions, architecture_id, evaluation_id
+from cnnlab.spec import NetworkOptions, architecture_id
 from cnnlab.store import Record, RunStore
+from cnnlab.trainings import OpenData, Trainings, went_as_planned
 
 if TYPE_CHECKING:
-    from cnnlab.datasets.split import Splits
-    from cnnlab.datasets.table import ImageTable
     from cnnlab.training.progress import Progress
     from report.build import BuildResult
 
@@ -36,19 +34,22 @@ class Outcome:
     trained: int = 0
 
 
-@dataclass(frozen=True)
-class OpenData:
-    """A data set ready for training: its table, its splits and its published record."""
-
-    table: ImageTable
-    splits: Splits
-    record: Record
-
-
 def run_lab(
-    lab: Lab, *, store: RunStore, out: Path, formats: tuple[str, ...], data_dir: Path, progress: Progress, tell: Tell
+    lab: Lab,
+    *,
+    store: RunStore,
+    out: Path,
+    formats: tuple[str, ...],
+    data_dir: Path,
+    progress: Progress,
+    tell: Tell,
+    budget_seconds: float | None = None,
 ) -> Outcome:
-    """Train and evaluate what is missing, then render.
+    """Search, train and evaluate what is missing, then render.
+
+    Args:
+        budget_seconds: wall time that all trainings together should stay inside, instead of the lab's own budget.
+            Searches come before it.
 
     Raises:
         CnnlabError: the lab or its data are wrong, or a folder cannot be written; no run was begun or lost.
@@ -59,11 +60,34 @@ def run_lab(
     _check_writable(out)
     store.work_folder()
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
+    _search(lab, data, store=store, progress=progress, tell=tell, outcome=outcome)
     plan = make_plan(lab, store, {name: opened.table.fingerprint for name, opened in data.items()})
+    minutes = lab.file.lab.budget_minutes
+    seconds = budget_seconds if budget_seconds is not None or minutes is None else 60 * minutes
+    trainings = Trainings(data, store, progress, tell, seconds)
     architectures = _published_architectures(store)
-    entries = _train_all(lab, plan, data, store=store, progress=progress, tell=tell, outcome=outcome)
-    store.write_lab(lab.stem, _lock(lab, data, entries, architectures))
+    entries = _train_all(plan, trainings, outcome)
+    store.write_lab(lab.stem, _lock(lab, trainings, entries, architectures))
     return _rendered(build(lab, store, out, formats), outcome)
+
+
+def predict_lab(
+    lab: Lab, plan: Plan, *, store: RunStore, data_dir: Path, tell: Tell
+) -> dict[str, dict[str, float | None]]:
+    """Say what each missing training would take on this machine; nothing is trained.
+
+    Returns:
+        By run id: `seconds`, and `memory_gib` of the process (None where the system does not tell).
+
+    Raises:
+        CnnlabError: the lab or its data are wrong.
+    """
+    from cnnlab.training.progress import QuietProgress
+
+    data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
+    trainings = Trainings(data, store, QuietProgress(), tell, budget_seconds=None)
+    trainings.predict(plan.missing)
+    return trainings.predictions
 
 
 def render_lab(lab: Lab, *, store: RunStore, out: Path, formats: tuple[str, ...], tell: Tell) -> Outcome:
@@ -142,6 +166,22 @@ def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell)
     return OpenData(table, splits, publish_dataset(store, name, spec, table, splits))
 
 
+def _time(entries: list[dict[str, Any]], store: RunStore) -> dict[str, float] | None:
+    """Seconds of the trainings that went as planned, predicted and taken, in all; None when there are none."""
+    manifests = [store.read("run", entry["run"]).manifest for entry in entries if entry["run"]]
+    planned = [one for one in manifests if went_as_planned(one)]
+    if not planned:
+        return None
+    predicted = sum(float(one["resolved"]["predicted_seconds"]) for one in planned)
+    return {"predicted_seconds": predicted, "seconds": sum(float(one["seconds"]) for one in planned)}
+
+
+def _baseline(name: str, lab: Lab, opened: OpenData, store: RunStore) -> str:
+    from cnnlab.evaluation.baseline import publish_baseline
+
+    return publish_baseline(store, name, lab.file.datasets[name], opened.table, opened.splits).id
+
+
 def _published_architectures(store: RunStore) -> dict[str, str]:
     """The networks as published, which Part 1 and the comparison are about whatever the lab trains."""
     return {
@@ -159,122 +199,74 @@ def _architecture(store: RunStore, name: str, size: int, classes: int, options: 
     return publish_architecture(store, name, image_size=size, classes=classes, options=options)
 
 
-def _train_all(
+def _search(
     lab: Lab,
-    plan: Plan,
     data: Mapping[str, OpenData],
     *,
     store: RunStore,
     progress: Progress,
     tell: Tell,
     outcome: Outcome,
-) -> list[dict[str, Any]]:
-    """Every run of the lab, trained where it is missing, as entries of the lab lock."""
-    architectures = {
-        planned.id: _architecture(
-            store,
-            planned.spec.network,
-            planned.spec.data.image_size,
-            len(data[planned.spec.dataset].table.classes),
-            planned.spec.options,
-        )
-        for planned in plan.runs
-    }
-    minutes = lab.file.lab.budget_minutes
-    budget = Budget(None if minutes is None else 60 * minutes, plan.missing, architectures, data)
+) -> None:
+    """Run the searches that the lab's runs wait for; what depends on one that fails is left out, and said."""
+    tried: set[str] = set()
+    for request in lab.requests():
+        if request.search is None:
+            continue
+        base, search, opened = request.base, request.search, data[request.base.dataset]
+        search_id = base.search_id(search, opened.table.fingerprint)
+        if search_id in tried or store.has("search", search_id):
+            continue
+        tried.add(search_id)
+        from cnnlab.training.search import run_search
+
+        try:
+            run_search(
+                base,
+                search,
+                opened.table,
+                opened.splits,
+                store=store,
+                progress=progress,
+                dataset_record=opened.record.id,
+            )
+        except CnnlabError as problem:
+            tell(f"search for {base.network} on {base.dataset}: {problem}")
+            outcome.missing.append(f"search for {base.network} on {base.dataset}: {problem}")
+
+
+def _train_all(plan: Plan, trainings: Trainings, outcome: Outcome) -> list[dict[str, Any]]:
+    """Every training of the lab, run where it is missing, as entries of the lab lock."""
+    trainings.predict(plan.missing)
     entries = []
     for planned in plan.runs:
-        entry = {
-            "dataset": planned.spec.dataset,
-            "network": planned.spec.network,
-            "seed": planned.spec.seed,
-            "run": planned.id,
-            "evaluation": None,
-            "architecture": architectures[planned.id].id,
-        }
-        try:
-            opened = data[planned.spec.dataset]
-            entry |= _train_one(planned, opened, budget.share(planned), store=store, progress=progress, outcome=outcome)
-        except CnnlabError as problem:
-            entry |= {"run": None, "problem": str(problem)}
+        entry = _entry(planned, trainings)
+        if planned.ready:
+            entry |= trainings.result(planned)
+        else:
+            entry |= {"run": None, "problem": planned.why}
         if "problem" in entry:
-            tell(f"{planned.label}: {entry['problem']}")
+            trainings.tell(f"{planned.label}: {entry['problem']}")
             outcome.missing.append(f"{planned.label}: {entry['problem']}")
         entries.append(entry)
+    outcome.trained = trainings.trained
     return entries
 
 
-def _train_one(
-    planned: PlannedRun,
-    opened: OpenData,
-    budget: float | None,
-    *,
-    store: RunStore,
-    progress: Progress,
-    outcome: Outcome,
-) -> dict[str, Any]:
-    """Train and evaluate one run where that is missing; what the lab lock has to know of it."""
-    predict = None
-    if planned.cached:
-        run = store.read("run", planned.id)
-    else:
-        from cnnlab.training.fit import train_model
-
-        run, _, predict = train_model(
-            planned.spec,
-            opened.table,
-            opened.splits,
-            store=store,
-            budget_seconds=budget,
-            progress=progress,
-            dataset_record=opened.record.id,
-        )
-        outcome.trained += 1
-    if run.manifest["status"] == "diverged":
-        return {"problem": "training diverged: the loss is no longer a number; lower its learning rate and run again"}
-    if store.has("evaluation", evaluation_id(run.id)):
-        return {"evaluation": evaluation_id(run.id)}
-    from cnnlab.evaluation.predict import evaluate
-
-    return {"evaluation": evaluate(run, opened.table, opened.splits, store=store, predict=predict).id}
-
-
-class Budget:
-    """Shares the lab's training time among its missing runs by what they should cost; what one saves, others get."""
-
-    ACTIVATION_COST, UPDATE_COST = 120, 200
-    """Multiply-adds whose time it takes to write and read one activation, and to update one parameter in a step; fitted
-    to training speeds at 32 pixels, batch 64, in bfloat16 on two cores with AMX (images a second: VGG-19 168 and
-    ResNet-50 115 with SGD; AlexNet 286 with SGD, 214 with Adam)."""
-
-    def __init__(
-        self,
-        seconds: float | None,
-        missing: list[PlannedRun],
-        architectures: Mapping[str, Record],
-        data: Mapping[str, OpenData],
-    ) -> None:
-        self.deadline = None if seconds is None else time.monotonic() + seconds
-        self.work = {
-            run.id: self._per_image(architectures[run.id], run.spec.recipe.batch_size)
-            * len(data[run.spec.dataset].splits.train)
-            * run.spec.recipe.epochs
-            for run in missing
-        }
-
-    def _per_image(self, architecture: Record, batch_size: int) -> float:
-        manifest = architecture.manifest
-        memory = self.ACTIVATION_COST * manifest["activations"] + self.UPDATE_COST * manifest["parameters"] / batch_size
-        return float(manifest["multiply_adds"] + memory)
-
-    def share(self, planned: PlannedRun) -> float | None:
-        """Seconds for this run, or None when the lab sets no budget or the run is cached."""
-        if self.deadline is None or planned.id not in self.work:
-            return None
-        remaining = max(0.0, self.deadline - time.monotonic())
-        part = self.work[planned.id] / sum(self.work.values())
-        del self.work[planned.id]
-        return float(remaining * part)
+def _entry(planned: PlannedRun, trainings: Trainings) -> dict[str, Any]:
+    spec = planned.spec
+    classes = len(trainings.data[spec.dataset].table.classes)
+    return {
+        "dataset": spec.dataset,
+        "network": spec.network,
+        "seed": spec.seed,
+        "fold": spec.fold.model_dump(mode="json") if spec.fold else None,
+        "search": planned.search,
+        "flip": planned.flip,
+        "run": planned.id,
+        "evaluation": None,
+        "architecture": _architecture(trainings.store, spec.network, spec.data.image_size, classes, spec.options).id,
+    }
 
 
 def _locked_fingerprints(lab: Lab, lock: Mapping[str, Any]) -> dict[str, str]:
@@ -284,9 +276,9 @@ def _locked_fingerprints(lab: Lab, lock: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _lock(
-    lab: Lab, data: Mapping[str, OpenData], entries: list[dict[str, Any]], architectures: Mapping[str, str]
+    lab: Lab, trainings: Trainings, entries: list[dict[str, Any]], architectures: Mapping[str, str]
 ) -> dict[str, Any]:
-    report = lab.file.report
+    report, data, store = lab.file.report, trainings.data, trainings.store
     parts = {"2_1": {"dataset": report.part_2_1, "primary": report.primary_2_1}}
     if report.part_2_2 is not None:
         parts["2_2"] = {"dataset": report.part_2_2, "primary": report.primary_2_2}
@@ -299,9 +291,14 @@ def _lock(
                 "record": opened.record.id,
                 "fingerprint": opened.table.fingerprint,
                 "identity": lab.file.datasets[name].identity(),
+                "test_uses": store.test_uses(
+                    opened.table.fingerprint, lab.file.datasets[name].split.model_dump(mode="json")
+                ),
             }
             for name, opened in data.items()
         },
+        "baselines": {name: _baseline(name, lab, opened, store) for name, opened in data.items()},
+        "time": _time(entries, store),
         "runs": entries,
         "architectures": dict(architectures),
     }

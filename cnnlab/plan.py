@@ -1,4 +1,4 @@
-"""What a lab would train, and why: each run it asks for, whether it is cached, and else which input changed."""
+"""What a lab would train, and why: each training it asks for, whether it is cached, and else which input changed."""
 
 from __future__ import annotations
 
@@ -7,36 +7,52 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.errors import StoreError
-from cnnlab.lab import Lab
+from cnnlab.lab import Lab, Request
+from cnnlab.selection import selected_recipe
 from cnnlab.spec import RunSpec
 from cnnlab.store import RunStore
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a lab: `id` is its record's, `why` says what makes it missing (empty when it is cached)."""
+    """One training of a lab: `id` is its record's, `why` says what makes it missing (empty when it is cached).
+
+    `search` is the record of the search that its recipe comes from; as long as that is not there, `ready` is false and
+    `spec` and `id` are those of the recipe that the search starts from.
+    """
 
     spec: RunSpec
     id: str
     cached: bool
     why: str
+    search: str | None = None
+    ready: bool = True
+    flip: bool = False
 
     @property
     def label(self) -> str:
         """The run in a few words, for messages."""
-        return f"{self.spec.network} on {self.spec.dataset} (seed {self.spec.seed})"
+        fold = f", fold {self.spec.fold.index + 1} of {self.spec.fold.of}" if self.spec.fold else ""
+        return f"{self.spec.network} on {self.spec.dataset} (seed {self.spec.seed}{fold})"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every run that a lab asks for, in its order."""
+    """Every training that a lab asks for, in its order."""
 
     runs: list[PlannedRun]
 
     @property
     def missing(self) -> list[PlannedRun]:
-        """The runs that would be trained."""
-        return [run for run in self.runs if not run.cached]
+        """The trainings that would be run; those that wait for a search are not among them."""
+        return [run for run in self.runs if run.ready and not run.cached]
+
+
+_Key = tuple[str, str, int, int | None]
+
+
+def _key(spec: RunSpec) -> _Key:
+    return spec.dataset, spec.network, spec.seed, spec.fold.index if spec.fold else None
 
 
 def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Plan:
@@ -46,24 +62,38 @@ def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Pla
         fingerprints: of each data set that the lab's runs use, by name.
     """
     previous = _previous_runs(lab, store)
-    return Plan([_planned(spec, store, fingerprints[spec.dataset], previous) for spec in lab.run_specs()])
+    return Plan([plan_run(request, store, fingerprints[request.spec.dataset], previous) for request in lab.requests()])
 
 
-def _planned(
-    spec: RunSpec, store: RunStore, fingerprint: str, previous: Mapping[tuple[str, str, int], dict[str, Any]]
+def plan_run(
+    request: Request, store: RunStore, fingerprint: str, previous: Mapping[_Key, dict[str, Any]] | None = None
 ) -> PlannedRun:
+    """One training, by the recipe that its search selected where it has one.
+
+    Args:
+        fingerprint: of its data set.
+        previous: specs of the lab's last trainings, to say what changed since.
+    """
+    spec, search = request.spec, None
+    if request.search is not None:
+        search = request.base.search_id(request.search, fingerprint)
+        if not store.has("search", search):
+            run_id = spec.run_id(fingerprint)
+            return PlannedRun(spec, run_id, False, "its search was never finished here", search, ready=False)
+        recipe = selected_recipe(spec.recipe, store.read("search", search))
+        spec = spec.model_copy(update={"recipe": recipe})
     run_id = spec.run_id(fingerprint)
     if store.has("run", run_id):
-        return PlannedRun(spec, run_id, cached=True, why="")
-    old = previous.get((spec.dataset, spec.network, spec.seed))
-    if old is None:
-        return PlannedRun(spec, run_id, cached=False, why="never trained here")
-    changed = list(_changes(old, spec.identity(fingerprint)))
-    return PlannedRun(spec, run_id, cached=False, why="; ".join(changed) or "its record was removed")
+        return PlannedRun(spec, run_id, True, "", search, flip=request.flip)
+    old = (previous or {}).get(_key(spec))
+    why = "never trained here"
+    if old is not None:
+        why = "; ".join(_changes(old, spec.identity(fingerprint))) or "its record was removed"
+    return PlannedRun(spec, run_id, False, why, search, flip=request.flip)
 
 
-def _previous_runs(lab: Lab, store: RunStore) -> dict[tuple[str, str, int], dict[str, Any]]:
-    """The specs of the runs that answered this lab last time, by data set, network and seed."""
+def _previous_runs(lab: Lab, store: RunStore) -> dict[_Key, dict[str, Any]]:
+    """The specs of the runs that answered this lab last time, by data set, network, seed and fold."""
     try:
         lock = store.read_lab(lab.stem)
     except StoreError:
@@ -72,7 +102,8 @@ def _previous_runs(lab: Lab, store: RunStore) -> dict[tuple[str, str, int], dict
     for entry in lock["runs"]:
         if entry["run"] and store.has("run", entry["run"]):
             spec = store.read("run", entry["run"]).json("spec.json")
-            found[entry["dataset"], entry["network"], entry["seed"]] = spec
+            fold = entry.get("fold")
+            found[entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None] = spec
     return found
 
 

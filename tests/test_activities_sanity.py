@@ -23,7 +23,7 @@ from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
 ENGLISH = Language("en")
-OVERFIT = {"images": 16, "steps": 40, "loss_before": 1.4, "loss": 0.01, "accuracy": 1.0}
+OVERFIT = {"images": 16, "steps": 40, "loss_before": 1.4, "loss": 0.01}
 LN4 = math.log(4)
 
 
@@ -74,12 +74,11 @@ def test_the_loss_at_the_start_is_within_a_tenth_of_ln_k(
     ("overfit", "passed"),
     [
         ({}, True),
-        ({"accuracy": 1.0, "loss": 1.0}, True),
-        ({"accuracy": 0.9, "loss": 0.139}, True),
-        ({"accuracy": 0.9, "loss": 0.141}, False),
+        ({"loss": 0.139}, True),
+        ({"loss": 0.141}, False),
     ],
 )
-def test_a_batch_is_learned_when_all_is_right_or_the_loss_is_a_tenth(
+def test_a_batch_is_learned_when_its_loss_is_below_a_tenth(
     lab: Callable[..., LabData], overfit: dict[str, float], passed: bool
 ) -> None:
     cell = row(lab(sanity=checked(**overfit), **ONE))["overfit"]
@@ -87,12 +86,12 @@ def test_a_batch_is_learned_when_all_is_right_or_the_loss_is_a_tenth(
 
 
 def test_failures_are_worded_as_such(lab: Callable[..., LabData]) -> None:
-    made = lab(sanity=checked(2.0, accuracy=0.5, loss=1.2), baselines={"clothes": {"accuracy_test": 0.99, "loss": 0.1}},
+    made = lab(sanity=checked(2.0, loss=1.2), baselines={"clothes": {"accuracy_test": 0.99, "loss": 0.1}},
                **ONE)  # fmt: skip
     both(made, "sanity", "VGG-19: su pérdida al comienzo es 2,000, a más del 10 % de ln K = 1,386",
          "VGG-19: its loss at the start is 2.000, more than 10% from ln K = 1.386")  # fmt: skip
-    both(made, "sanity", "no ha aprendido 16 imágenes de memoria: en 40 pasos su pérdida pasó de 1,400 a 1,200, con 50,0 %",
-         "it has not learned 16 images by heart: after 40 steps their loss went from 1.400 to 1.200, with 50.0%")  # fmt: skip
+    both(made, "sanity", "no ha aprendido 16 imágenes de memoria: en 40 pasos su pérdida pasó de 1,400 a 1,200",
+         "it has not learned 16 images by heart: after 40 steps their loss went from 1.400 to 1.200")  # fmt: skip
     both(
         made,
         "sanity",

@@ -83,7 +83,7 @@ def test_a_flipped_evaluation_is_the_mean_of_both_views_beside_the_plain_one(tra
 
 
 def test_the_test_images_are_not_looked_at_unnoticed(trained, tmp_path):
-    _, (run, _, live) = trained
+    _, (run, _, live, _) = trained
     store, split = RunStore(tmp_path), run.json("spec.json")["data"]["split"]
 
     class Failing:
@@ -107,7 +107,7 @@ def test_the_test_images_are_not_looked_at_unnoticed(trained, tmp_path):
 
 
 def test_what_is_refused_is_no_use_of_the_test_images(trained, tmp_path):
-    _, (run, _, live) = trained
+    _, (run, _, live, _) = trained
     store = RunStore(tmp_path)
     with pytest.raises(DataError):
         evaluate(run, dataclasses.replace(TABLE, fingerprint="cd" * 32), SPLITS, store=store, predict=live)
@@ -117,7 +117,7 @@ def test_what_is_refused_is_no_use_of_the_test_images(trained, tmp_path):
 def test_a_fold_is_never_evaluated(tmp_path):
     store = RunStore(tmp_path)
     what = spec(epochs=1).model_copy(update={"fold": Fold(index=1, of=3)})
-    run, _, live = train_model(
+    run, _, live, _ = train_model(
         what, TABLE, SPLITS, store=store, budget_seconds=None, progress=QuietProgress(), build=build
     )
     assert read_spec(run) == what.model_copy(update={"data": read_spec(run).data})
@@ -128,7 +128,7 @@ def test_a_fold_is_never_evaluated(tmp_path):
 
 
 def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
-    _, (run, model, _) = trained
+    _, (run, model, *_) = trained
     assert read_spec(run).run_id(TABLE.fingerprint) == run.id
     rebuilt = load_model(run, 3, build=build)
     for mine, theirs in zip(rebuilt.weights, model.weights, strict=True):
@@ -136,7 +136,7 @@ def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
 
 
 def test_other_images_and_damaged_weights_are_refused(trained, tmp_path):
-    _, (run, _, _) = trained
+    _, (run, *_) = trained
     other = dataclasses.replace(TABLE, fingerprint="cd" * 32)
     with pytest.raises(DataError, match="not those that the run was trained on"):
         evaluate(run, other, SPLITS, store=RunStore(tmp_path), build=build)

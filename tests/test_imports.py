@@ -11,7 +11,15 @@ import pytest
 
 from tests.command import ROOT
 
-CORE = {"cnnlab.errors", "cnnlab.registry", "cnnlab.spec", "cnnlab.store", "cnnlab.lab", "cnnlab.resources"}
+CORE = {
+    "cnnlab.selection",
+    "cnnlab.errors",
+    "cnnlab.registry",
+    "cnnlab.spec",
+    "cnnlab.store",
+    "cnnlab.lab",
+    "cnnlab.resources",
+}
 FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "mlxtend"}
 HEAVY = {
     "matplotlib",
@@ -35,7 +43,7 @@ ALLOWED_THIRD_PARTY = {
     "cnnlab.store": {"numpy"},
     "cnnlab.resources": {"platformdirs"},
     "cnnlab.plan": set(),
-    "cnnlab.training.selection": {"pydantic"},
+    "cnnlab.selection": {"pydantic"},
     "cnnlab.commentary_copy": set(),
 }
 

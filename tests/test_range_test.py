@@ -31,9 +31,9 @@ TABLE, SPLITS = toy()
 def test_the_rate_rises_exponentially_over_more_steps_than_there_are_batches(monkeypatch):
     applied, step = [], Trainer.step
 
-    def watched(self: Trainer, images: np.ndarray, labels: np.ndarray) -> float:
+    def watched(self: Trainer, *batch: np.ndarray) -> float:
         applied.append(float(self.optimizer.learning_rate))
-        return step(self, images, labels)
+        return step(self, *batch)
 
     monkeypatch.setattr(Trainer, "step", watched)
     progress = QuietProgress()
@@ -72,14 +72,14 @@ def test_neither_test_images_nor_an_empty_training_set_are_used():
 )
 def test_it_stops_when_training_breaks_up(monkeypatch, losses, stopped, kept):
     coming = iter(losses)
-    monkeypatch.setattr(Trainer, "step", lambda self, images, labels: next(coming))
+    monkeypatch.setattr(Trainer, "step", lambda self, *batch: next(coming))
     found = range_test(spec(), TABLE, SPLITS, steps=12, build=build)
     assert (found.stopped_because, found.losses) == (stopped, tuple(losses[:kept]))
     assert len(found.rates) == len(found.smoothed) == kept
 
 
 def test_a_network_that_starts_at_nan_and_wrong_arguments_are_refused(monkeypatch):
-    monkeypatch.setattr(Trainer, "step", lambda self, images, labels: math.nan)
+    monkeypatch.setattr(Trainer, "step", lambda self, *batch: math.nan)
     with pytest.raises(LabError, match="untrained network"):
         range_test(spec(), TABLE, SPLITS, build=build)
     for low, high in ((0, 1), (1, 0.1), (0.1, 0.1), (0.1, math.inf), (math.nan, 1)):

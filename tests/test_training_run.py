@@ -16,7 +16,7 @@ from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.spec import EarlyStopping, RunSpec
 from cnnlab.store import RunStore
-from cnnlab.training import fit, session
+from cnnlab.training import batches, preparation, session
 from cnnlab.training.budget import Pace
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from cnnlab.training.fit import Trained, train, train_model
@@ -27,6 +27,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 TABLE, SPLITS = toy()
 TIMING = {"seconds", "images_per_second"}
+
+
+FILES = {"spec.json", "history.csv", "weights.weights.h5", "train.log", "sanity.json"}
 
 
 def run(store: RunStore, what: RunSpec, **options: Any) -> Trained:
@@ -61,7 +64,7 @@ def test_a_run_learns_and_publishes_what_it_measured(tmp_path):
     store, progress = RunStore(tmp_path), QuietProgress()
     trained = run(store, spec(epochs=6), progress=progress, dataset_record="toy-1")
     record = trained.record
-    assert set(record.manifest["files"]) == {"spec.json", "history.csv", "weights.weights.h5", "train.log"}
+    assert set(record.manifest["files"]) == FILES
     resolved = record.manifest["resolved"]
     assert (record.manifest["status"], resolved["stopped"], resolved["best_epoch"]) == ("done", "completed", 6)
     assert resolved["images"] == {"train": 90, "validation": 30} and resolved["steps_per_epoch"] == 5
@@ -80,7 +83,7 @@ def test_measured_columns_are_those_of_the_published_model(tmp_path):
     """Inference mode, no augmentation, plain cross entropy: recomputed from the model with numpy."""
     trained = run(RunStore(tmp_path), spec(augmentation=("flip", "crop"), label_smoothing=0.2))
     last = trained.record.rows("history.csv")[-1]
-    sample = fit.measured_sample(SPLITS.train, 30, 0)
+    sample = batches.measured_sample(SPLITS.train, 30, 0)
     for ids, prefix in ((sample, ""), (SPLITS.validation, "val_")):
         p = np.asarray(trained.model(TABLE.images[ids].astype(np.float32), training=False), np.float64)
         truth = TABLE.labels[ids]
@@ -134,7 +137,7 @@ def test_early_stopping_publishes_the_best_epoch(tmp_path):
     table = type(TABLE)(TABLE.images, labels, TABLE.classes)
     what = spec(epochs=30, early_stopping=EarlyStopping(patience=2), schedule="constant")
     options = {"budget_seconds": None, "progress": QuietProgress(), "build": build}
-    record, model, _ = train_model(what, table, SPLITS, store=RunStore(tmp_path), **options)
+    record, model, *_ = train_model(what, table, SPLITS, store=RunStore(tmp_path), **options)
     rows, resolved = record.rows("history.csv"), record.manifest["resolved"]
     losses = [float(row["val_loss"]) for row in rows]
     best = int(np.argmin(losses)) + 1
@@ -148,7 +151,7 @@ def test_early_stopping_publishes_the_best_epoch(tmp_path):
 def test_a_diverged_run_publishes_what_it_had(tmp_path, monkeypatch, after):
     store, step = RunStore(tmp_path), session.Trainer.step
     steps = iter(range(10_000))
-    monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
+    monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
 
     def breaking(self, *batch):
         loss = step(self, *batch)
@@ -174,7 +177,7 @@ def test_a_rate_far_too_high_diverges_or_finishes_but_never_crashes(tmp_path):
 
 
 def test_a_budget_shortens_the_run_and_its_schedule(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(1000.0, 50.0))
+    monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(1000.0, 50.0))
     progress = QuietProgress()
     record = run(RunStore(tmp_path), spec(epochs=10), budget_seconds=2500, progress=progress).record
     resolved = record.manifest["resolved"]
@@ -188,7 +191,7 @@ def test_a_budget_shortens_the_run_and_its_schedule(tmp_path, monkeypatch):
 
 def test_the_probe_leaves_no_trace(tmp_path, monkeypatch):
     probed = run(RunStore(tmp_path / "probed"), spec())
-    monkeypatch.setattr(fit, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
+    monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
     unprobed = run(RunStore(tmp_path / "unprobed"), spec())
     assert history(probed) == history(unprobed)
     for mine, theirs in zip(weights(probed), weights(unprobed), strict=True):

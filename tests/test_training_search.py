@@ -13,6 +13,7 @@ import pytest
 from training_toys import Splits, build, spec, toy
 
 from cnnlab.errors import DataError, LabError, StoreError
+from cnnlab.selection import selected_recipe
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
 from cnnlab.store import Record, RunStore
 from cnnlab.training import search as searching
@@ -20,7 +21,6 @@ from cnnlab.training.fit import train_model
 from cnnlab.training.history import EpochRow
 from cnnlab.training.progress import QuietProgress
 from cnnlab.training.search import best_trial, run_search
-from cnnlab.training.selection import selected_recipe
 from tests.command import ROOT
 
 TABLE, SPLITS = toy()
@@ -339,6 +339,6 @@ def test_a_damaged_selection_is_refused(tmp_path):
 
 
 def test_reading_a_selection_loads_neither_framework_nor_optuna():
-    code = "import cnnlab.training.selection, sys; print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
+    code = "import cnnlab.selection, sys; print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert json.loads(done.stdout.replace("'", '"')) == []

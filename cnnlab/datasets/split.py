@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,7 @@ import numpy as np
 from cnnlab.datasets.leaks import NO_LEAKS, find_leaks
 from cnnlab.datasets.table import NO_DIVISION, TEST, TRAIN, VALIDATION, ImageTable
 from cnnlab.errors import DataError
-from cnnlab.spec import SPLITS, Split
+from cnnlab.spec import SPLITS, Fold, Split
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,36 @@ def split_table(
         if split.leaks == "exclude"
         else replace(splits, leaks=found)
     )
+
+
+def fold_splits(splits: Splits, labels: np.ndarray, fold: Fold, *, seed: int) -> Splits:
+    """The splits of one fold: training and validation images together are divided anew, the test images stay.
+
+    Stratified, the folds as equal in size as can be; of a class with fewer images than folds some folds have none to
+    validate on.
+
+    Args:
+        labels: int (N,), of the whole table.
+        seed: of the division, the same for all folds.
+
+    Raises:
+        DataError: there are fewer images than folds, or no class has as many.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    pool = np.sort(np.concatenate([splits.train, splits.validation]))
+    if np.bincount(labels[pool]).max(initial=0) < fold.of:
+        raise DataError(
+            "there are too few images for a cross-validation",
+            received=f"{len(pool)} training and validation images",
+            expected=f"a class with at least {fold.of}",
+            hint="ask for fewer folds",
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        divided = StratifiedKFold(fold.of, shuffle=True, random_state=seed).split(pool, labels[pool])
+        train, validation = list(divided)[fold.index]
+    return replace(splits, train=pool[train], validation=pool[validation], leaks=NO_LEAKS)
 
 
 def split_images(table: ImageTable, split: Split) -> Splits:

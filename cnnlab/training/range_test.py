@@ -152,12 +152,12 @@ def _losses(session: Session, steps: int, progress: Progress) -> tuple[list[floa
     """The finite losses of the steps taken, and why there are no more."""
     losses: list[float] = []
     with closing(_batches(session)) as batches:
-        for images, labels in batches:
-            loss = session.trainer.step(images, labels)
+        for batch in batches:
+            loss = session.trainer.step(*batch)
             if not math.isfinite(loss):
                 return losses, "the loss is not a finite number"
             losses.append(loss)
-            progress.step(len(labels))
+            progress.step(len(batch.labels))
             smoothed = smooth(losses)
             if smoothed[-1] > RISE * min(smoothed):
                 return losses, "the loss rose"

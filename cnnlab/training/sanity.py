@@ -26,7 +26,9 @@ def initial_loss(trainer: Trainer, images: np.ndarray, labels: np.ndarray, sampl
     return loss if math.isfinite(loss) else None
 
 
-def overfit(trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, policy: str) -> dict[str, Any]:
+def overfit(
+    trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, policy: str
+) -> dict[str, Any] | None:
     """Train on the first 8 of `rows` alone by Adam at 5e-4 until their loss is a tenth of what it was, then put the
     model back as it was.
 
@@ -34,8 +36,7 @@ def overfit(trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.n
     training neural networks"). Losses are those of training, with dropout.
 
     Returns:
-        `images`, `steps`, `loss_before`, `loss` (the last step's) and `accuracy` (None: not measured, since batch
-        normalisation's averages would need more steps than the weights).
+        `images`, `steps`, `loss_before` and `loss`, of the last step at which it was finite; None when it never was.
     """
     rows = rows[:OVERFIT_IMAGES]
     batch, truth = np.asarray(images[rows]), labels[rows]
@@ -53,10 +54,11 @@ def overfit(trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.n
         trainer.restore(before)
         learner.release_optimizer()
     finite = [loss for loss in losses if math.isfinite(loss)]
+    if not finite:
+        return None
     return {
         "images": len(rows),
         "steps": len(losses),
-        "loss_before": finite[0] if finite else None,
-        "loss": finite[-1] if finite else None,
-        "accuracy": None,
+        "loss_before": finite[0],
+        "loss": finite[-1],
     }

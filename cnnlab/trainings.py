@@ -1,0 +1,200 @@
+"""The trainings of a lab: each is predicted, then run inside the lab's budget, and none takes the others down."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.errors import CnnlabError
+from cnnlab.plan import PlannedRun
+from cnnlab.spec import RunSpec, canonical_json, evaluation_id
+from cnnlab.store import Record, RunStore
+
+if TYPE_CHECKING:
+    from cnnlab.datasets.split import Splits
+    from cnnlab.datasets.table import ImageTable
+    from cnnlab.training.fit import Trained
+    from cnnlab.training.preparation import Prepared
+    from cnnlab.training.progress import Progress
+
+log = logging.getLogger("cnnlab.training")
+
+_KEPT_SHARE = 0.4
+"""Of the machine's memory: as long as the process is below it, what was built for a prediction is kept for training."""
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """A data set ready for training: its table, its splits and its published record."""
+
+    table: ImageTable
+    splits: Splits
+    record: Record
+
+    def splits_for(self, spec: RunSpec) -> Splits:
+        """The splits of a run: the data set's own, or those of its fold."""
+        if spec.fold is None:
+            return self.splits
+        from cnnlab.datasets.split import fold_splits
+
+        return fold_splits(self.splits, self.table.labels, spec.fold, seed=spec.data.split.seed)
+
+
+@dataclass
+class Trainings:
+    """The trainings of one call.
+
+    Attributes:
+        budget_seconds: that all of them together should stay inside, by leaving out epochs; None: no limit.
+        trained: how many ended, converged or not.
+        predictions: by run id, `seconds` and `memory_gib` (None where the system does not tell).
+    """
+
+    data: Mapping[str, OpenData]
+    store: RunStore
+    progress: Progress
+    tell: Callable[[str], None]
+    budget_seconds: float | None
+    trained: int = 0
+    predictions: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    _paces: dict[str, Prepared] = field(default_factory=dict)
+    _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _failed: dict[str, str] = field(default_factory=dict)
+    _left: dict[str, float] = field(default_factory=dict)
+    _deadline: float | None = None
+
+    def predict(self, missing: list[PlannedRun]) -> None:
+        """Prepare each run and say what it will take, in minutes and memory."""
+        if self.budget_seconds is not None:
+            self._deadline = time.monotonic() + self.budget_seconds
+        for planned in missing:
+            try:
+                self._predict(planned)
+            except Exception as problem:
+                self._failed[planned.id] = self._told(planned, problem)
+        if len(self._left) > 1:
+            self.tell(f"predicted for all {len(self._left)} trainings: {_duration(sum(self._left.values()))}")
+
+    def _predict(self, planned: PlannedRun) -> None:
+        key = canonical_json(planned.spec.model_dump(mode="json", exclude={"seed"}))
+        if key not in self._paces:
+            self._paces[key] = self._prepare(planned)
+        epochs, pace = planned.spec.recipe.epochs, self._paces[key]
+        self._left[planned.id] = pace.predicted_seconds(epochs)
+        self.predictions[planned.id] = {"seconds": round(self._left[planned.id], 1), "memory_gib": pace.memory_gib}
+        memory = f", {pace.memory_gib:.1f} GiB" if pace.memory_gib else ""
+        length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        self.tell(f"predicted: {planned.label}: {length}, {_duration(self._left[planned.id])}{memory}")
+
+    def _prepare(self, planned: PlannedRun) -> Prepared:
+        from cnnlab.training.hardware import hardware
+        from cnnlab.training.preparation import prepare_run
+
+        opened, spec = self.data[planned.spec.dataset], planned.spec
+        overfit = spec.fold is None
+        prepared = prepare_run(spec, opened.table, opened.splits_for(spec), overfit_batch=overfit)
+        if prepared.memory_gib and prepared.memory_gib < _KEPT_SHARE * hardware()["memory_gib"]:
+            self._prepared[planned.id] = prepared
+        else:
+            prepared.trainer.release()
+        return prepared
+
+    def result(self, planned: PlannedRun) -> dict[str, Any]:
+        """Train and evaluate where that is missing; what the lab lock has to know of it: `evaluation` or `problem`."""
+        if planned.id in self._failed:
+            return {"run": None, "problem": self._failed[planned.id]}
+        try:
+            return self._finished(planned)
+        except Exception as problem:
+            return {"run": None, "problem": self._told(planned, problem)}
+
+    def _told(self, planned: PlannedRun, problem: Exception) -> str:
+        """The problem in a line; what was not foreseen leaves its traceback in the run's log."""
+        if isinstance(problem, CnnlabError):
+            return str(problem)
+        from cnnlab.training.logs import logged
+
+        path = self.store.work_folder() / planned.id / "train.log"
+        with logged(path, "cnnlab.training"):
+            log.error("%s failed", planned.label, exc_info=problem)
+        return f"failed: {type(problem).__name__}: {problem} (more in {path})"
+
+    def _finished(self, planned: PlannedRun) -> dict[str, Any]:
+        trained = None
+        if planned.cached:
+            run = self.store.read("run", planned.id)
+        else:
+            trained = self._train(planned)
+            run = trained.record
+        try:
+            return self._evaluated(planned, run, trained)
+        finally:
+            if trained is not None:
+                trained.release()
+
+    def _train(self, planned: PlannedRun) -> Trained:
+        from cnnlab.training.fit import train_model
+
+        opened = self.data[planned.spec.dataset]
+        prepared = self._prepared.pop(planned.id, None)
+        trained = train_model(
+            planned.spec,
+            opened.table,
+            opened.splits_for(planned.spec),
+            store=self.store,
+            budget_seconds=self._share(planned, prepared),
+            progress=self.progress,
+            dataset_record=opened.record.id,
+            prepared=prepared,
+        )
+        self.trained += 1
+        self._compare(planned, trained.record)
+        return trained
+
+    def _share(self, planned: PlannedRun, prepared: Prepared | None) -> float | None:
+        """Seconds for this run of what is left, by what the runs that are left should take; what one saves, others get."""
+        part = self._left.pop(planned.id, 0.0)
+        if self._deadline is None:
+            return None
+        remaining = max(0.0, self._deadline - time.monotonic())
+        spent = prepared.seconds if prepared else 0.0
+        return spent + remaining * part / (part + sum(self._left.values()) or 1.0)
+
+    def _compare(self, planned: PlannedRun, record: Record) -> None:
+        """Say how far the prediction was off, where the run went as it was planned."""
+        took, predicted = float(record.manifest["seconds"]), float(record.manifest["resolved"]["predicted_seconds"])
+        if not went_as_planned(record.manifest):
+            self.tell(f"{planned.label}: took {_duration(took)}")
+            return
+        error = f"{took / predicted - 1:+.0%}"
+        self.tell(f"{planned.label}: took {_duration(took)}, predicted {_duration(predicted)} ({error})")
+
+    def _evaluated(self, planned: PlannedRun, run: Record, trained: Trained | None) -> dict[str, Any]:
+        if run.manifest["status"] == "diverged":
+            because = run.manifest["resolved"].get("diverged_because") or "the loss is no longer a number"
+            return {"problem": f"training diverged: {because}; lower its learning rate and run again"}
+        if planned.spec.fold is not None:
+            return {}
+        evaluation = evaluation_id(run.id, flip=planned.flip)
+        if not self.store.has("evaluation", evaluation):
+            from cnnlab.evaluation.predict import evaluate
+
+            opened = self.data[planned.spec.dataset]
+            predict = trained.predict if trained else None
+            evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
+        return {"evaluation": evaluation}
+
+
+def went_as_planned(manifest: Mapping[str, Any]) -> bool:
+    """Whether a training was neither interrupted nor ended before its time, so that its prediction can be judged."""
+    resolved = manifest["resolved"]
+    return not resolved["resumed"] and resolved["epochs_run"] == resolved["epochs_planned"]
+
+
+def _duration(seconds: float) -> str:
+    from cnnlab.training.progress import duration
+
+    return duration(seconds)
