@@ -26,15 +26,7 @@ def keras_stock(network: str, folder: Path, *, size: int, batch: int, epochs: in
         for split in ("train", "validation")
     )
     classes = len(list((folder / "train").iterdir()))
-    inputs = keras.Input((size, size, 3))
-    x = keras.layers.RandomFlip("horizontal")(inputs)
-    if network == "alexnet":
-        outputs = _keras_alexnet(x, classes)
-    else:
-        applications = {"vgg19": keras.applications.VGG19, "resnet50": keras.applications.ResNet50}
-        x = keras.layers.Rescaling(1 / 127.5, offset=-1)(x)
-        outputs = applications[network](weights=None, input_shape=(size, size, 3), classes=classes)(x)
-    model = keras.Model(inputs, outputs)
+    model = _keras_network(network, size, classes)
     model.compile(
         keras.optimizers.SGD(RATE, momentum=MOMENTUM), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
@@ -42,6 +34,40 @@ def keras_stock(network: str, folder: Path, *, size: int, batch: int, epochs: in
     saver = keras.callbacks.ModelCheckpoint(str(folder / "stock.keras"))
     model.fit(train, validation_data=validation, epochs=epochs, verbose=0, callbacks=[saver, clock.callback(keras)])
     return clock.seconds
+
+
+def keras_timed(
+    network: str, images: np.ndarray, labels: np.ndarray, *, size: int, classes: int, seconds: float
+) -> tuple[float, float, Any]:
+    """`fit` on arrays with Adam in float32 until `seconds` are over: seconds taken, epochs begun, the model."""
+    from cnnlab.backend import keras, tf
+
+    started = time.perf_counter()
+    keras.utils.set_random_seed(0)
+    model = _keras_network(network, size, classes)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    steps = 0
+
+    def stop(batch: int, logs: Any) -> None:
+        nonlocal steps
+        steps += 1
+        model.stop_training = time.perf_counter() - started > seconds
+
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(images), seed=0).batch(64).prefetch(2)
+    model.fit(data, epochs=1000, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=stop)])
+    return time.perf_counter() - started, round(64 * steps / len(images), 1), model
+
+
+def _keras_network(network: str, size: int, classes: int) -> Any:
+    from cnnlab.backend import keras
+
+    inputs = keras.Input((size, size, 3))
+    x = keras.layers.RandomFlip("horizontal")(inputs)
+    if network == "alexnet":
+        return keras.Model(inputs, _keras_alexnet(x, classes))
+    applications = {"vgg19": keras.applications.VGG19, "resnet50": keras.applications.ResNet50}
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(x)
+    return keras.Model(inputs, applications[network](weights=None, input_shape=(size, size, 3), classes=classes)(x))
 
 
 def _keras_alexnet(x: Any, classes: int) -> Any:

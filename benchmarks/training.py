@@ -27,7 +27,10 @@ from PIL import Image
 
 CLASSES, BATCH, EPOCHS = 20, 64, 3
 NETWORKS = ("alexnet", "vgg19", "resnet50")
-CONTENDERS = ("cnnlab", "stock", "stock-bfloat16", "pytorch")
+CONTENDERS = ("cnnlab", "stock", "stock-bfloat16", "pytorch", "cnnlab-float32")
+
+TRAIN = {"alexnet": 2560, "vgg19": 512, "resnet50": 768}
+"""Images of an epoch: enough that a checkpoint of AlexNet's 36 million parameters does not decide."""
 
 
 def make_folder(folder: Path, *, size: int, train: int, validation: int) -> None:
@@ -45,7 +48,7 @@ def make_folder(folder: Path, *, size: int, train: int, validation: int) -> None
             together.hardlink_to(path)
 
 
-def cnnlab_epochs(network: str, folder: Path, *, size: int, train: int, validation: int) -> list[float]:
+def cnnlab_epochs(network: str, folder: Path, *, size: int, train: int, validation: int, precision: str) -> list[float]:
     """Seconds of each epoch of a cnnlab run, a checkpoint at every boundary."""
     from cnnlab.datasets import open_dataset
     from cnnlab.datasets.split import split_images
@@ -73,6 +76,7 @@ def cnnlab_epochs(network: str, folder: Path, *, size: int, train: int, validati
         batch_size=BATCH,
         epochs=EPOCHS + 1,
         augmentation=("flip",),
+        precision=precision,
         early_stopping=None,
         schedule="constant",
     )
@@ -100,10 +104,10 @@ def one(contender: str, network: str, folder: Path, arguments: argparse.Namespac
     import rivals
 
     options: dict[str, Any] = {"size": arguments.size, "batch": BATCH, "epochs": EPOCHS}
-    if contender == "cnnlab":
-        seconds = cnnlab_epochs(
-            network, folder, size=arguments.size, train=arguments.train, validation=arguments.validation
-        )
+    if contender.startswith("cnnlab"):
+        precision = "float32" if contender == "cnnlab-float32" else "auto"
+        sizes = {key: getattr(arguments, key) for key in ("size", "train", "validation")}
+        seconds = cnnlab_epochs(network, folder, precision=precision, **sizes)
     elif contender == "pytorch":
         seconds = rivals.pytorch(network, folder, precision="mixed_bfloat16", **options)[1:]
     else:
@@ -147,7 +151,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", default=CONTENDERS, choices=CONTENDERS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=84)
-    parser.add_argument("--train", type=int, default=640)
+    parser.add_argument("--train", type=int, help="images of an epoch (default: by network)")
     parser.add_argument("--validation", type=int, default=128)
     parser.add_argument("--one", nargs=3, metavar=("CONTENDER", "NETWORK", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -155,15 +159,13 @@ def main() -> None:
         contender, network, folder = arguments.one
         print(json.dumps(one(contender, network, Path(folder), arguments)))
         return
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        make_folder(folder, size=arguments.size, train=arguments.train, validation=arguments.validation)
-        peak = matrix_peak()
-        print(
-            f"matrix products: {peak['float32']:.0f} GFLOP/s in float32, {peak['bfloat16']:.0f} in bfloat16", flush=True
-        )
-        for network in arguments.networks:
-            _compare(network, folder, arguments, peak["bfloat16"])
+    peak = matrix_peak()
+    print(f"matrix products: {peak['float32']:.0f} GFLOP/s in float32, {peak['bfloat16']:.0f} in bfloat16", flush=True)
+    for network in arguments.networks:
+        with tempfile.TemporaryDirectory() as work:
+            sizes = argparse.Namespace(**{**vars(arguments), "train": arguments.train or TRAIN[network]})
+            make_folder(Path(work), size=sizes.size, train=sizes.train, validation=sizes.validation)
+            _compare(network, Path(work), sizes, peak["bfloat16"])
 
 
 def _compare(network: str, folder: Path, arguments: argparse.Namespace, peak: float) -> None:

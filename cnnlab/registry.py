@@ -25,9 +25,9 @@ class NetworkEntry:
 
 
 NETWORKS = {
-    "alexnet": NetworkEntry("cnnlab.networks.alexnet", "AlexNet", 1),
-    "vgg19": NetworkEntry("cnnlab.networks.vgg19", "VGG-19", 1),
-    "resnet50": NetworkEntry("cnnlab.networks.resnet50", "ResNet-50", 1),
+    "alexnet": NetworkEntry("cnnlab.networks.alexnet", "AlexNet", 2),
+    "vgg19": NetworkEntry("cnnlab.networks.vgg19", "VGG-19", 2),
+    "resnet50": NetworkEntry("cnnlab.networks.resnet50", "ResNet-50", 2),
 }
 
 READERS = {

@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Trained
 
 
 def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_path):
-    store, (run, model, live) = trained
+    store, (run, model, live, _) = trained
     record = evaluate(run, TABLE, SPLITS, store=store, build=build)
     arrays = record.arrays("predictions.npz")
     assert record.id == evaluation_id(run.id) and record.id.startswith(run.id + "-")
@@ -57,7 +57,7 @@ def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_pat
 
 
 def test_a_flipped_evaluation_is_the_mean_of_both_views_beside_the_plain_one(trained, tmp_path):
-    _, (run, model, live) = trained
+    _, (run, model, live, _) = trained
     rng = np.random.default_rng(0)  # the toy's classes are levels of grey: here left and right have to differ
     images = np.sort(rng.integers(0, 256, TABLE.images.shape, dtype=np.uint8), axis=2)
     table, store = dataclasses.replace(TABLE, images=images), RunStore(tmp_path)

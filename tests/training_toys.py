@@ -70,3 +70,6 @@ def spec(*, seed: int = 0, **recipe: Any) -> RunSpec:
     chosen = {"learning_rate": 0.02, "batch_size": 16, "epochs": 4, "precision": "float32", "early_stopping": None}
     data = DatasetSpec(reader="folder", image_size=SIZE)
     return RunSpec(dataset="toy", data=data, network="alexnet", recipe=Recipe(**{**chosen, **recipe}), seed=seed)
+
+
+TABLE_OF_TOY, SPLITS_OF_TOY = toy()

@@ -12,10 +12,10 @@ from cnnlab.training.history import measure
 from cnnlab.training.loop import INFERENCE_BATCH, Trainer
 from cnnlab.training.optimizer import make_optimizer
 
-OVERFIT_IMAGES, OVERFIT_STEPS, LEARNED = 8, 80, 0.1
+OVERFIT_IMAGES, OVERFIT_STEPS, LEARNED = 8, 200, 0.1
 """Images of the batch, steps at most, and the share of its first loss below which it counts as learned."""
 
-_RECIPE = Recipe(optimizer="adam", learning_rate=5e-4, schedule="constant", warmup=0.0, batch_size=OVERFIT_IMAGES)
+_RECIPE = Recipe(optimizer="adam", learning_rate=3e-4, gradient_clip=1.0, schedule="constant", warmup=0.0)
 
 
 def initial_loss(trainer: Trainer, images: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float | None:
@@ -29,7 +29,7 @@ def initial_loss(trainer: Trainer, images: np.ndarray, labels: np.ndarray, sampl
 def overfit(
     trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, policy: str
 ) -> dict[str, Any] | None:
-    """Train on the first 8 of `rows` alone by Adam at 5e-4 until their loss is a tenth of what it was, then put the
+    """Train on the first 8 of `rows` alone by Adam at 3e-4 until their loss is a tenth of what it was, then put the
     model back as it was.
 
     A network that cannot do this has a mistake in its layers, its loss or its data (Karpathy 2019, "A recipe for

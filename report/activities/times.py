@@ -60,7 +60,7 @@ def shortened(data: Part, run: RunData, language: Language) -> list[dict[str, An
 
 
 def planned(lab: LabData, run: RunData) -> dict[str, Any]:
-    """What was predicted before training, of this run and of the lab's last call, and how far off it was."""
+    """What was predicted before training, of this run and of all the lab's that went as planned, and how far off it was."""
     predicted = run.resolved.get("predicted_seconds")
     call = lab.lock.get("time") or {}
     expected, took = call.get("predicted_seconds"), call.get("seconds")

@@ -1,0 +1,179 @@
+"""What each network knows after the same minutes: cnnlab's recipe and Keras's stock recipe, on the same photographs.
+
+    python benchmarks/recipes.py tarea1 --profile cpu --minutes 3 [--networks alexnet …] [--datasets places-25 …]
+
+Both train on the lab's training images for the given wall time, building and tracing included, and are judged on all test
+images: accuracy with its 95 % Wilson interval, the exact McNemar test between the two. The stock recipe is
+`keras.applications` (AlexNet as tutorials write it) with `compile("adam")`, float32 and mirrored images, from arrays in memory,
+stopped when the time is over; its last weights are kept. cnnlab fits its epochs, and with them its schedule, to the time.
+
+    python benchmarks/recipes.py tarea1 --profile cpu --ablate --seeds 2 [--epochs 8]
+
+trains AlexNet with the lab's recipe, and with each option of a recipe on or off, for the same epochs, and prints the
+accuracy on the validation images, mean and range over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NETWORKS = ("alexnet", "vgg19", "resnet50")
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "the lab's recipe": {},
+    "no warm-up": {"warmup": 0.0},
+    "constant rate": {"schedule": "constant"},
+    "no weight decay": {"weight_decay": 0.0},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "moving average 0.99": {"ema": 0.99},
+    "flip only": {"augmentation": ["flip"]},
+    "no augmentation": {"augmentation": []},
+    "+ erase": {"augmentation": ["flip", "crop", "erase"]},
+    "+ randaugment": {"augmentation": ["flip", "crop", "randaugment"]},
+    "+ mixup": {"augmentation": ["flip", "crop", "mixup"]},
+    "float32": {"precision": "float32"},
+}
+
+
+def opened(arguments: argparse.Namespace, dataset: str) -> tuple[Any, Any, Any, Any]:
+    """The lab, the data set's spec, its table and its splits."""
+    from cnnlab.datasets import open_dataset
+    from cnnlab.datasets.split import split_images
+    from cnnlab.lab import load_lab
+    from cnnlab.resources import data_dir
+
+    lab = load_lab(arguments.lab, profile=arguments.profile)
+    spec = lab.file.datasets[dataset]
+    table = open_dataset(dataset, spec, data_dir=data_dir(), report_progress=lambda *_: None)
+    return lab, spec, table, split_images(table, spec.split)
+
+
+def run_spec(lab: Any, dataset: str, network: str, seed: int = 0, **changes: Any) -> Any:
+    """The network on the data set, by the lab's recipe for it or for networks of its kind."""
+    from cnnlab.spec import Recipe, RunSpec
+
+    name = "normalised" if network == "resnet50" else "plain"
+    recipe = Recipe.model_validate({**lab.file.recipes[name].model_dump(), **changes})
+    return RunSpec(dataset=dataset, data=lab.file.datasets[dataset], network=network, recipe=recipe, seed=seed)
+
+
+def ours(arguments: argparse.Namespace, dataset: str, network: str) -> dict[str, Any]:
+    """Train for the time and predict the test images."""
+    from cnnlab.store import RunStore
+    from cnnlab.training.fit import train_model
+    from cnnlab.training.progress import QuietProgress
+
+    lab, _, table, splits = opened(arguments, dataset)
+    started = time.perf_counter()
+    spec = run_spec(lab, dataset, network, epochs=200, early_stopping=None)
+    with tempfile.TemporaryDirectory() as work:
+        budget = 60 * arguments.minutes - (time.perf_counter() - started)
+        options = {"store": RunStore(Path(work)), "budget_seconds": budget, "progress": QuietProgress()}
+        trained = train_model(spec, table, splits, **options)
+        seconds = time.perf_counter() - started
+        right = trained.predict(table.images, splits.test).argmax(1) == table.labels[splits.test]
+        epochs = trained.record.manifest["resolved"]["epochs_run"]
+    return {"seconds": seconds, "epochs": epochs, "right": right.astype(int).tolist()}
+
+
+def stock(arguments: argparse.Namespace, dataset: str, network: str) -> dict[str, Any]:
+    """The same by Keras's stock recipe."""
+    import rivals
+
+    _, spec, table, splits = opened(arguments, dataset)
+    images, labels = np.asarray(table.images[splits.train]), table.labels[splits.train]
+    seconds, epochs, model = rivals.keras_timed(
+        network, images, labels, size=spec.image_size, classes=len(table.classes), seconds=60 * arguments.minutes
+    )
+    probabilities = model.predict(np.asarray(table.images[splits.test]), batch_size=64, verbose=0)
+    right = probabilities.argmax(1) == table.labels[splits.test]
+    return {"seconds": seconds, "epochs": epochs, "right": right.astype(int).tolist()}
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Print a row for each data set and network, as Markdown."""
+    from report.statistics import mcnemar, wilson
+
+    for dataset in arguments.datasets:
+        for network in arguments.networks:
+            found = {name: _in_its_own_process(name, arguments, dataset, network) for name in ("ours", "stock")}
+            cells = []
+            for one in found.values():
+                right = np.array(one["right"])
+                low, high = wilson(int(right.sum()), right.size)
+                cells.append(
+                    f"{right.mean():.1%} ({low:.1%}-{high:.1%}), {one['epochs']} epochs, {one['seconds']:.0f} s"
+                )
+            a, b = (np.array(one["right"], bool) for one in found.values())
+            p = mcnemar(a, b).p
+            print(f"| {dataset} | {network} | {cells[0]} | {cells[1]} | {p:.2g} | {len(a)} |", flush=True)
+
+
+def ablate(arguments: argparse.Namespace) -> None:
+    """Print a row for each variant, as Markdown."""
+    from cnnlab.store import RunStore
+    from cnnlab.training.fit import train_model
+    from cnnlab.training.progress import QuietProgress
+
+    dataset, network = arguments.datasets[0], arguments.networks[0]
+    lab, _, table, splits = opened(arguments, dataset)
+    for name, changes in VARIANTS.items():
+        accuracies, losses, started = [], [], time.perf_counter()
+        for seed in range(arguments.seeds):
+            spec = run_spec(
+                lab, dataset, network, seed, **{"epochs": arguments.epochs, "early_stopping": None, **changes}
+            )
+            with tempfile.TemporaryDirectory() as work:
+                options = {"store": RunStore(Path(work)), "budget_seconds": None, "progress": QuietProgress()}
+                trained = train_model(spec, table, splits, checkpoint_seconds=1e9, **options)
+                row = trained.record.rows("history.csv")[-1]
+                trained.release()
+            accuracies.append(100 * float(row["val_accuracy"]))
+            losses.append(float(row["val_loss"]))
+        seconds = (time.perf_counter() - started) / arguments.seeds
+        spread = f"{min(accuracies):.1f}-{max(accuracies):.1f}"
+        print(
+            f"| {name} | {np.mean(accuracies):.1f} % ({spread}) | {np.mean(losses):.3f} | {seconds:.0f} s |", flush=True
+        )
+
+
+def _in_its_own_process(name: str, arguments: argparse.Namespace, dataset: str, network: str) -> dict[str, Any]:
+    options = [f"--profile={arguments.profile}"] if arguments.profile else []
+    command = [sys.executable, __file__, arguments.lab, *options, f"--minutes={arguments.minutes}"]
+    done = subprocess.run([*command, "--one", name, dataset, network], check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    """Compare, or ablate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lab")
+    parser.add_argument("--profile")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    parser.add_argument("--datasets", nargs="+", default=("places-25", "mini-imagenet"))
+    parser.add_argument("--ablate", action="store_true")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--one", nargs=3, metavar=("WHO", "DATASET", "NETWORK"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        who, dataset, network = arguments.one
+        print(json.dumps({"ours": ours, "stock": stock}[who](arguments, dataset, network)))
+    elif arguments.ablate:
+        ablate(arguments)
+    else:
+        compare(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Moving averages, learning rates by block, a base that thaws, and the checks before a training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from training_toys import CLASSES, SIZE, SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
+
+from cnnlab.backend import keras
+from cnnlab.datasets.split import Splits, fold_splits
+from cnnlab.errors import DataError
+from cnnlab.networks import build_network
+from cnnlab.spec import Fold, Recipe
+from cnnlab.store import RunStore
+from cnnlab.training import hardware, precision
+from cnnlab.training.fit import train_model
+from cnnlab.training.loop import Trainer
+from cnnlab.training.model import rate_factors
+from cnnlab.training.optimizer import make_optimizer
+from cnnlab.training.preparation import prepare_run
+from cnnlab.training.progress import QuietProgress
+from cnnlab.training.sanity import overfit
+from tests.test_training_run import Interrupting
+
+IMAGES, LABELS = TABLE_OF_TOY.images[:16], TABLE_OF_TOY.labels[:16]
+
+
+def trainer(recipe: Recipe, factors: tuple[float, ...] = ()) -> Trainer:
+    model = build("alexnet", image_size=SIZE, classes=CLASSES)
+    return Trainer(model, make_optimizer(recipe, model, 10, policy="float32", factors=factors), recipe)
+
+
+def values(model: keras.Model) -> list[np.ndarray]:
+    return [variable.value.numpy().copy() for variable in model.trainable_variables]
+
+
+def test_the_moving_average_is_the_papers_and_stands_in_for_measuring_only() -> None:
+    one = trainer(Recipe(learning_rate=0.1, ema=0.5, warmup=0, schedule="constant"))
+    seen = []
+    for _ in range(3):
+        one.step(IMAGES, LABELS)
+        seen.append(values(one.model))
+    expected = [0.5 * (0.5 * a + 0.5 * b) + 0.5 * c for a, b, c in zip(*seen, strict=True)]
+    with one.averaged():
+        for found, wanted in zip(values(one.model), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    for found, wanted in zip(values(one.model), seen[-1], strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_run_keeps_the_averages_and_resumes_to_the_same_bits(tmp_path) -> None:
+    what = spec(ema=0.9, epochs=4)
+    plain = finished(spec(epochs=4), tmp_path / "plain")
+    whole, resumed = finished(what, tmp_path / "whole"), interrupted(what, tmp_path / "resumed", after=2)
+    assert any((a != b).any() for a, b in zip(plain, whole, strict=True)), "averages are other weights"
+    for a, b in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_factors_are_powers_of_the_blocks_before_the_head() -> None:
+    model = build_network("resnet50", image_size=32, classes=3, initialize=False)
+    factors = rate_factors("resnet50", model, 0.5)
+    found = {variable.path: factor for variable, factor in zip(model.trainable_variables, factors, strict=True)}
+    assert found["predictions/kernel"] == 1 and found["conv5_block3_3_conv/kernel"] == 0.5
+    assert found["conv4_block1_1_bn/gamma"] == 0.25 and found["conv1_conv/kernel"] == 0.5**5
+    assert set(rate_factors("resnet50", model, 1.0)) == {1.0}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_factor_scales_the_first_step(optimizer: str) -> None:
+    recipe = Recipe(optimizer=optimizer, learning_rate=0.01, warmup=0, schedule="constant")
+    count = len(build("alexnet", image_size=SIZE, classes=CLASSES).trainable_variables)
+    moves = []
+    for factor in (1.0, 0.25):
+        one = trainer(recipe, (factor,) * count)
+        before = values(one.model)
+        one.seed_epoch(0, 0)
+        one.step(IMAGES, LABELS)
+        moves.append([after - start for after, start in zip(values(one.model), before, strict=True)])
+    for whole, quarter in zip(*moves, strict=True):
+        np.testing.assert_allclose(quarter, whole / 4, rtol=2e-3, atol=1e-6)
+
+
+def finished(what, folder) -> list[np.ndarray]:
+    options = {"store": RunStore(folder), "budget_seconds": None, "progress": QuietProgress(), "build": build}
+    trained = train_model(what, TABLE_OF_TOY, SPLITS_OF_TOY, checkpoint_seconds=0, **options)
+    return [variable.value.numpy().copy() for variable in trained.model.weights]
+
+
+def interrupted(what, folder, *, after: int) -> list[np.ndarray]:
+    options = {"store": RunStore(folder), "budget_seconds": None, "build": build, "checkpoint_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        train_model(what, TABLE_OF_TOY, SPLITS_OF_TOY, progress=Interrupting(after), **options)
+    return finished(what, folder)
+
+
+def test_the_base_is_frozen_first_and_then_learns(tmp_path) -> None:
+    start = build("alexnet", image_size=SIZE, classes=CLASSES, seed=0).get_layer("conv").kernel.value.numpy()
+    frozen, thawed = (finished(spec(frozen_epochs=2, epochs=epochs), tmp_path / str(epochs))[0] for epochs in (2, 4))
+    np.testing.assert_array_equal(frozen, start)
+    assert (thawed != start).all()
+
+
+@pytest.mark.parametrize("after", [1, 2, 3], ids=["frozen", "at the boundary", "thawed"])
+def test_a_staged_training_resumes_to_the_same_bits(tmp_path, after: int) -> None:
+    what = spec(frozen_epochs=2, epochs=4, optimizer="adam", learning_rate=0.01, rate_decay=0.5)
+    whole, resumed = finished(what, tmp_path / "whole"), interrupted(what, tmp_path / "resumed", after=after)
+    for a, b in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_frozen_for_ever_and_for_a_while_are_not_both() -> None:
+    with pytest.raises(ValidationError, match="give one of them"):
+        Recipe(frozen=True, frozen_epochs=1)
+
+
+def test_preparing_checks_and_leaves_the_start_as_it_is() -> None:
+    what = spec()
+    prepared = prepare_run(what, TABLE_OF_TOY, SPLITS_OF_TOY, build=build, overfit_batch=True)
+    fresh = build("alexnet", image_size=SIZE, classes=CLASSES, seed=0)
+    for found, expected in zip(prepared.trainer.model.weights, fresh.weights, strict=True):
+        np.testing.assert_array_equal(found.value.numpy(), expected.value.numpy())
+    sanity = prepared.sanity
+    assert sanity["ln_classes"] == pytest.approx(1.0986, abs=1e-4) and 0.2 < sanity["initial_loss"] < 4
+    assert sanity["overfit"]["images"] == 8 and sanity["overfit"]["loss"] < 0.5 * sanity["overfit"]["loss_before"]
+    assert prepared.steps == 5 and prepared.predicted_seconds(3) > prepared.seconds
+    if hardware.peak_memory_gib() is not None:
+        assert 0.1 < prepared.memory_gib < 100
+
+
+def test_a_network_that_cannot_learn_fails_its_check() -> None:
+    """Its images are the same grey: nothing tells them apart."""
+    one = trainer(Recipe())
+    found = overfit(one, np.full_like(IMAGES, 128), LABELS, np.arange(16), "float32")
+    assert found["steps"] == 200 and found["loss"] > 0.5 * found["loss_before"]
+
+
+def test_folds_are_stratified_disjoint_and_leave_the_test_alone() -> None:
+    labels = np.repeat(np.arange(4), 30)
+    parts = [np.arange(120)[i::10] for i in range(10)]
+    splits = Splits(np.sort(np.concatenate(parts[:7])), parts[7], np.sort(np.concatenate(parts[8:])))
+    folds = [fold_splits(splits, labels, Fold(index=i, of=4), seed=3) for i in range(4)]
+    pool = np.sort(np.concatenate([splits.train, splits.validation]))
+    np.testing.assert_array_equal(np.sort(np.concatenate([fold.validation for fold in folds])), pool)
+    for fold in folds:
+        np.testing.assert_array_equal(np.sort(np.concatenate([fold.train, fold.validation])), pool)
+        assert np.bincount(labels[fold.validation]).tolist() == [6, 6, 6, 6]
+        np.testing.assert_array_equal(fold.test, splits.test)
+    again = fold_splits(splits, labels, Fold(index=1, of=4), seed=3)
+    np.testing.assert_array_equal(again.validation, folds[1].validation)
+    assert (fold_splits(splits, labels, Fold(index=1, of=4), seed=4).validation != folds[1].validation).any()
+
+
+def test_more_folds_than_images_of_any_class_are_refused() -> None:
+    splits = Splits(np.arange(6), np.arange(6, 8), np.arange(8, 10))
+    with pytest.raises(DataError, match="too few images for a cross-validation"):
+        fold_splits(splits, np.arange(10) % 5, Fold(index=0, of=3), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "policy", "reason"),
+    [(0.5, "mixed_bfloat16", "measured:2.0"), (1.25, "float32", "measured-slower:0.8")],
+)
+def test_a_processor_that_does_not_tell_is_measured(monkeypatch, bfloat16: float, policy: str, reason: str) -> None:
+    monkeypatch.setattr(hardware, "bfloat16_units", lambda: ())
+    monkeypatch.setattr(hardware, "accelerator", lambda: None)
+    monkeypatch.setattr(hardware, "tells_its_units", lambda: False)
+    monkeypatch.setattr(precision, "_product_seconds", {"float32": 1.0, "bfloat16": bfloat16}.__getitem__)
+    assert precision.resolve("auto")[:2] == (policy, reason)
