@@ -29,7 +29,7 @@ CLASSES, BATCH, EPOCHS = 20, 64, 3
 NETWORKS = ("alexnet", "vgg19", "resnet50")
 CONTENDERS = ("cnnlab", "stock", "stock-bfloat16", "pytorch", "cnnlab-float32")
 
-TRAIN = {"alexnet": 2560, "vgg19": 512, "resnet50": 768}
+TRAIN = {"alexnet": 1280, "vgg19": 320, "resnet50": 448}
 """Images of an epoch: enough that a checkpoint of AlexNet's 36 million parameters does not decide."""
 
 
@@ -141,7 +141,7 @@ def multiply_adds(network: str, size: int) -> int:
 
     options = NetworkOptions(stem="published") if network == "resnet50" else NetworkOptions()
     model = build_network(network, image_size=size, classes=CLASSES, options=options, initialize=False)
-    return sum(row["multiply_adds"] for row in layer_table(model))
+    return sum(row.multiply_adds for row in layer_table(model))
 
 
 def main() -> None:
@@ -169,11 +169,11 @@ def main() -> None:
 
 
 def _compare(network: str, folder: Path, arguments: argparse.Namespace, peak: float) -> None:
+    flops = 3 * 2 * multiply_adds(network, arguments.size) / 1e9
     speeds: dict[str, list[float]] = {contender: [] for contender in arguments.contenders}
     for _ in range(arguments.rounds):
         for contender, found in speeds.items():
             found.append(_in_its_own_process(contender, network, folder, arguments)["images_per_second"])
-    flops = 3 * 2 * multiply_adds(network, arguments.size) / 1e9
     ours = speeds.get("cnnlab")
     for contender, found in speeds.items():
         speed = median(found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,6 +36,8 @@ with _silent_stderr():
     import tensorflow as tf
     from keras import layers, ops
 
-    tf.config.list_physical_devices()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with suppress(RuntimeError):  # this process uses the GPU already: its memory is as its first user wanted
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 __all__ = ["keras", "layers", "ops", "tf"]

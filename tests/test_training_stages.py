@@ -13,7 +13,8 @@ from cnnlab.errors import DataError
 from cnnlab.networks import build_network
 from cnnlab.spec import Fold, Recipe
 from cnnlab.store import RunStore
-from cnnlab.training import hardware, precision
+from cnnlab.training import hardware, precision, preparation
+from cnnlab.training.budget import Pace
 from cnnlab.training.fit import train_model
 from cnnlab.training.loop import Trainer
 from cnnlab.training.model import rate_factors
@@ -168,3 +169,17 @@ def test_a_processor_that_does_not_tell_is_measured(monkeypatch, bfloat16: float
     monkeypatch.setattr(hardware, "tells_its_units", lambda: False)
     monkeypatch.setattr(precision, "_product_seconds", {"float32": 1.0, "bfloat16": bfloat16}.__getitem__)
     assert precision.resolve("auto")[:2] == (policy, reason)
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_xla_is_used_on_a_gpu_where_it_is_faster(monkeypatch, tmp_path, faster: bool) -> None:
+    paces = iter([Pace(2.0, 0.0), Pace(1.0 if faster else 3.0, 0.0)])
+    monkeypatch.setattr(preparation, "accelerator", lambda: ("a GPU", 8.0))
+    monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: next(paces))
+    prepared = prepare_run(spec(), TABLE_OF_TOY, SPLITS_OF_TOY, build=build)
+    assert prepared.precision.xla == faster and prepared.pace.epoch == (1.0 if faster else 2.0)
+    options = {"store": RunStore(tmp_path), "budget_seconds": None, "progress": QuietProgress(), "build": build}
+    monkeypatch.setattr(preparation, "accelerator", lambda: None)
+    trained = train_model(spec(), TABLE_OF_TOY, SPLITS_OF_TOY, prepared=prepared, **options)
+    assert trained.record.manifest["resolved"]["xla"] == faster
+    assert trained.record.manifest["resolved"]["stopped"] == "completed"

@@ -144,6 +144,8 @@ class _Job:
         if found is None:
             self._start()
         else:
+            if self.prepared is not None:
+                self.prepared.trainer.release()
             self._resume(found)
         self._saved, self._saving = time.perf_counter(), 0.0
         stopped = self.session.run(self.progress, self._at_boundary)
@@ -159,7 +161,7 @@ class _Job:
         prepared = self.prepared or prepare_run(spec, self.table, self.splits, build=self.build)
         if self.prepared is not None:
             self._earlier = prepared.seconds
-        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.memory_gib
+        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.predicted_memory_gib()
         self.plan = make_plan(
             epochs=recipe.epochs,
             steps=prepared.steps,
@@ -289,6 +291,7 @@ class _Job:
             "precision": self.precision.policy,
             "precision_reason": self.precision.reason,
             "fused_batch_norm": self.precision.batch_norm_fused,
+            "xla": self.precision.xla,
             "batch_norm_momentum": self.momentum if has_batch_norm(model) else None,
             "epochs_run": len(rows),
             "best_epoch": session.best_row.epoch if session.best_row else None,

@@ -62,10 +62,19 @@ def reset_peak_memory() -> None:
 
 def peak_memory_gib() -> float | None:
     """The most memory that the process held at a time since `reset_peak_memory`; None where the system does not tell."""
+    return _memory_gib("VmHWM")
+
+
+def memory_gib() -> float | None:
+    """The memory that the process holds now; None where the system does not tell."""
+    return _memory_gib("VmRSS")
+
+
+def _memory_gib(key: str) -> float | None:
     path = Path("/proc/self/status")
     if not path.is_file():
         return None
-    found = re.search(r"^VmHWM:\s+(\d+) kB", path.read_text(encoding="ascii", errors="replace"), re.MULTILINE)
+    found = re.search(rf"^{key}:\s+(\d+) kB", path.read_text(encoding="ascii", errors="replace"), re.MULTILINE)
     return round(int(found.group(1)) / 2**20, 2) if found else None
 
 

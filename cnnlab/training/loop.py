@@ -43,12 +43,20 @@ class Predictor:
 class Trainer:
     """A model with its optimiser: steps, and the state that a checkpoint keeps."""
 
-    def __init__(self, model: keras.Model, optimizer: Any, recipe: Recipe, *, predict: Predictor | None = None) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Any,
+        recipe: Recipe,
+        *,
+        predict: Predictor | None = None,
+        xla: bool = False,
+    ) -> None:
         self.model, self.optimizer = model, optimizer
         self.predict = predict or Predictor(model)
         self._seeds = [variable for variable in model.variables if "seed_generator_state" in variable.path]
         self._mixes = bool(MIXING & set(recipe.augmentation))
-        self._step = self._traced_step(recipe.label_smoothing)
+        self._step = self._traced_step(recipe.label_smoothing, xla)
 
     def step(
         self,
@@ -118,12 +126,12 @@ class Trainer:
         finally:
             _assign(self.model.trainable_variables, trained)
 
-    def _traced_step(self, smoothing: float) -> Any:
+    def _traced_step(self, smoothing: float, xla: bool) -> Any:
         model, optimizer = self.model, self.optimizer
         classes = self.predict.classes
         variables = model.trainable_variables
 
-        @tf.function(reduce_retracing=True, jit_compile=False)
+        @tf.function(reduce_retracing=True, jit_compile=xla)
         def step(images: Any, labels: Any, partners: Any = None, share: Any = None) -> Any:
             targets = tf.one_hot(labels, classes)
             if partners is not None:

@@ -20,11 +20,14 @@ _WORTHWHILE = 1.2
 
 
 class Precision(NamedTuple):
-    """A Keras dtype policy, the reason as `code` or `code:detail`, and whether batch norm uses the fused kernel."""
+    """A Keras dtype policy, the reason as `code` or `code:detail`, and how it is computed: whether batch norm uses the
+    fused kernel, whether XLA compiles the training step.
+    """
 
     policy: str
     reason: str
     batch_norm_fused: bool
+    xla: bool = False
 
 
 def resolve(precision: str) -> Precision:

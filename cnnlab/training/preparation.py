@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.spec import RunSpec
 from cnnlab.training.batches import measured_sample, steps_per_epoch
 from cnnlab.training.budget import Pace, probe
-from cnnlab.training.hardware import peak_memory_gib, reset_peak_memory
+from cnnlab.training.hardware import accelerator, memory_gib, peak_memory_gib, reset_peak_memory
 from cnnlab.training.loop import Trainer
 from cnnlab.training.model import Build, batch_norm_momentum
 from cnnlab.training.precision import Precision, resolve
 from cnnlab.training.sanity import initial_loss, overfit
-from cnnlab.training.start import check_images, open_trainer
+from cnnlab.training.start import check_images, fitted, open_trainer
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -32,6 +32,7 @@ class Prepared:
         sanity: what `sanity.json` holds.
         seconds: that preparing took.
         memory_gib: the process's peak meanwhile; None where the system does not tell.
+        headroom_gib: by how much that peak was above what the process held in the end.
     """
 
     trainer: Trainer
@@ -42,10 +43,16 @@ class Prepared:
     sanity: dict[str, Any]
     seconds: float
     memory_gib: float | None
+    headroom_gib: float
 
     def predicted_seconds(self, epochs: int) -> float:
         """Of the whole run, preparing included."""
         return self.seconds + epochs * self.pace.epoch
+
+    def predicted_memory_gib(self) -> float | None:
+        """The peak of a training that begins now, with whatever else the process holds."""
+        held = memory_gib()
+        return None if held is None else round(held + self.headroom_gib, 2)
 
 
 def prepare_run(
@@ -76,8 +83,24 @@ def prepare_run(
     sanity["initial_loss"] = initial_loss(trainer, table.images, table.labels, sample)
     rows = splits.train[: recipe.batch_size]
     batch = table.images[rows], table.labels[rows]
-    pace = probe(trainer, batch, steps=steps, measured=len(sample) + len(splits.validation))
+    measured = len(sample) + len(splits.validation)
+    pace = probe(trainer, batch, steps=steps, measured=measured)
+    if accelerator() is not None:  # on a CPU it made training five times slower
+        compiled = fitted(
+            trainer.model,
+            spec,
+            precision._replace(xla=True),
+            total_steps=steps * recipe.epochs,
+            predict=trainer.predict,
+        )
+        faster = probe(compiled, batch, steps=steps, measured=measured)
+        pays = faster.epoch < pace.epoch
+        (trainer if pays else compiled).release_optimizer()
+        if pays:
+            trainer, pace, precision = compiled, faster, precision._replace(xla=True)
     checkable = overfit_batch and recipe.weights is None
     sanity["overfit"] = overfit(trainer, table.images, table.labels, sample, precision.policy) if checkable else None
     seconds = time.perf_counter() - started
-    return Prepared(trainer, precision, momentum, steps, pace, sanity, seconds, peak_memory_gib())
+    peak = peak_memory_gib()
+    headroom = max(0.0, peak - (memory_gib() or peak)) if peak else 0.0
+    return Prepared(trainer, precision, momentum, steps, pace, sanity, seconds, peak, headroom)

@@ -82,7 +82,7 @@ def fitted(
     factors = rate_factors(spec.network, model, spec.recipe.rate_decay)
     policy = precision.policy
     optimizer = make_optimizer(spec.recipe, model, total_steps, policy=policy, done=done, factors=factors)
-    return Trainer(model, optimizer, spec.recipe, predict=predict)
+    return Trainer(model, optimizer, spec.recipe, predict=predict, xla=precision.xla)
 
 
 def unfrozen(former: Trainer, spec: RunSpec, precision: Precision, *, total_steps: int, steps: int) -> Trainer:
