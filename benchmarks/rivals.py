@@ -32,7 +32,14 @@ def keras_stock(network: str, folder: Path, *, size: int, batch: int, epochs: in
     )
     clock = _KerasClock()
     saver = keras.callbacks.ModelCheckpoint(str(folder / "stock.keras"))
-    model.fit(train, validation_data=validation, epochs=epochs, verbose=0, callbacks=[saver, clock.callback(keras)])
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[saver, clock.callback(keras)],
+    )
     return clock.seconds
 
 
@@ -54,7 +61,9 @@ def keras_timed(
         model.stop_training = time.perf_counter() - started > seconds
 
     data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(images), seed=0).batch(64).prefetch(2)
-    model.fit(data, epochs=1000, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=stop)])
+    model.fit(
+        data, epochs=1000, shuffle=False, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=stop)]
+    )
     return time.perf_counter() - started, round(64 * steps / len(images), 1), model
 
 
