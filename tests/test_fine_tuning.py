@@ -85,9 +85,9 @@ def test_the_base_is_the_files_until_it_thaws(published: tuple[keras.Model, Path
 def test_early_blocks_move_less(published: tuple[keras.Model, Path], tmp_path: Path) -> None:
     """One step of plain gradient descent, in which a block moves in proportion to its rate."""
     _, path = published
-    once = {"epochs": 1, "batch_size": 32}
-    before = kernels(trained(path, tmp_path / "start", learning_rate=1e-12, **once))
-    same, slower = (kernels(trained(path, tmp_path / str(decay), rate_decay=decay, **once)) for decay in (1.0, 0.1))
+    once = {"epochs": 1, "batch_size": 32, "learning_rate": 10.0}
+    before = kernels(trained(path, tmp_path / "start", **{**once, "learning_rate": 1e-12}))
+    same, slower = (kernels(trained(path, tmp_path / str(decay), rate_decay=decay, **once)) for decay in (1.0, 0.5))
     for name, blocks in (("block5_conv4", 1), ("block4_conv1", 2), ("block1_conv2", 5)):
         moved, less = same[name] - before[name], slower[name] - before[name]
-        assert np.abs(less).sum() == pytest.approx(np.abs(moved).sum() * 0.1**blocks, rel=0.05), name
+        assert np.abs(less).sum() == pytest.approx(np.abs(moved).sum() * 0.5**blocks, rel=0.05), name
