@@ -11,7 +11,8 @@ from typing import Any
 from cnnlab.errors import LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
-from report.document import Document, assemble
+from report.assembly import assemble
+from report.document import Document
 from report.html import render_html, template_folders
 from report.language import Language
 from report.records import open_lab

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, pass_context
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    pass_context,
+)
 from jinja2.exceptions import UndefinedError
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from report.evidence import Evidence, Quantity
 from report.language import Language
+from report.names import names_of_quantities, names_used
 from report.tokens import Tokens
 
 FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
@@ -42,11 +49,13 @@ class Draft:
         parts: in order, ("prose", source) or ("item", name).
         generated: whether the file still carries its mark as generated text.
         path: the file.
+        uses: every name that the file mentions, as it is written there: `best`, `best.accuracy`.
     """
 
     parts: tuple[tuple[str, str], ...]
     generated: bool
     path: Path
+    uses: frozenset[str]
 
 
 class ParagraphEnds(Extension):
@@ -133,7 +142,7 @@ class Commentary:
         path = self._path(template)
         if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
-        self._section, self._names = key, _quantity_names(evidence.names)
+        self._section, self._names = key, names_of_quantities(evidence.names)
         placed: dict[str, str] = {}
         context = {**evidence.names, **self._functions(evidence, placed), "lab": self._lab}
         try:
@@ -142,8 +151,13 @@ class Commentary:
             raise self._syntax_problem(problem, path) from None
         except Exception as problem:
             raise self._problem(problem, path, context) from None
-        generated = bool(_GENERATED.match(path.read_text(encoding="utf-8")))
-        return Draft(parts=tuple(self._parts(source, placed, path)), generated=generated, path=path)
+        written = path.read_text(encoding="utf-8")
+        return Draft(
+            parts=tuple(self._parts(source, placed, path)),
+            generated=bool(_GENERATED.match(written)),
+            path=path,
+            uses=names_used(self._environment.parse(written)),
+        )
 
     def _path(self, template: str) -> Path:
         for folder in self._folders:
@@ -288,32 +302,6 @@ class Commentary:
         return TemplateProblem("the template cannot be rendered", where=where, received=repr(problem))
 
 
-def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> str:
-    """Markdown (with tokens) as HTML. Raw HTML prints literally; only harmless addresses become links.
-
-    Args:
-        level: what `####` becomes, so that no level is left out under the section's own heading.
-
-    Raises:
-        TemplateProblem: a heading above level 4, the levels above being the document's own.
-    """
-    parsed = _markdown().parse(source)
-    for token, text in zip(parsed, [*parsed[1:], None], strict=True):
-        if token.type in ("heading_open", "heading_close"):
-            if token.tag in ("h1", "h2", "h3"):
-                title = text.content if text else ""
-                raise TemplateProblem(
-                    "a heading in the prose is too high", where=path, received=title, expected="#### or lower"
-                )
-            token.tag = f"h{int(token.tag[1]) - 4 + level}"
-    return str(_markdown().renderer.render(parsed, _markdown().options, {}))
-
-
-@lru_cache
-def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-
-
 def _attributes(owner: Any) -> list[str]:
     if isinstance(owner, Mapping):
         return sorted(map(str, owner))
@@ -334,26 +322,3 @@ def _inline_problem(path: Path, name: str) -> TemplateProblem:
     return TemplateProblem(
         "an item is placed inside a paragraph", where=path, received=name, expected="the call alone on its line"
     )
-
-
-def _quantity_names(names: Mapping[str, Any]) -> dict[int, str]:
-    """Dotted name by identity of every quantity reachable from the evidence's names."""
-    found: dict[int, str] = {}
-
-    def walk(value: Any, name: str, depth: int) -> None:
-        if isinstance(value, Quantity):
-            found.setdefault(id(value), name)
-        elif depth == 0 or isinstance(value, str | bytes):
-            return
-        elif isinstance(value, Mapping):
-            for key, inner in value.items():
-                walk(inner, f"{name}.{key}" if name else str(key), depth - 1)
-        elif isinstance(value, list | tuple):
-            for index, inner in enumerate(value):
-                walk(inner, f"{name}.{index}", depth - 1)
-        elif is_dataclass(value) and not isinstance(value, type):
-            for part in fields(value):
-                walk(getattr(value, part.name), f"{name}.{part.name}", depth - 1)
-
-    walk(names, "", 5)
-    return found

@@ -1,25 +1,19 @@
-"""A report put together but not yet laid out: sections of prose and items, numbered and cross-referenced.
+"""A report put together (by `report.assembly`) but not yet laid out: sections of prose and items, numbered.
 
 The HTML, the PDF and the notebook are three renderings of one `Document`.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from cnnlab.errors import TemplateProblem, did_you_mean
-from cnnlab.lab import Lab
-from cnnlab.registry import NETWORKS
-from cnnlab.resources import templates_dir
-from report.commentary import Commentary, Draft, markdown_html
-from report.evidence import Cell, Evidence, Figure, Gallery, Item, Listing, Quantity, Table
-from report.language import NBSP, Language
-from report.records import FoldProblem, LabData, Part
-from report.tokens import Medium, Printed, Tokens
+from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
+from report.language import Language
+from report.records import LabData
+from report.tokens import Printed, Tokens
 
 ItemKind = Literal["figure", "table", "listing"]
 TITLED_PARTS = ("1", "2_1", "2_2")
@@ -44,12 +38,25 @@ class Section(Protocol):
 
 
 @dataclass(frozen=True)
+class Paragraph:
+    """A paragraph (list item, heading, …) of the prose as Markdown: with its numbers, and with `#` in place of each.
+
+    `printed` are the quantities in it, in order.
+    """
+
+    text: str
+    skeleton: str
+    printed: tuple[Printed, ...]
+
+
+@dataclass(frozen=True)
 class Prose:
     """Running text between items: HTML for the screen, HTML for paper, and Markdown with numbers in plain text."""
 
     screen: str
     print: str
     markdown: str
+    paragraphs: tuple[Paragraph, ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,9 @@ class SectionText:
         pieces: prose and items, in reading order.
         generated: whether its prose is still marked as generated and not reviewed.
         problems: what is missing here, in the reader's language.
+        path: its commentary file; None, as is `evidence`, where the section could not be answered.
+        evidence: what its commentary could say.
+        uses: every name that its commentary mentions: `best`, `best.accuracy`.
     """
 
     key: str
@@ -91,6 +101,9 @@ class SectionText:
     pieces: tuple[Piece, ...]
     generated: bool
     problems: tuple[str, ...]
+    path: Path | None
+    evidence: Evidence | None = field(repr=False)
+    uses: frozenset[str]
 
     @property
     def heading(self) -> str:
@@ -106,6 +119,11 @@ class SectionText:
     def items(self) -> list[Placed]:
         """The items, in order."""
         return [piece for piece in self.pieces if isinstance(piece, Placed)]
+
+    @property
+    def paragraphs(self) -> list[Paragraph]:
+        """The paragraphs of its prose, in order."""
+        return [paragraph for piece in self.pieces if isinstance(piece, Prose) for paragraph in piece.paragraphs]
 
 
 @dataclass(frozen=True)
@@ -151,223 +169,6 @@ class Document:
         return text("Part {number}: {title}", number=part.replace("_", "."), title=name)
 
 
-def assemble(
-    data: LabData,
-    lab: Lab,
-    language: Language,
-    *,
-    sections: Sequence[Section] | None = None,
-    references: Mapping[str, Any] | None = None,
-) -> Document:
-    """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
-
-    Args:
-        sections: default `report.activities.SECTIONS`.
-        references: what can be cited; default `report.literature.REFERENCES`.
-
-    Raises:
-        TemplateProblem: a commentary file is wrong, or refers to something that is not there.
-        StoreError: a record that a section reads is damaged.
-    """
-    if sections is None:
-        from report.activities import SECTIONS
-
-        sections = SECTIONS
-    if references is None:
-        from report.literature import REFERENCES
-
-        references = REFERENCES
-    return _Assembly(data, lab, language, references).document(sections)
-
-
-class _Assembly:
-    def __init__(self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any]) -> None:
-        self.data, self.lab, self.language = data, lab, language
-        self.tokens = Tokens(language)
-        self.placed: dict[tuple[str, str], Placed] = {}
-        self.cited: list[str] = []
-        self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
-        self.missing: list[str] = []
-        self.pending: list[tuple[str, str]] = []
-        info = lab.file.lab
-        self.references = references
-        self.commentary = Commentary(
-            [lab.templates, templates_dir()],
-            self.tokens,
-            lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
-            on_ref=self._ref,
-            on_cite=self._cite,
-            citable=list(self.references),
-        )
-
-    def document(self, sections: Sequence[Section]) -> Document:
-        drafts = [self._draft(section) for section in sections]
-        self._check_refs()
-        info = self.lab.file.lab
-        texts = tuple(self._finish(*draft) for draft in drafts)
-        return Document(
-            title=info.title,
-            authors=info.authors,
-            course=info.course,
-            language=self.language,
-            lab=self.data,
-            sections=texts,
-            bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
-            printed=tuple(self.tokens.printed),
-            missing=tuple(dict.fromkeys(self.missing)),
-            tokens=self.tokens,
-        )
-
-    def _draft(self, section: Section) -> tuple[Section, Draft | None, list[str | Placed], tuple[str, ...]]:
-        problems, answerable = self._problems(section)
-        if not answerable:
-            return section, None, [], problems
-        evidence = section.answer(self.data, self.language)
-        draft = self.commentary.render(section.key, evidence)
-        named = [content for kind, content in draft.parts if kind == "item"]
-        parts = [*draft.parts, *(("item", name) for name in evidence.items if name not in named)]
-        pieces: list[str | Placed] = [
-            content if kind == "prose" else self._place(section.key, content, evidence.items[content])
-            for kind, content in parts
-        ]
-        return section, draft, pieces, problems
-
-    def _problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
-        """What keeps this section from being complete, and whether it can be answered at all."""
-        if section.part not in ("2_1", "2_2"):
-            return (), True
-        part: Part | None = self.data.parts.get(section.part)
-        if part is None:
-            return (
-                self.language.text("The lab names no data set for this part, so there is nothing to report."),
-            ), False
-        problems = (
-            *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
-            *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
-        )
-        if part.runs or section.module == "dataset":
-            return problems, True
-        none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
-        self.missing.append(f"{section.key}: {none}")
-        return (none, *problems), False
-
-    def _run_problem(self, section: Section, part: Part, network: str, reason: str) -> str:
-        text = self.language.text
-        diverged = next((one for one in part.diverged if one.network == network), None)
-        because = str(diverged.resolved.get("diverged_because") or reason) if diverged else reason
-        self.missing.append(f"{part.dataset.name}, {network}: {because or 'no finished run'}")
-        if diverged:
-            return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
-        return text(
-            "{network} has no finished run here: {reason}",
-            network=network,
-            reason=_first_line(reason) or text("it was not trained"),
-        )
-
-    def _fold_problem(self, part: Part, problem: FoldProblem) -> str:
-        number, of = problem.index + 1, problem.of
-        self.missing.append(
-            f"{part.dataset.name}, {problem.network}, fold {number} of {of}: {problem.reason or 'not trained'}"
-        )
-        return self.language.text(
-            "Fold {number} of {of} of {network} was not trained to its end: {reason}",
-            number=number,
-            of=of,
-            network=NETWORKS[problem.network].title,
-            reason=_first_line(problem.reason) or self.language.text("it was not trained"),
-        )
-
-    def _place(self, section: str, name: str, item: Item) -> Placed:
-        kind = kind_of(item)
-        self.counts[kind] += 1
-        number = self.counts[kind]
-        placed = Placed(name, item, kind, number, self._label(kind, number), f"{section}-{name}".replace("_", "-"))
-        self.placed[section, name] = placed
-        self.tokens.printed += _of_item(section, name, item, self.language)
-        return placed
-
-    def _label(self, kind: ItemKind, number: int) -> str:
-        words = {
-            "figure": self.language.text("Figure"),
-            "table": self.language.text("Table"),
-            "listing": self.language.text("Listing"),
-        }
-        return f"{words[kind]}{NBSP}{number}"
-
-    def _ref(self, section: str, name: str, capital: bool) -> str:
-        self.pending.append((section, name))
-
-        def link(medium: Medium) -> str:
-            placed = self._target(section, name)
-            words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
-            if medium == "markdown":
-                return words
-            return f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
-
-        return self.tokens.add(link)
-
-    def _target(self, section: str, name: str) -> Placed:
-        where, _, item = name.rpartition("/")
-        if where:
-            found = [self.placed[where, item]] if (where, item) in self.placed else []
-        else:
-            own = self.placed.get((section, item))
-            found = [own] if own else [placed for key, placed in self.placed.items() if key[1] == item]
-        if len(found) == 1:
-            return found[0]
-        known = [item for key, item in self.placed if key == section] + [f"{key}/{item}" for key, item in self.placed]
-        raise TemplateProblem(
-            "a cross reference is ambiguous" if found else "a cross reference leads nowhere",
-            where=f"commentary of {section}",
-            received=f'ref("{name}")',
-            expected="the name of an item of this section, or section/name",
-            hint=did_you_mean(name, known),
-        )
-
-    def _check_refs(self) -> None:
-        for section, name in self.pending:
-            self._target(section, name)
-
-    def _cite(self, key: str) -> str:
-        if key not in self.cited:
-            self.cited.append(key)
-        number = self.cited.index(key) + 1
-
-        def link(medium: Medium) -> str:
-            return f"[{number}]" if medium == "markdown" else f'<a class="cite" href="#ref-{key}">[{number}]</a>'
-
-        return self.tokens.add(link)
-
-    def _finish(
-        self, section: Section, draft: Draft | None, pieces: Sequence[str | Placed], problems: tuple[str, ...]
-    ) -> SectionText:
-        path = draft.path if draft else None
-        level = 4 if section.part in TITLED_PARTS else 3
-        return SectionText(
-            key=section.key,
-            number=section.number,
-            part=section.part,
-            module=section.module,
-            label=self.language.text("Activity {number}", number=section.number) if section.number else "",
-            title=self.language.text(section.title_msgid),
-            pieces=tuple(piece if isinstance(piece, Placed) else self._prose(piece, path, level) for piece in pieces),
-            generated=bool(draft and draft.generated),
-            problems=problems,
-        )
-
-    def _prose(self, source: str, path: Path | None, level: int) -> Prose:
-        page = markdown_html(source, path, level=level)
-        return Prose(
-            screen=self.tokens.resolve(page, "screen"),
-            print=self.tokens.resolve(page, "print"),
-            markdown=self.tokens.resolve(source, "markdown").strip(),
-        )
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else ""
-
-
 def kind_of(item: Item) -> ItemKind:
     """Which of the three series of numbers an item counts in; galleries are figures."""
     match item:
@@ -377,22 +178,3 @@ def kind_of(item: Item) -> ItemKind:
             return "listing"
         case Figure() | Gallery():
             return "figure"
-
-
-def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
-    """The quantities that a table's cells and a gallery's captions print: `results.VGG-19.accuracy`, `mistakes.0`."""
-    if isinstance(item, Table):
-        head = item.columns[0].key
-        for row in item.rows:
-            for column in item.columns:
-                if isinstance(cell := row.get(column.key), Quantity):
-                    text = language.quantity(cell)
-                    yield Printed(section, f"{name}.{_head(row.get(head), language)}.{column.key}", cell, text)
-    elif isinstance(item, Gallery):
-        for index, exhibit in enumerate(item.items):
-            if exhibit.confidence is not None:
-                yield Printed(section, f"{name}.{index}", exhibit.confidence, language.quantity(exhibit.confidence))
-
-
-def _head(cell: Cell, language: Language) -> str:
-    return language.quantity(cell) if isinstance(cell, Quantity) else (cell or "")

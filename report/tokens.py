@@ -42,6 +42,7 @@ class Tokens:
     language: Language
     printed: list[Printed] = field(default_factory=list)
     _makers: list[Callable[[Medium], str]] = field(default_factory=list)
+    _numbers: dict[int, Printed] = field(default_factory=dict)
     _nonce: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def add(self, make: Callable[[Medium], str]) -> str:
@@ -55,7 +56,9 @@ class Tokens:
 
     def quantity(self, quantity: Quantity, text: str, *, section: str, name: str) -> str:
         """A token for a number already worded as `text`."""
-        self.printed.append(Printed(section, name, quantity, text))
+        printed = Printed(section, name, quantity, text)
+        self.printed.append(printed)
+        self._numbers[len(self._makers)] = printed
         return self.add(lambda medium: self.marked(quantity, text, medium, focus=True))
 
     def marked(self, quantity: Quantity, text: str, medium: Medium, *, focus: bool) -> str:
@@ -85,6 +88,15 @@ class Tokens:
     def split(self, text: str) -> list[str]:
         """`text` around its tokens: text, token, text, token, …, text."""
         return re.split(f"({_OPEN}{self._nonce}x[0-9]+{_CLOSE})", text)
+
+    def printed_in(self, text: str) -> list[Printed]:
+        """The quantities whose tokens stand in `text`, in order."""
+        found = (int(match[1]) for match in self._pattern.finditer(text))
+        return [self._numbers[index] for index in found if index in self._numbers]
+
+    def without_numbers(self, text: str) -> str:
+        """`text` with `#` in place of every token of a quantity."""
+        return self._pattern.sub(lambda match: "#" if int(match[1]) in self._numbers else match[0], text)
 
     @property
     def _pattern(self) -> re.Pattern[str]:

@@ -14,7 +14,8 @@ from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
 from report.activities import SECTIONS
 from report.activities.common import primary_network
-from report.document import Document, Prose, assemble
+from report.assembly import assemble
+from report.document import Document, Prose
 from report.evidence import Figure
 from report.language import Language
 from report.records import LabData, open_lab

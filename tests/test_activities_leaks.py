@@ -17,7 +17,8 @@ from cnnlab.store import RunStore
 from report.activities import dataset, findings, results
 from report.activities.leaks import without_leaks
 from report.appendix import SOURCES, appendix
-from report.document import Document, Prose, assemble
+from report.assembly import assemble
+from report.document import Document, Prose
 from report.evidence import Gallery, Quantity, Table
 from report.language import Language
 from report.records import LabData, Predictions, RunData, open_lab

@@ -14,7 +14,8 @@ from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
 from report.activities import sanity
 from report.activities.baseline import against_constant, against_linear
-from report.document import Prose, assemble
+from report.assembly import assemble
+from report.document import Prose
 from report.evidence import Table
 from report.language import Language
 from report.records import LabData, open_lab

@@ -16,7 +16,8 @@ from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.store import RunStore
 from report.activities import curves, dataset, findings, training
 from report.activities.hyperparameters import HYPERPARAMETERS
-from report.document import Document, Prose, assemble
+from report.assembly import assemble
+from report.document import Document, Prose
 from report.evidence import Evidence, Gallery, Quantity, Table
 from report.language import Language
 from report.records import LabData, open_lab

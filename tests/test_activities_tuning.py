@@ -18,7 +18,8 @@ from report.activities import search as searching
 from report.activities import training
 from report.activities.hyperparameters import AUGMENTATIONS, HYPERPARAMETERS
 from report.appendix import appendix
-from report.document import Document, Prose, assemble
+from report.assembly import assemble
+from report.document import Document, Prose
 from report.evidence import Evidence, Figure, Quantity, Table
 from report.language import Language
 from report.records import LabData, open_lab

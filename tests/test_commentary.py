@@ -8,10 +8,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from cnnlab.errors import TemplateProblem
-from report.commentary import markdown_html
-from report.document import Document, Prose, assemble
+from report.assembly import assemble
+from report.document import Document, Prose
 from report.evidence import Evidence
 from report.language import Language
+from report.markdown import markdown_html
 from report.records import open_lab
 from tests.pages import HOSTILE, PROSE, REFERENCES, SECTIONS, build_evidence, write_lab
 
@@ -236,3 +237,20 @@ def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> Non
     assert last.pieces == ()
     assert sum("clothes, vgg19: diverged" in text for text in document.missing) == 1
     assert any(text.startswith("activity-11:") for text in document.missing)
+
+
+def test_paragraphs_know_their_numbers_and_what_is_left_without_them(tmp_path: Path) -> None:
+    text = "Accuracy {{ accuracy|interval }} of {{ best.name }}.\n\n- {{ parameters }}\n\nNo number."
+    paragraphs = assembled(tmp_path, text, language="en").section("activity-07").paragraphs
+    assert paragraphs[0].text.startswith("Accuracy 63.2% (59.1–67.0) of ")
+    assert paragraphs[0].skeleton.startswith("Accuracy # of ")
+    assert [[entry.name for entry in one.printed] for one in paragraphs] == [["accuracy"], ["parameters"], []]
+    assert [one.skeleton for one in paragraphs[1:]] == ["- #", "No number."]
+
+
+def test_a_section_knows_its_file_its_evidence_and_the_names_that_its_prose_mentions(tmp_path: Path) -> None:
+    text = "{% if best.name %}{{ accuracy|interval }}{% endif %} {{ parameters }}"
+    section = assembled(tmp_path, text).section("activity-07")
+    assert section.path is not None and section.path.name == "activity-07.md.j2"
+    assert section.evidence is not None and "accuracy" in section.evidence.names
+    assert section.uses == {"best", "best.name", "accuracy", "parameters"}

@@ -16,8 +16,9 @@ from PIL import Image
 
 from cnnlab.errors import TemplateProblem
 from report.activities.leaks import leak_gallery
+from report.assembly import assemble
 from report.build import page
-from report.document import Document, assemble
+from report.document import Document
 from report.evidence import Evidence
 from report.html import png_uri, script_hash
 from report.language import Language

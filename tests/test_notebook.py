@@ -23,9 +23,10 @@ from cnnlab.networks.construction import _listings
 from cnnlab.notebook import open_lab
 from cnnlab.store import RunStore
 from report import kernel, notebook, notebook_cells
+from report.assembly import assemble
 from report.build import page, printed
 from report.cells import _grid, bundle
-from report.document import Document, assemble
+from report.document import Document
 from report.evidence import Exhibit, Gallery
 from report.figures.style import SCREEN
 from report.kernel import execute, has_output

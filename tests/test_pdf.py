@@ -10,8 +10,8 @@ from pypdf import PdfReader
 
 from cnnlab.errors import TemplateProblem
 from report import pdf
+from report.assembly import assemble
 from report.build import page
-from report.document import assemble
 from report.language import Language
 from report.records import open_lab
 from tests.pages import REFERENCES, SECTIONS, write_lab

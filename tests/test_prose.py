@@ -18,7 +18,8 @@ from report.activities import SECTIONS
 from report.activities.architecture import FIGURE_1, _by_block, agrees
 from report.activities.classes import rank_class
 from report.activities.results import compare
-from report.document import Document, Prose, assemble
+from report.assembly import assemble
+from report.document import Document, Prose
 from report.evidence import Table
 from report.language import Language
 from report.metrics import confusion

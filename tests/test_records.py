@@ -13,7 +13,7 @@ import pytest
 from cnnlab.errors import StoreError
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
-from report.document import assemble
+from report.assembly import assemble
 from report.language import Language
 from report.notebook_cells import manifests
 from report.records import LabData, open_lab

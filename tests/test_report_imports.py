@@ -39,7 +39,7 @@ def test_a_rebuild_with_drawn_figures_draws_nothing(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
         "from tests import pages\n"
-        "from report.build import page\nfrom report.document import assemble\n"
+        "from report.build import page\nfrom report.assembly import assemble\n"
         "from report.language import Language\nfrom report.records import open_lab\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "store, lab = pages.write_lab(folder / 'lab')\n"

@@ -1,0 +1,294 @@
+"""Puts a report together: asks every section for its evidence, renders its prose, places and numbers its items."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.errors import TemplateProblem, did_you_mean
+from cnnlab.lab import Lab
+from cnnlab.registry import NETWORKS
+from cnnlab.resources import templates_dir
+from report.commentary import Commentary, Draft
+from report.document import (
+    TITLED_PARTS,
+    Cited,
+    Document,
+    ItemKind,
+    Paragraph,
+    Placed,
+    Prose,
+    Section,
+    SectionText,
+    kind_of,
+)
+from report.evidence import Cell, Evidence, Gallery, Item, Quantity, Table
+from report.language import NBSP, Language
+from report.markdown import markdown_html
+from report.records import FoldProblem, LabData, Part
+from report.tokens import Medium, Printed, Tokens
+
+
+def assemble(
+    data: LabData,
+    lab: Lab,
+    language: Language,
+    *,
+    sections: Sequence[Section] | None = None,
+    references: Mapping[str, Any] | None = None,
+) -> Document:
+    """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
+
+    Args:
+        sections: default `report.activities.SECTIONS`.
+        references: what can be cited; default `report.literature.REFERENCES`.
+
+    Raises:
+        TemplateProblem: a commentary file is wrong, or refers to something that is not there.
+        StoreError: a record that a section reads is damaged.
+    """
+    if sections is None:
+        from report.activities import SECTIONS
+
+        sections = SECTIONS
+    if references is None:
+        from report.literature import REFERENCES
+
+        references = REFERENCES
+    return _Assembly(data, lab, language, references).document(sections)
+
+
+_BLANK_LINES = re.compile(r"\n\s*\n")
+
+
+@dataclass(frozen=True)
+class _Drafted:
+    """A section whose cross references are not resolved yet."""
+
+    section: Section
+    problems: tuple[str, ...]
+    evidence: Evidence | None = None
+    draft: Draft | None = None
+    pieces: Sequence[str | Placed] = ()
+
+
+class _Assembly:
+    def __init__(self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any]) -> None:
+        self.data, self.lab, self.language = data, lab, language
+        self.tokens = Tokens(language)
+        self.placed: dict[tuple[str, str], Placed] = {}
+        self.cited: list[str] = []
+        self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
+        self.missing: list[str] = []
+        self.pending: list[tuple[str, str]] = []
+        info = lab.file.lab
+        self.references = references
+        self.commentary = Commentary(
+            [lab.templates, templates_dir()],
+            self.tokens,
+            lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
+            on_ref=self._ref,
+            on_cite=self._cite,
+            citable=list(self.references),
+        )
+
+    def document(self, sections: Sequence[Section]) -> Document:
+        drafts = [self._draft(section) for section in sections]
+        self._check_refs()
+        info = self.lab.file.lab
+        texts = tuple(self._finish(draft) for draft in drafts)
+        return Document(
+            title=info.title,
+            authors=info.authors,
+            course=info.course,
+            language=self.language,
+            lab=self.data,
+            sections=texts,
+            bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
+            printed=tuple(self.tokens.printed),
+            missing=tuple(dict.fromkeys(self.missing)),
+            tokens=self.tokens,
+        )
+
+    def _draft(self, section: Section) -> _Drafted:
+        problems, answerable = self._problems(section)
+        if not answerable:
+            return _Drafted(section, problems)
+        evidence = section.answer(self.data, self.language)
+        draft = self.commentary.render(section.key, evidence)
+        named = [content for kind, content in draft.parts if kind == "item"]
+        parts = [*draft.parts, *(("item", name) for name in evidence.items if name not in named)]
+        pieces: list[str | Placed] = [
+            content if kind == "prose" else self._place(section.key, content, evidence.items[content])
+            for kind, content in parts
+        ]
+        return _Drafted(section, problems, evidence, draft, pieces)
+
+    def _problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
+        """What keeps this section from being complete, and whether it can be answered at all."""
+        if section.part not in ("2_1", "2_2"):
+            return (), True
+        part: Part | None = self.data.parts.get(section.part)
+        if part is None:
+            return (
+                self.language.text("The lab names no data set for this part, so there is nothing to report."),
+            ), False
+        problems = (
+            *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
+            *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
+        )
+        if part.runs or section.module == "dataset":
+            return problems, True
+        none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
+        self.missing.append(f"{section.key}: {none}")
+        return (none, *problems), False
+
+    def _run_problem(self, section: Section, part: Part, network: str, reason: str) -> str:
+        text = self.language.text
+        diverged = next((one for one in part.diverged if one.network == network), None)
+        because = str(diverged.resolved.get("diverged_because") or reason) if diverged else reason
+        self.missing.append(f"{part.dataset.name}, {network}: {because or 'no finished run'}")
+        if diverged:
+            return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
+        return text(
+            "{network} has no finished run here: {reason}",
+            network=network,
+            reason=_first_line(reason) or text("it was not trained"),
+        )
+
+    def _fold_problem(self, part: Part, problem: FoldProblem) -> str:
+        number, of = problem.index + 1, problem.of
+        self.missing.append(
+            f"{part.dataset.name}, {problem.network}, fold {number} of {of}: {problem.reason or 'not trained'}"
+        )
+        return self.language.text(
+            "Fold {number} of {of} of {network} was not trained to its end: {reason}",
+            number=number,
+            of=of,
+            network=NETWORKS[problem.network].title,
+            reason=_first_line(problem.reason) or self.language.text("it was not trained"),
+        )
+
+    def _place(self, section: str, name: str, item: Item) -> Placed:
+        kind = kind_of(item)
+        self.counts[kind] += 1
+        number = self.counts[kind]
+        placed = Placed(name, item, kind, number, self._label(kind, number), f"{section}-{name}".replace("_", "-"))
+        self.placed[section, name] = placed
+        self.tokens.printed += _of_item(section, name, item, self.language)
+        return placed
+
+    def _label(self, kind: ItemKind, number: int) -> str:
+        words = {
+            "figure": self.language.text("Figure"),
+            "table": self.language.text("Table"),
+            "listing": self.language.text("Listing"),
+        }
+        return f"{words[kind]}{NBSP}{number}"
+
+    def _ref(self, section: str, name: str, capital: bool) -> str:
+        self.pending.append((section, name))
+
+        def link(medium: Medium) -> str:
+            placed = self._target(section, name)
+            words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
+            if medium == "markdown":
+                return words
+            return f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
+
+        return self.tokens.add(link)
+
+    def _target(self, section: str, name: str) -> Placed:
+        where, _, item = name.rpartition("/")
+        if where:
+            found = [self.placed[where, item]] if (where, item) in self.placed else []
+        else:
+            own = self.placed.get((section, item))
+            found = [own] if own else [placed for key, placed in self.placed.items() if key[1] == item]
+        if len(found) == 1:
+            return found[0]
+        known = [item for key, item in self.placed if key == section] + [f"{key}/{item}" for key, item in self.placed]
+        raise TemplateProblem(
+            "a cross reference is ambiguous" if found else "a cross reference leads nowhere",
+            where=f"commentary of {section}",
+            received=f'ref("{name}")',
+            expected="the name of an item of this section, or section/name",
+            hint=did_you_mean(name, known),
+        )
+
+    def _check_refs(self) -> None:
+        for section, name in self.pending:
+            self._target(section, name)
+
+    def _cite(self, key: str) -> str:
+        if key not in self.cited:
+            self.cited.append(key)
+        number = self.cited.index(key) + 1
+
+        def link(medium: Medium) -> str:
+            return f"[{number}]" if medium == "markdown" else f'<a class="cite" href="#ref-{key}">[{number}]</a>'
+
+        return self.tokens.add(link)
+
+    def _finish(self, drafted: _Drafted) -> SectionText:
+        section, draft = drafted.section, drafted.draft
+        return SectionText(
+            key=section.key,
+            number=section.number,
+            part=section.part,
+            module=section.module,
+            label=self.language.text("Activity {number}", number=section.number) if section.number else "",
+            title=self.language.text(section.title_msgid),
+            pieces=tuple(
+                piece if isinstance(piece, Placed) else self._prose(piece, drafted) for piece in drafted.pieces
+            ),
+            generated=bool(draft and draft.generated),
+            problems=drafted.problems,
+            path=draft.path if draft else None,
+            evidence=drafted.evidence,
+            uses=draft.uses if draft else frozenset(),
+        )
+
+    def _prose(self, source: str, drafted: _Drafted) -> Prose:
+        level = 4 if drafted.section.part in TITLED_PARTS else 3
+        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level)
+        blocks = (block.strip() for block in _BLANK_LINES.split(source))
+        return Prose(
+            screen=self.tokens.resolve(page, "screen"),
+            print=self.tokens.resolve(page, "print"),
+            markdown=self.tokens.resolve(source, "markdown").strip(),
+            paragraphs=tuple(self._paragraph(block) for block in blocks if block),
+        )
+
+    def _paragraph(self, source: str) -> Paragraph:
+        return Paragraph(
+            text=self.tokens.resolve(source, "markdown"),
+            skeleton=self.tokens.resolve(self.tokens.without_numbers(source), "markdown"),
+            printed=tuple(self.tokens.printed_in(source)),
+        )
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else ""
+
+
+def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
+    """The quantities that a table's cells and a gallery's captions print: `results.VGG-19.accuracy`, `mistakes.0`."""
+    if isinstance(item, Table):
+        head = item.columns[0].key
+        for row in item.rows:
+            for column in item.columns:
+                if isinstance(cell := row.get(column.key), Quantity):
+                    text = language.quantity(cell)
+                    yield Printed(section, f"{name}.{_head(row.get(head), language)}.{column.key}", cell, text)
+    elif isinstance(item, Gallery):
+        for index, exhibit in enumerate(item.items):
+            if exhibit.confidence is not None:
+                yield Printed(section, f"{name}.{index}", exhibit.confidence, language.quantity(exhibit.confidence))
+
+
+def _head(cell: Cell, language: Language) -> str:
+    return language.quantity(cell) if isinstance(cell, Quantity) else (cell or "")

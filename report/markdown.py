@@ -1,0 +1,36 @@
+"""Markdown of the prose as HTML."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+from cnnlab.errors import TemplateProblem
+
+
+def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> str:
+    """Markdown (with tokens) as HTML. Raw HTML prints literally; only harmless addresses become links.
+
+    Args:
+        level: what `####` becomes, so that no level is left out under the section's own heading.
+
+    Raises:
+        TemplateProblem: a heading above level 4, the levels above being the document's own.
+    """
+    parsed = _markdown().parse(source)
+    for token, text in zip(parsed, [*parsed[1:], None], strict=True):
+        if token.type in ("heading_open", "heading_close"):
+            if token.tag in ("h1", "h2", "h3"):
+                title = text.content if text else ""
+                raise TemplateProblem(
+                    "a heading in the prose is too high", where=path, received=title, expected="#### or lower"
+                )
+            token.tag = f"h{int(token.tag[1]) - 4 + level}"
+    return str(_markdown().renderer.render(parsed, _markdown().options, {}))
+
+
+@lru_cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
