@@ -1,20 +1,28 @@
-"""The appendix: every record that the report was computed from, and who the data come from."""
+"""The appendix: how the report can be made again, every record that it was computed from, who the data come from.
+
+The checklist's answers are `report.reproducibility`'s.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from cnnlab.registry import NETWORKS
 from cnnlab.spec import SPLITS
+from cnnlab.store import Record
+from report.activities.common import count
 from report.activities.findings import findings_as_texts
 from report.baselines import BaselineData
-from report.document import Document
 from report.evidence import Quantity
 from report.language import Language
-from report.records import DatasetData, FoldData, Part, RunData
+from report.provenance import HASH_DIGITS, record_hash
+from report.records import DatasetData, FoldData, LabData, Part, RunData, TrainingData
+from report.reproducibility import checklist, git_words, hardware_words, versions_words
 from report.trials import SearchData
+from report.words import joined
 
 SOURCES = {
     "folder ": "folder {name}",
@@ -30,6 +38,15 @@ SOURCES = {
 }
 """Message ids by what a record's `source` begins with."""
 
+CHECKLIST = "pineau2021"
+"""The reference that the checklist follows."""
+
+CHECKLIST_WORDS = (
+    "The checklist follows that of the machine learning reproducibility programme; the program answers it from the "
+    "records, and says so where they do not hold the answer."
+)
+"""Message id of what stands above it, before the reference."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -39,46 +56,86 @@ class Entry:
     title: str
     facts: tuple[tuple[str, str], ...]
 
+    @property
+    def key(self) -> str:
+        """What its numbers are named by in `report.json`."""
+        return self.ids[0] if self.ids else self.title
+
 
 @dataclass(frozen=True)
 class Appendix:
-    """Runs with what they were made by, what was trained besides, the data with their credits, the architectures."""
+    """The checklist of reproducibility; runs with what they were made by, what was trained besides, the data with their
+    credits, the architectures."""
 
+    checklist: tuple[Entry, ...]
     runs: tuple[Entry, ...]
     besides: tuple[Entry, ...]
     data: tuple[Entry, ...]
     architectures: tuple[Entry, ...]
 
+    def all(self) -> Iterator[tuple[str, Entry]]:
+        """Every entry with the message id of the heading that it stands under, in order."""
+        headings = {
+            "Reproducibility checklist": self.checklist,
+            "Runs": self.runs,
+            "Searches, folds and baselines": self.besides,
+            "Data sets and credits": self.data,
+            "Architectures": self.architectures,
+        }
+        yield from ((heading, entry) for heading, entries in headings.items() for entry in entries)
 
-def appendix(document: Document) -> Appendix:
-    """What the appendix of this document lists, in its language."""
-    language, parts = document.language, tuple(document.lab.parts.values())
+    def groups(self) -> list[tuple[str, list[Entry]]]:
+        """The entries by the message id of their heading; headings without entries are left out."""
+        return [
+            (heading, [entry for _, entry in entries])
+            for heading, entries in groupby(self.all(), key=lambda pair: pair[0])
+        ]
+
+
+def appendix(lab: LabData, language: Language) -> Appendix:
+    """What the appendix of a report on this lab lists."""
+    parts = tuple(lab.parts.values())
     runs = {run.run.id: _run(run, language) for part in parts for run in part.runs}
+    runs |= {one.run.id: _diverged(one, language) for part in parts for one in part.diverged}
     data = {part.dataset.record.id: part.dataset for part in parts}
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
-    architectures = {arch.record.id: arch.record for arch in document.lab.architectures.values()} | used
+    architectures = {arch.record.id: arch.record for arch in lab.architectures.values()} | used
     return Appendix(
+        checklist=tuple(Entry((), title, tuple(facts)) for title, facts in checklist(lab, language)),
         runs=tuple(runs.values()),
         besides=tuple(_besides(parts, language)),
         data=tuple(_dataset(item, language) for item in data.values()),
-        architectures=tuple(_architecture(key, record.manifest, language) for key, record in architectures.items()),
+        architectures=tuple(_architecture(record, language) for record in architectures.values()),
     )
 
 
 def _run(run: RunData, language: Language) -> Entry:
-    t, manifest = language.text, run.run.manifest
-    facts = [
-        (t("Data set"), run.dataset),
-        (t("Seed"), str(run.seed)),
-        (t("Training time"), language.quantity(Quantity(value=manifest["seconds"], unit="seconds"))),
-        (t("Hardware"), _hardware(manifest["hardware"], language)),
-        (t("Versions"), ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())),
-        (t("Precision"), str(run.resolved["precision"])),
-        *((t("Code"), text) for text in [_git(manifest.get("git"), language)] if text),
-        (t("Hyper-parameters"), ", ".join(_recipe(run.recipe, language))),
-        (t("Evaluation"), run.evaluation.id),
-    ]
+    facts = [*_training(run, language), (language.text("Evaluation"), run.evaluation.id)]
     return Entry((run.run.id, run.evaluation.id), f"{run.title}, {run.run.id}", tuple(facts))
+
+
+def _diverged(run: TrainingData, language: Language) -> Entry:
+    t, because = language.text, str(run.resolved.get("diverged_because") or "")
+    facts = [*_training(run, language), (t("Ended"), ": ".join(filter(None, (t("diverged"), because))))]
+    return Entry((run.run.id,), f"{run.title}, {run.run.id}", tuple(facts))
+
+
+def _training(run: TrainingData, language: Language) -> Iterator[tuple[str, str]]:
+    t, manifest = language.text, run.run.manifest
+    yield t("Data set"), run.dataset
+    yield t("Seed"), str(run.seed)
+    yield t("Training time"), _seconds(manifest["seconds"], run.run.id, language)
+    yield t("Hardware"), hardware_words(manifest["hardware"], language)
+    yield t("Versions"), versions_words(manifest["versions"])
+    yield t("Precision"), str(run.resolved["precision"])
+    if code := git_words(manifest.get("git"), language):
+        yield t("Code"), code
+    yield t("Hyper-parameters"), joined(_recipe(run.recipe, language), ", ")
+    yield t("Hash of the record"), record_hash(run.run)[:HASH_DIGITS]
+
+
+def _seconds(seconds: float, record: str, language: Language) -> str:
+    return language.quantity(Quantity(value=seconds, unit="seconds", runs=(record,), how="Wall time"))
 
 
 def _besides(parts: Iterable[Part], language: Language) -> Iterator[Entry]:
@@ -95,11 +152,12 @@ def _search(search: SearchData, language: Language) -> Entry:
     t, manifest = language.text, search.manifest
     facts = [
         (t("Data set"), str(manifest["dataset"])),
-        (t("Trials"), language.number(len(search.trials))),
-        (t("Training time"), language.quantity(Quantity(value=manifest["seconds"], unit="seconds"))),
-        (t("Hardware"), _hardware(manifest["hardware"], language)),
-        (t("Versions"), ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())),
-        *((t("Code"), text) for text in [_git(manifest.get("git"), language)] if text),
+        (t("Trials"), language.quantity(count(len(search.trials), runs=[search.record.id]))),
+        (t("Training time"), _seconds(manifest["seconds"], search.record.id, language)),
+        (t("Hardware"), hardware_words(manifest["hardware"], language)),
+        (t("Versions"), versions_words(manifest["versions"])),
+        *((t("Code"), text) for text in [git_words(manifest.get("git"), language)] if text),
+        (t("Hash of the record"), record_hash(search.record)[:HASH_DIGITS]),
     ]
     title = t("Search for {network}, {record}", network=NETWORKS[search.network].title, record=search.record.id)
     return Entry((search.record.id,), title, tuple(facts))
@@ -108,13 +166,16 @@ def _search(search: SearchData, language: Language) -> Entry:
 def _folds(folds: Sequence[FoldData], language: Language) -> Entry:
     t, first = language.text, folds[0]
     total = sum(float(fold.run.manifest["seconds"]) for fold in folds)
+    ids = tuple(fold.run.id for fold in folds)
+    time = Quantity(value=total, unit="seconds", n=len(folds), runs=ids, how="Sum over the trainings")
     facts = (
         (t("Data set"), first.dataset),
-        (t("Training time"), language.quantity(Quantity(value=total, unit="seconds"))),
-        (t("Hyper-parameters"), ", ".join(_recipe(first.recipe, language))),
-        (t("Runs"), ", ".join(fold.run.id for fold in folds)),
+        (t("Training time"), language.quantity(time)),
+        (t("Hyper-parameters"), joined(_recipe(first.recipe, language), ", ")),
+        (t("Runs"), ", ".join(ids)),
+        (t("Hash of the record"), ", ".join(record_hash(fold.run)[:HASH_DIGITS] for fold in folds)),
     )
-    return Entry(tuple(fold.run.id for fold in folds), t("Cross-validation of {network}", network=first.title), facts)
+    return Entry(ids, t("Cross-validation of {network}", network=first.title), facts)
 
 
 def _baseline(dataset: DatasetData, baseline: BaselineData, language: Language) -> Entry:
@@ -124,32 +185,21 @@ def _baseline(dataset: DatasetData, baseline: BaselineData, language: Language) 
         (t("Method"), t("ridge classifier on {side}×{side} mean colours", side=int(manifest["side"]))),
         (
             t("Regularisation, chosen on validation"),
-            language.quantity(Quantity(value=float(manifest["strength"]), unit="rate")),
+            language.quantity(Quantity(value=float(manifest["strength"]), unit="rate", runs=(baseline.record.id,))),
         ),
-        (t("Training time"), language.quantity(Quantity(value=manifest["seconds"], unit="seconds"))),
+        (t("Training time"), _seconds(manifest["seconds"], baseline.record.id, language)),
+        (t("Hash of the record"), record_hash(baseline.record)[:HASH_DIGITS]),
     )
     return Entry((baseline.record.id,), t("Baselines, {record}", record=baseline.record.id), facts)
-
-
-def _hardware(hardware: dict[str, Any], language: Language) -> str:
-    cores = language.plural("{n} core", "{n} cores", int(hardware["cores"]))
-    memory = f"{language.number(float(hardware['memory_gib']), 1, trim=True)} GiB"
-    return ", ".join(str(part) for part in (hardware["cpu"], cores, memory, hardware["accelerator"]) if part)
-
-
-def _git(git: dict[str, Any] | None, language: Language) -> str:
-    if not git:
-        return ""
-    return f"git {git['commit']}" + (f" ({language.text('with uncommitted changes')})" if git["dirty"] else "")
 
 
 def _recipe(recipe: dict[str, Any], language: Language) -> Iterator[str]:
     """`key = value` as the lab file spells them, numbers in the report's language."""
     for key, value in recipe.items():
         if isinstance(value, dict):
-            yield f"{key} ({', '.join(_recipe(value, language))})"
+            yield joined([f"{key} (", joined(_recipe(value, language), ", "), ")"])
         else:
-            yield f"{key} = {_value(value, language)}"
+            yield joined([f"{key} = ", _value(value, language)])
 
 
 def _value(value: Any, language: Language) -> str:
@@ -160,7 +210,7 @@ def _value(value: Any, language: Language) -> str:
     if isinstance(value, list):
         return " + ".join(map(str, value))
     if isinstance(value, int):
-        return language.number(value)
+        return language.quantity(count(value))
     return language.quantity(Quantity(value=value, unit="rate")) if isinstance(value, float) else str(value)
 
 
@@ -171,11 +221,12 @@ def _dataset(data: DatasetData, language: Language) -> Entry:
         (t("Credit"), str(manifest["credit"] or t("none given"))),
         *([(t("Stands in for"), str(stands))] if stands else []),
         (t("This copy"), _source(str(manifest["source"]), language)),
-        (t("Images"), language.number(manifest["images"])),
-        (t("Classes"), language.number(manifest["classes"])),
+        (t("Images"), language.quantity(count(manifest["images"], runs=[data.record.id]))),
+        (t("Classes"), language.quantity(count(manifest["classes"], runs=[data.record.id]))),
         (t("Division"), _division(data, language)),
         *((t("Finding"), words) for words in findings_as_texts(data, language) or [t("nothing to point out")]),
         (t("Fingerprint"), str(manifest["fingerprint"])),
+        (t("Hash of the record"), record_hash(data.record)[:HASH_DIGITS]),
     ]
     return Entry((data.record.id,), str(manifest["title"]), tuple(facts))
 
@@ -196,16 +247,21 @@ def _division(data: DatasetData, language: Language) -> str:
         if data.split["policy"] == "official"
         else t("by this lab, at random inside each class, seed {seed}", seed=seed)
     )
-    sizes = {split: len(data.rows[split]) for split in SPLITS}
+    sizes = {split: count(len(data.rows[split]), runs=[data.record.id]) for split in SPLITS}
     return t("{train} training, {validation} validation and {test} test images", **sizes) + f" ({whose})"
 
 
-def _architecture(record: str, manifest: Any, language: Language) -> Entry:
-    t = language.text
+def _architecture(record: Record, language: Language) -> Entry:
+    t, manifest = language.text, record.manifest
+
+    def counted(key: str) -> str:
+        return language.quantity(count(manifest[key], runs=[record.id]))
+
     facts = (
-        (t("Input"), f"{manifest['image_size']} × {manifest['image_size']} px"),
-        (t("Classes"), language.number(manifest["classes"])),
-        (t("Parameters"), language.number(manifest["parameters"])),
-        (t("Multiply-adds"), language.number(manifest["multiply_adds"])),
+        (t("Input"), t("{side} × {side} px", side=count(manifest["image_size"], runs=[record.id]))),
+        (t("Classes"), counted("classes")),
+        (t("Parameters"), counted("parameters")),
+        (t("Multiply-adds"), counted("multiply_adds")),
+        (t("Hash of the record"), record_hash(record)[:HASH_DIGITS]),
     )
-    return Entry((record,), f"{manifest['title']}, {record}", facts)
+    return Entry((record.id,), f"{manifest['title']}, {record.id}", facts)

@@ -12,6 +12,7 @@ from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
 from cnnlab.resources import templates_dir
+from report.appendix import CHECKLIST, Appendix, appendix
 from report.commentary import Commentary, Draft
 from report.document import (
     TITLED_PARTS,
@@ -25,11 +26,13 @@ from report.document import (
     SectionText,
     kind_of,
 )
-from report.evidence import Cell, Evidence, Gallery, Item, Quantity, Table
+from report.evidence import Cell, Evidence, Figure, Gallery, Item, Listing, Quantity, Table
 from report.language import NBSP, Language
 from report.markdown import markdown_html
+from report.provenance import entries, evidence_hash, record_hashes
 from report.records import FoldProblem, LabData, Part
-from report.tokens import Medium, Printed, Tokens
+from report.tokens import Medium, Place, Printed, Tokens
+from report.words import numbers_in
 
 
 def assemble(
@@ -100,6 +103,10 @@ class _Assembly:
         self._check_refs()
         info = self.lab.file.lab
         texts = tuple(self._finish(draft) for draft in drafts)
+        records = appendix(self.data, self.language)
+        if CHECKLIST in self.references:
+            self._cite(CHECKLIST)
+        printed = (*self.tokens.printed, *_of_appendix(records))
         return Document(
             title=info.title,
             authors=info.authors,
@@ -108,13 +115,17 @@ class _Assembly:
             lab=self.data,
             sections=texts,
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
-            printed=tuple(self.tokens.printed),
+            appendix=records,
+            printed=printed,
             missing=tuple(dict.fromkeys(self.missing)),
+            evidence_hash=evidence_hash(entries(printed), record_hashes(self.data)),
             tokens=self.tokens,
         )
 
     def _draft(self, section: Section) -> _Drafted:
         problems, answerable = self._problems(section)
+        for index, problem in enumerate(problems):
+            self.tokens.printed += _of_words(section.key, f"problem.{index + 1}", problem, "problem")
         if not answerable:
             return _Drafted(section, problems)
         evidence = section.answer(self.data, self.language)
@@ -276,18 +287,39 @@ def _first_line(text: str) -> str:
 
 
 def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
-    """The quantities that a table's cells and a gallery's captions print: `results.VGG-19.accuracy`, `mistakes.0`."""
+    """The quantities that an item prints: `results.VGG-19.accuracy`, `mistakes.0`, `loss.caption.epoch`."""
+    yield from _of_words(section, f"{name}.caption", item.caption, "caption")
+    if not isinstance(item, Listing):
+        yield from _of_words(section, f"{name}.note", item.note, "note")
+    if isinstance(item, Figure | Gallery):
+        yield from _of_words(section, f"{name}.alt", item.alt, "alt")
     if isinstance(item, Table):
         head = item.columns[0].key
+        for column in item.columns:
+            yield from _of_words(section, f"{name}.{column.key}", column.head, "head")
         for row in item.rows:
             for column in item.columns:
+                path = f"{name}.{_head(row.get(head), language)}.{column.key}"
                 if isinstance(cell := row.get(column.key), Quantity):
-                    text = language.quantity(cell)
-                    yield Printed(section, f"{name}.{_head(row.get(head), language)}.{column.key}", cell, text)
+                    yield Printed(section, path, cell, str(language.quantity(cell)), "table")
+                elif cell is not None:
+                    yield from _of_words(section, path, cell, "table")
     elif isinstance(item, Gallery):
         for index, exhibit in enumerate(item.items):
             if exhibit.confidence is not None:
-                yield Printed(section, f"{name}.{index}", exhibit.confidence, language.quantity(exhibit.confidence))
+                text = str(language.quantity(exhibit.confidence))
+                yield Printed(section, f"{name}.{index}", exhibit.confidence, text, "gallery")
+
+
+def _of_words(section: str, name: str, text: str, place: Place) -> Iterator[Printed]:
+    for path, printed, quantity in numbers_in(text, name):
+        yield Printed(section, path, quantity, printed, place)
+
+
+def _of_appendix(records: Appendix) -> Iterator[Printed]:
+    for _, entry in records.all():
+        for term, text in entry.facts:
+            yield from _of_words("appendix", f"{entry.key}.{term}", text, "appendix")
 
 
 def _head(cell: Cell, language: Language) -> str:

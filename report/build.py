@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cnnlab import __version__
 from cnnlab.errors import LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
@@ -15,10 +17,13 @@ from report.assembly import assemble
 from report.document import Document
 from report.html import render_html, template_folders
 from report.language import Language
+from report.provenance import entries, record_hashes
 from report.records import open_lab
 from report.tokens import printable
 
 FORMATS = ("html", "pdf", "ipynb")
+FORMAT = 2
+"""Version of `report.json`."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +67,27 @@ def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:
 
 
 def printed(document: Document) -> dict[str, Any]:
-    """Every quantity that the prose and the tables print, as `report.json` holds it."""
+    """Every quantity that the report prints, with what it came from, as `report.json` holds it."""
     return {
-        "format": 1,
+        "format": FORMAT,
+        "program": __version__,
+        "lab": document.lab.stem,
         "title": document.title,
         "language": document.language.code,
         "missing": list(document.missing),
-        "quantities": [
-            {
-                "section": entry.section,
-                "name": entry.name,
-                "value": float(entry.quantity.value),
-                "unit": entry.quantity.unit,
-                "n": entry.quantity.n,
-                "low": entry.quantity.low,
-                "high": entry.quantity.high,
-                "runs": list(entry.quantity.runs),
-                "how": entry.quantity.how,
-                "text": entry.text,
-            }
-            for entry in document.printed
-        ],
+        "evidence": document.evidence_hash,
+        "records": record_hashes(document.lab),
+        "prose": prose_hashes(document),
+        "quantities": entries(document.printed),
+    }
+
+
+def prose_hashes(document: Document) -> dict[str, str]:
+    """The sha256 of each section's commentary file, by section."""
+    return {
+        section.key: hashlib.sha256(section.path.read_bytes()).hexdigest()
+        for section in document.sections
+        if section.path is not None
     }
 
 

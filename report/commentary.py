@@ -33,6 +33,7 @@ from report.evidence import Evidence, Quantity
 from report.language import Language
 from report.names import names_of_quantities, names_used
 from report.tokens import Tokens
+from report.words import Words
 
 FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
 """Names that the engine adds to those of the evidence, which must not use them."""
@@ -249,7 +250,7 @@ class Commentary:
     def _join_words(self, words: Sequence[Any]) -> Markup:
         if isinstance(words, str) or not isinstance(words, Sequence):
             raise _CallError("the filter takes a list", repr(words), [])
-        return Markup(self._tokens.text(self.language.join([str(self._printed(word)) for word in words])))
+        return Markup(self.language.join([str(self._printed(word)) for word in words]))
 
     def _printed(self, value: Any) -> Markup:
         """What `{{ value }}` leaves in the Markdown."""
@@ -262,6 +263,8 @@ class Commentary:
         if isinstance(value, str):
             if "Quantity(value=" in value:
                 raise _CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
+            if isinstance(value, Words):
+                return Markup(self._tokens.words(value, section=self._section, name=self._names.get(id(value), "")))
             return Markup(self._tokens.text(value))
         if isinstance(value, int) and not isinstance(value, bool):
             return Markup(self._tokens.text(self.language.number(value)))

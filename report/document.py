@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from report.appendix import Appendix
 from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
 from report.language import Language
 from report.records import LabData
@@ -142,7 +143,13 @@ class Cited:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report. `missing` says, in the user's words, what was asked for and is not in it."""
+    """The whole report.
+
+    Attributes:
+        printed: every quantity that it prints, the appendix's after the sections'.
+        missing: what was asked for and is not in it, in the user's words.
+        evidence_hash: 12 hexadecimal digits that change with any of the numbers and with any record behind them.
+    """
 
     title: str
     authors: tuple[str, ...]
@@ -151,9 +158,15 @@ class Document:
     lab: LabData
     sections: tuple[SectionText, ...]
     bibliography: tuple[Cited, ...]
+    appendix: Appendix
     printed: tuple[Printed, ...]
     missing: tuple[str, ...]
+    evidence_hash: str
     tokens: Tokens = field(repr=False)
+
+    def cited(self, key: str) -> Cited | None:
+        """The entry of the bibliography for a reference, None where nothing cites it."""
+        return next((cited for cited in self.bibliography if cited.key == key), None)
 
     def section(self, key: str) -> SectionText:
         """The section of this key."""

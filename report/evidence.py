@@ -26,6 +26,7 @@ Unit = Literal[
     "epoch",
     "pixels",
     "bytes",
+    "operations",  # floating-point ones, printed as GFLOP, TFLOP, …
     "probability",  # a p-value, or the probability of a statement
     "number",  # anything else with decimals
 ]
@@ -70,7 +71,8 @@ class Column:
 class Table:
     """Rows of cells by column key; the first column heads its row.
 
-    `caption` is one sentence with the finding, `note` gives n, split, interval and source.
+    `caption` is one sentence with the finding, `note` gives n, split, interval and source. Cells, heads, captions and
+    notes made by `Language.text` of quantities remember them (`report.words`), and are recorded and marked with them.
     """
 
     caption: str

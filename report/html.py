@@ -16,10 +16,11 @@ from markupsafe import Markup, escape
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
-from report.appendix import appendix
+from report.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.document import TITLED_PARTS, Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 from report.language import Language
+from report.provenance import record_hashes
 from report.tokens import Tokens, printable
 
 Medium = Literal["screen", "print"]
@@ -79,7 +80,9 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
         text = environment.get_template("report.html.j2").render(
             document=document,
             groups=groups(document),
-            appendix=appendix(document),
+            checklist_key=CHECKLIST,
+            checklist_words=CHECKLIST_WORDS,
+            colophon=colophon(document),
             medium=medium,
             style=Markup(_style(document, medium, templates)),
             script=Markup(_read(templates, "style/report.js")) if medium == "screen" else "",
@@ -98,6 +101,17 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
         ) from None
     except TemplateError as problem:
         raise TemplateProblem("a template of the report cannot be rendered", received=str(problem)) from problem
+
+
+def colophon(document: Document) -> str:
+    """What stands at the end: the evidence hash, and how the numbers can be verified."""
+    return document.language.text(
+        "Evidence {hash}: {numbers} numbers from {records} records. To derive each of them again: {command}",
+        hash=document.evidence_hash,
+        numbers=str(document.language.number(len(document.printed))),
+        records=str(len(record_hashes(document.lab))),
+        command=f"cnnlab verify {document.lab.stem}",
+    )
 
 
 def groups(document: Document) -> list[Group]:
@@ -130,6 +144,7 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         "png": png_uri,
         "table_view": lambda table: table_view(table, document, medium),
         "quantity": lambda q: _quantity(q, document, medium),
+        "words": lambda text: Markup(document.tokens.marked_words(text, medium, focus=True)),
         "code": lambda listing: Markup(_highlighted(listing)),
         "fit": _fit,
         "kind": lambda placed: type(placed.item).__name__.lower(),
@@ -170,7 +185,7 @@ def _numeric(cells: Sequence[Any]) -> bool:
 def _cell(cell: Any, text: str, document: Wording, medium: Medium) -> Markup:
     if isinstance(cell, Quantity):
         return Markup(document.tokens.marked(cell, text, medium, focus=False))
-    return escape(text)
+    return Markup(document.tokens.marked_words(text, medium, focus=False))
 
 
 def _quantity(q: Quantity, document: Document, medium: Medium) -> Markup:

@@ -19,11 +19,13 @@ from babel.numbers import format_decimal
 from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.evidence import Quantity
+from report.words import Words, filled, worded
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BYTES = ("B", "kB", "MB", "GB", "TB")
+_OPERATIONS = ("FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP")
 
 
 class Language:
@@ -43,25 +45,31 @@ class Language:
         self._catalogue = None if code == "en" else _catalogue(templates_dir() / "locale" / f"{code}.po")
 
     def text(self, msgid: str, /, **fields: Any) -> str:
-        """The message in this language, with `{fields}` filled in; numbers and quantities are formatted."""
-        words = self._lookup(msgid)
-        return words.format(**{key: self._field(value) for key, value in fields.items()}) if fields else words
+        """The message in this language, with `{fields}` filled in; numbers and quantities are formatted.
 
-    def plural(self, singular: str, plural: str, n: int, /, **fields: Any) -> str:
+        The text remembers its numbers (`report.words`).
+        """
+        words = self._lookup(msgid)
+        return filled(words, {key: self._field(value) for key, value in fields.items()}) if fields else words
+
+    def plural(self, singular: str, plural: str, n: int | Quantity, /, **fields: Any) -> str:
         """The form of the message that goes with `n`, which also fills `{n}`."""
-        form = singular if n == 1 else plural
+        form = singular if (n.value if isinstance(n, Quantity) else n) == 1 else plural
         return self.text(form, n=n, **fields)
 
     def has(self, msgid: str) -> bool:
         """Whether the message has words of its own in this language."""
         return self._catalogue is None or bool(self._translation(msgid))
 
-    def quantity(self, q: Quantity, digits: int | None = None) -> str:
+    def quantity(self, q: Quantity, digits: int | None = None) -> Words:
         """A number with its unit: "63,2 %" or "63.2%", "143.667.240", "2 min 5 s"."""
-        return self._with_unit(q.unit)(q.value, q.digits if digits is None else digits)
+        return worded(self._with_unit(q.unit)(q.value, q.digits if digits is None else digits), q)
 
-    def plain(self, q: Quantity, digits: int | None = None) -> str:
+    def plain(self, q: Quantity, digits: int | None = None) -> Words:
         """The number in the unit's usual scale, without the unit: shares and points as percentages."""
+        return worded(self._plain(q, digits), q)
+
+    def _plain(self, q: Quantity, digits: int | None) -> str:
         scale = 100 if q.unit in ("share", "points") else 1
         digits = q.digits if digits is None else digits
         if digits is None and q.unit in ("rate", "probability", "bytes", "seconds"):
@@ -69,25 +77,28 @@ class Language:
             return self.number(q.value, digits, trim=q.unit != "probability")
         return self.number(q.value * scale, _digits(q.unit) if digits is None else digits)
 
-    def signed(self, q: Quantity, digits: int | None = None) -> str:
+    def signed(self, q: Quantity, digits: int | None = None) -> Words:
         """The quantity with its sign also when it is positive."""
         text = self.quantity(q, digits)
-        return text if q.value <= 0 else f"+{text}"
+        return text if q.value <= 0 else worded(f"+{text}", q)
 
-    def interval(self, q: Quantity, digits: int | None = None) -> str:
+    def interval(self, q: Quantity, digits: int | None = None) -> Words:
         """The 95 % interval in parentheses, "(59,1–67,0 %)"; empty when the quantity has none."""
+        return worded(text, q) if (text := self._interval(q, digits)) else Words("")
+
+    def _interval(self, q: Quantity, digits: int | None) -> str:
         if q.low is None or q.high is None:
             return ""
-        low, high = (self.plain(Quantity(value=bound, unit=q.unit), digits) for bound in (q.low, q.high))
+        low, high = (self._plain(Quantity(value=bound, unit=q.unit), digits) for bound in (q.low, q.high))
         percent = self._percent_sign if q.unit == "share" else ""
         if q.low < 0:
             return self.text("({low} to {high})", low=low, high=high + percent)
         return f"({low}–{high}{percent})"
 
-    def with_interval(self, q: Quantity, digits: int | None = None) -> str:
+    def with_interval(self, q: Quantity, digits: int | None = None) -> Words:
         """The quantity followed by its interval: "81,3 % (79,5–83,0)"."""
-        interval = self.interval(q, digits).replace(self._percent_sign, "")
-        return f"{self.quantity(q, digits)} {interval}".rstrip()
+        interval = self._interval(q, digits).replace(self._percent_sign, "")
+        return worded(f"{self.quantity(q, digits)} {interval}".rstrip(), q)
 
     def number(self, value: float, digits: int = 0, *, trim: bool = False) -> str:
         """A grouped decimal number with this many decimals; `trim` drops zeros at the end."""
@@ -101,7 +112,8 @@ class Language:
 
     def join(self, words: Sequence[str]) -> str:
         """A list in words: "A, B y C"."""
-        return format_list(list(words), style="standard", locale=self.locale) if words else ""
+        places = {f"_{index}": word for index, word in enumerate(words)}
+        return filled(format_list([f"{{{place}}}" for place in places], style="standard", locale=self.locale), places)
 
     def date(self, moment: datetime) -> str:
         """A date in words: "24 de abril de 2026"."""
@@ -128,8 +140,8 @@ class Language:
         if isinstance(value, Quantity):
             return self.quantity(value)
         if isinstance(value, int) and not isinstance(value, bool):
-            return self.number(value)
-        return self.number(value, 2) if isinstance(value, float) else value
+            return self.quantity(Quantity(value=value, unit="count"))
+        return self.quantity(Quantity(value=value, unit="number")) if isinstance(value, float) else value
 
     def _with_unit(self, unit: str) -> Callable[[float, int | None], str]:
         return {
@@ -140,7 +152,8 @@ class Language:
             "seconds": self._duration,
             "images_per_second": lambda v, d: self.text("{number}\u00a0images/s", number=self.number(v, d or 0)),
             "pixels": lambda v, d: f"{self.number(v, d or 0)}{NBSP}px",
-            "bytes": self._bytes,
+            "bytes": lambda v, d: self._prefixed(v, d, _BYTES),
+            "operations": lambda v, d: self._prefixed(v, d, _OPERATIONS),
             "probability": self._probability,
         }.get(unit, lambda v, d: self.number(v, _digits(unit) if d is None else d))
 
@@ -163,10 +176,11 @@ class Language:
         hours, minutes = divmod(round(whole / 60), 60)
         return f"{self.number(hours)}{NBSP}h" + (f" {minutes}{NBSP}min" if minutes else "")
 
-    def _bytes(self, value: float, digits: int | None) -> str:
-        power = min(int(math.log(max(abs(value), 1), 1000)), len(_BYTES) - 1)
+    def _prefixed(self, value: float, digits: int | None, units: Sequence[str]) -> str:
+        """In the largest of `units`, each a thousand times the one before, that leaves a number of one or more."""
+        power = min(int(math.log(max(abs(value), 1), 1000)), len(units) - 1)
         shown = (0 if power == 0 else 1) if digits is None else digits
-        return f"{self.number(value / 1000**power, shown)}{NBSP}{_BYTES[power]}"
+        return f"{self.number(value / 1000**power, shown)}{NBSP}{units[power]}"
 
     def _probability(self, value: float, digits: int | None) -> str:
         shown = 3 if digits is None else digits

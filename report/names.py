@@ -1,4 +1,4 @@
-"""Names of the evidence: those that a template mentions, and that of each quantity."""
+"""Names of the evidence: those that a template mentions, and that of each quantity and each text with quantities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import nodes
 
 from report.evidence import Quantity
+from report.words import Words
 
 
 def names_used(template: nodes.Template) -> frozenset[str]:
@@ -25,11 +26,11 @@ def _dotted(node: nodes.Node) -> str:
 
 
 def names_of_quantities(names: Mapping[str, Any]) -> dict[int, str]:
-    """Dotted name by identity of every quantity reachable from the evidence's names."""
+    """Dotted name by identity of every quantity, and every text with quantities, reachable from the evidence's names."""
     found: dict[int, str] = {}
 
     def walk(value: Any, name: str, depth: int) -> None:
-        if isinstance(value, Quantity):
+        if isinstance(value, Quantity | Words):
             found.setdefault(id(value), name)
         elif depth == 0 or isinstance(value, str | bytes):
             return

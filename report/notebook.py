@@ -43,7 +43,11 @@ def build_notebook(
     """
     path = out / "report.ipynb"
     cells = CellWriter(store, lab, document, out).cells()
-    stamp = {"evidence": _evidence_hash(document, cells), "cells": _sha256(cells)}
+    stamp = {
+        "evidence": _evidence_hash(document, cells),
+        "cells": _sha256(cells),
+        "numbers": document.evidence_hash,
+    }
     old = _read(path)
     found = old["metadata"]["cnnlab"] if old else {}
     if old and found == stamp and _executed(old):

@@ -14,9 +14,10 @@ from cnnlab.registry import NETWORKS
 from cnnlab.resources import labs_dir
 from cnnlab.spec import NetworkOptions
 from cnnlab.store import RunStore
-from report.appendix import Entry, appendix
+from report.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
 from report.document import TITLED_PARTS, Document, Placed, Prose, SectionText
 from report.evidence import Figure, Gallery, Listing, Table
+from report.html import colophon
 from report.records import LabData, Part, RunData
 from report.tokens import printable
 
@@ -199,16 +200,13 @@ class CellWriter:
         return "\n\n".join(lines) if len(lines) > 1 else ""
 
     def _appendix(self) -> str:
-        found = appendix(self.document)
+        document = self.document
         lines = [f"## {self.text('Appendix: runs and data')}"]
-        groups = {
-            self.text("Runs"): found.runs,
-            self.text("Searches, folds and baselines"): found.besides,
-            self.text("Data sets and credits"): found.data,
-            self.text("Architectures"): found.architectures,
-        }
-        for heading, entries in groups.items():
-            lines += [f"### {heading}", *map(self._entry, entries)] if entries else []
+        if cited := document.cited(CHECKLIST):
+            lines.append(f"{self.text(CHECKLIST_WORDS)} \\[{cited.number}\\]")
+        for heading, entries in document.appendix.groups():
+            lines += [f"### {self.text(heading)}", *map(self._entry, entries)]
+        lines.append(self._data(colophon(document)))
         return "\n\n".join(lines)
 
     def _entry(self, entry: Entry) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 from cnnlab.errors import TemplateProblem
 from report.evidence import Quantity
 from report.language import Language
+from report.words import pieces
 
 Medium = Literal["screen", "print", "markdown"]
 
@@ -25,14 +26,28 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uf
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]!|<>&~$]|^[#+-]|(?<=^\d)[.)])")
 
 
+Place = Literal["prose", "table", "gallery", "caption", "note", "head", "alt", "problem", "appendix"]
+
+
 @dataclass(frozen=True)
 class Printed:
-    """A quantity as it was printed: where, by which name, and with what text."""
+    """A quantity as it was printed: where, by which name, with what text, and in which place of the section."""
 
     section: str
     name: str
     quantity: Quantity
     text: str
+    place: Place = "prose"
+
+
+def known_of(quantity: Quantity, language: Language) -> dict[str, str]:
+    """What a number's card says besides the number, as the values of its data attributes; empty where not known."""
+    return {
+        "n": "" if quantity.n is None else language.number(quantity.n),
+        "ci": language.interval(quantity).strip("()"),
+        "how": language.text(quantity.how) if quantity.how else "",
+        "runs": " ".join(quantity.runs),
+    }
 
 
 @dataclass
@@ -65,15 +80,30 @@ class Tokens:
         """A number in HTML with what it came from as data attributes; plain text on paper and in Markdown."""
         if medium != "screen":
             return _escaped(text, medium)
-        known = {
-            "n": "" if quantity.n is None else self.language.number(quantity.n),
-            "ci": self.language.interval(quantity).strip("()"),
-            "how": self.language.text(quantity.how) if quantity.how else "",
-            "runs": " ".join(quantity.runs),
-        }
+        known = known_of(quantity, self.language)
+        if known["ci"] and known["ci"] in text:  # the interval is printed: the card says what it is the interval of
+            known["is"] = self.language.quantity(quantity)
         data = "".join(f' data-{key}="{html.escape(value)}"' for key, value in known.items() if value)
         focusable = ' tabindex="0"' if data and focus else ""
-        return f'<data class="q" value="{quantity.value!r}"{focusable}{data}>{html.escape(text)}</data>'
+        return f'<data class="q" value="{float(quantity.value)!r}"{focusable}{data}>{html.escape(text)}</data>'
+
+    def words(self, text: str, *, section: str, name: str) -> str:
+        """Tokens for a text that remembers its numbers: each of them answers for itself."""
+        return "".join(
+            self.text(printed)
+            if number is None
+            else self.quantity(
+                number.quantity, printed, section=section, name=".".join(filter(None, (name, number.name)))
+            )
+            for printed, number in pieces(text)
+        )
+
+    def marked_words(self, text: str, medium: Medium, *, focus: bool) -> str:
+        """A text outside the prose, each of its numbers marked."""
+        return "".join(
+            _escaped(printed, medium) if number is None else self.marked(number.quantity, printed, medium, focus=focus)
+            for printed, number in pieces(text)
+        )
 
     def resolve(self, text: str, medium: Medium) -> str:
         """`text` with every token of this document replaced.

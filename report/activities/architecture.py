@@ -4,7 +4,8 @@ network (Simonyan & Zisserman 2015, configuration E)."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from report.activities.common import count
@@ -13,6 +14,7 @@ from report.figures.network import vgg19_drawing
 from report.figures.sizes import block_counts
 from report.language import Language
 from report.records import Architecture, LabData
+from report.words import joined, worded
 
 Step = Mapping[str, Any]
 
@@ -62,6 +64,7 @@ def block_3(lab: LabData, language: Language) -> Evidence:
 def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
     """Blocks 4 and 5, and where the growth in parameters comes from."""
     vgg = lab.architectures["vgg19"]
+    counted = _counts(vgg)
     evidence = _steps(vgg, language, ["block4", "block5"])
     by_block = _by_block(vgg.layers)
     convolutional = sum(by_block[f"block{i}"]["parameters"] for i in range(1, 6))
@@ -70,9 +73,9 @@ def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
         names={
             **evidence.names,
             "share_of_last_two": _share(
-                last_two, convolutional, "Parameters of blocks 4 and 5 over all convolutional ones"
+                last_two, convolutional, "Parameters of blocks 4 and 5 over all convolutional ones", vgg
             ),
-            "one_wide_convolution": count(_largest_convolution(vgg.layers)["parameters"]),
+            "one_wide_convolution": counted(_largest_convolution(vgg.layers)["parameters"]),
             "one_wide_formula": _largest_convolution(vgg.layers)["formula"],
         },
         items=evidence.items,
@@ -82,15 +85,17 @@ def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
 def flattening(lab: LabData, language: Language) -> Evidence:
     """`Flatten`: 7x7x512 values in a row."""
     vgg = lab.architectures["vgg19"]
+    counted = _counts(vgg)
     height, width, channels = FIGURE_1["block5"]
-    names = {"height": count(height), "width": count(width), "channels": count(channels)}
+    names = {"height": counted(height), "width": counted(width), "channels": counted(channels)}
     evidence = _steps(vgg, language, ["flatten"])
-    return Evidence(names={**evidence.names, **names, "flat": count(height * width * channels)}, items=evidence.items)
+    return Evidence(names={**evidence.names, **names, "flat": counted(height * width * channels)}, items=evidence.items)
 
 
 def first_dense_layer(lab: LabData, language: Language) -> Evidence:
     """The first dense layer, which holds most of the network's parameters."""
     vgg = lab.architectures["vgg19"]
+    counted = _counts(vgg)
     evidence = _steps(vgg, language, ["fc6"])
     before = _step(vgg, "flatten")["parameters"]
     fc6 = _step(vgg, "fc6")
@@ -98,15 +103,16 @@ def first_dense_layer(lab: LabData, language: Language) -> Evidence:
     return Evidence(
         names={
             **evidence.names,
-            "before": count(before),
+            "before": counted(before),
             "times_before": Quantity(
                 value=fc6["parameters"] / before,
                 unit="ratio",
+                runs=(vgg.record.id,),
                 how="Parameters with the layer over parameters without it",
             ),
-            "share_of_all": _share(fc6["added_parameters"], whole, "Parameters of the layer over all parameters"),
-            "inputs": count(FIGURE_1["flatten"][0]),
-            "units": count(FIGURE_1["fc6"][0]),
+            "share_of_all": _share(fc6["added_parameters"], whole, "Parameters of the layer over all parameters", vgg),
+            "inputs": counted(FIGURE_1["flatten"][0]),
+            "units": counted(FIGURE_1["fc6"][0]),
         },
         items=evidence.items,
     )
@@ -115,6 +121,7 @@ def first_dense_layer(lab: LabData, language: Language) -> Evidence:
 def whole_network(lab: LabData, language: Language) -> Evidence:
     """Layers 7 and 8; filters, parameters, multiply-adds and activations by block."""
     vgg = lab.architectures["vgg19"]
+    counted = _counts(vgg)
     evidence = _steps(vgg, language, ["fc7", "fc8"], summary=True)
     by_block = _by_block(vgg.layers)
     blocks = {name: row for name, row in by_block.items() if row["filters"]}
@@ -125,38 +132,48 @@ def whole_network(lab: LabData, language: Language) -> Evidence:
     return Evidence(
         names={
             **evidence.names,
-            "convolutions": count(sum(row["kind"] == "Conv2D" for row in vgg.layers)),
-            "filters": count(sum(row["filters"] for row in blocks.values())),
+            "convolutions": counted(sum(row["kind"] == "Conv2D" for row in vgg.layers)),
+            "filters": counted(sum(row["filters"] for row in blocks.values())),
             "widest_blocks": [
                 _in_sentence(_block_name(name, language))
                 for name, row in blocks.items()
                 if row["filters"] == most_filters
             ],
-            "most_filters": count(most_filters),
+            "most_filters": counted(most_filters),
             "heaviest_block": _in_sentence(
                 _block_name(max(blocks, key=lambda name: blocks[name]["parameters"]), language)
             ),
-            "heaviest_parameters": count(max(row["parameters"] for row in blocks.values())),
-            "dense_parameters": count(dense["parameters"]),
-            "dense_share": _share(dense["parameters"], total["parameters"], "Parameters of the dense layers over all"),
-            "convolutional_parameters": count(total["parameters"] - dense["parameters"]),
-            "multiply_adds": count(total["multiply_adds"]),
+            "heaviest_parameters": counted(max(row["parameters"] for row in blocks.values())),
+            "dense_parameters": counted(dense["parameters"]),
+            "dense_share": _share(
+                dense["parameters"], total["parameters"], "Parameters of the dense layers over all", vgg
+            ),
+            "convolutional_parameters": counted(total["parameters"] - dense["parameters"]),
+            "multiply_adds": counted(total["multiply_adds"]),
             "dense_work_share": _share(
-                dense["multiply_adds"], total["multiply_adds"], "Multiply-adds of the dense layers over all"
+                dense["multiply_adds"], total["multiply_adds"], "Multiply-adds of the dense layers over all", vgg
             ),
             "early_parameter_share": _share(
-                sum(row["parameters"] for row in early), total["parameters"], "Parameters of blocks 1 and 2 over all"
+                sum(row["parameters"] for row in early),
+                total["parameters"],
+                "Parameters of blocks 1 and 2 over all",
+                vgg,
             ),
             "early_activation_share": _share(
-                sum(row["activations"] for row in early), total["activations"], "Activations of blocks 1 and 2 over all"
+                sum(row["activations"] for row in early),
+                total["activations"],
+                "Activations of blocks 1 and 2 over all",
+                vgg,
             ),
-            "weight_bytes": Quantity(value=4 * total["parameters"], unit="bytes", how="Four bytes a parameter"),
-            "two_small_weights": count(2 * 9 * 512 * 512),
-            "one_large_weights": count(25 * 512 * 512),
+            "weight_bytes": Quantity(
+                value=4 * total["parameters"], unit="bytes", runs=(vgg.record.id,), how="Four bytes a parameter"
+            ),
+            "two_small_weights": counted(2 * 9 * 512 * 512),
+            "one_large_weights": counted(25 * 512 * 512),
         },
         items={
             **evidence.items,
-            "blocks": _block_table(blocks, dense, total, language),
+            "blocks": _block_table(vgg, blocks, dense, total, language),
             "sizes": block_counts(
                 vgg.layers,
                 language,
@@ -174,19 +191,19 @@ _SUMMED = ("filters", "parameters", "multiply_adds", "activations")
 
 def _steps(vgg: Architecture, language: Language, blocks: Sequence[str], *, summary: bool = False) -> Evidence:
     """What was built in `blocks`: listings, the layers with their formulas, the totals, and Keras's summary if asked for."""
-    steps = [_step(vgg, block) for block in blocks]
+    steps, counted = [_step(vgg, block) for block in blocks], _counts(vgg)
     last = steps[-1]
     agree = all(tuple(step["outputs"][-1]["shape"]) == FIGURE_1[step["block"]] for step in steps)
     names = {
-        "parameters": count(last["parameters"], how="Keras's count, equal to the sum of the formulas"),
-        "formula_parameters": count(last["formula_parameters"]),
-        "added": count(sum(step["added_parameters"] for step in steps), how="Parameters that these layers add"),
-        "added_by": [count(step["added_parameters"]) for step in steps],
+        "parameters": counted(last["parameters"], how="Keras's count, equal to the sum of the formulas"),
+        "formula_parameters": counted(last["formula_parameters"]),
+        "added": counted(sum(step["added_parameters"] for step in steps), how="Parameters that these layers add"),
+        "added_by": [counted(step["added_parameters"]) for step in steps],
         "shapes_agree": agree,
         "counts_agree": last["parameters"] == last["formula_parameters"],
-        "before_pooling": _shape(steps[-1]["outputs"][0]["shape"], language),
-        "after": _shape(last["outputs"][-1]["shape"], language),
-        "first_after": _shape(steps[0]["outputs"][-1]["shape"], language),
+        "before_pooling": _shape(steps[-1]["outputs"][0]["shape"], language, counted),
+        "after": _shape(last["outputs"][-1]["shape"], language, counted),
+        "first_after": _shape(steps[0]["outputs"][-1]["shape"], language, counted),
     }
     items: dict[str, Any] = {
         step["block"]: Listing(
@@ -214,14 +231,15 @@ def _step(vgg: Architecture, block: str) -> Step:
 
 def _layer_table(vgg: Architecture, steps: Sequence[Step], language: Language) -> Table:
     """Each layer of `steps`: output, formula, its value and Keras's count."""
+    counted = _counts(vgg)
     wanted = [row for step in steps for row in _rows_of(vgg, step["block"])]
     rows: list[Mapping[str, Cell]] = [
         {
             "layer": row["name"],
-            "output": _shape(row["output_shape"], language),
+            "output": _shape(row["output_shape"], language, counted),
             "formula": row["formula"] if row["parameters"] else language.text("no weights"),
-            "by_formula": count(row["formula_parameters"]),
-            "by_keras": count(row["parameters"]),
+            "by_formula": counted(row["formula_parameters"]),
+            "by_keras": counted(row["parameters"]),
         }
         for row in wanted
     ]
@@ -262,16 +280,22 @@ def _by_block(layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
 
 
 def _block_table(
-    blocks: Mapping[str, Mapping[str, int]], dense: Mapping[str, int], total: Mapping[str, int], language: Language
+    vgg: Architecture,
+    blocks: Mapping[str, Mapping[str, int]],
+    dense: Mapping[str, int],
+    total: Mapping[str, int],
+    language: Language,
 ) -> Table:
+    counted = _counts(vgg)
+
     def line(name: str, row: Mapping[str, int]) -> Mapping[str, Cell]:
         return {
             "block": name,
-            "filters": count(row["filters"]) if row["filters"] else None,
-            "parameters": count(row["parameters"]),
-            "part": _share(row["parameters"], total["parameters"], "Parameters over all parameters"),
-            "multiply_adds": count(row["multiply_adds"]),
-            "activations": count(row["activations"]),
+            "filters": counted(row["filters"]) if row["filters"] else None,
+            "parameters": counted(row["parameters"]),
+            "part": _share(row["parameters"], total["parameters"], "Parameters over all parameters", vgg),
+            "multiply_adds": counted(row["multiply_adds"]),
+            "activations": counted(row["activations"]),
         }
 
     return Table(
@@ -314,10 +338,17 @@ def _largest_convolution(layers: Sequence[Mapping[str, Any]]) -> Mapping[str, An
     return max((row for row in layers if row["kind"] == "Conv2D"), key=lambda row: int(row["parameters"]))
 
 
-def _shape(shape: Sequence[int], language: Language) -> str:
+def _shape(shape: Sequence[int], language: Language, counted: Callable[..., Quantity]) -> str:
     """Sides as 56×56×128; a vector's length is a number like any other: 25.088."""
-    return language.number(shape[0]) if len(shape) == 1 else "×".join(str(side) for side in shape)
+    if len(shape) == 1:
+        return language.quantity(counted(shape[0]))
+    return joined((worded(str(side), counted(side)) for side in shape), "×")
 
 
-def _share(part: int, whole: int, how: str) -> Quantity:
-    return Quantity(value=part / whole, unit="share", how=how)
+def _share(part: int, whole: int, how: str, vgg: Architecture) -> Quantity:
+    return Quantity(value=part / whole, unit="share", how=how, runs=(vgg.record.id,))
+
+
+def _counts(vgg: Architecture) -> Callable[..., Quantity]:
+    """`count` of what the network's record holds."""
+    return partial(count, runs=[vgg.record.id])

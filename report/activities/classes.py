@@ -138,7 +138,11 @@ def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, langua
         caption=text("The {n} best and the {n} worst of {classes} classes", n=EXTREMES, classes=len(order))
         if many
         else text("Accuracy by class, the best first"),
-        note=text("{network} on {n} test images; 95 % Wilson intervals.", network=run.title, n=int(matrix.sum())),
+        note=text(
+            "{network} on {n} test images; 95 % Wilson intervals.",
+            network=run.title,
+            n=count(matrix.sum(), runs=[run.run.id]),
+        ),
         columns=(
             Column(key="name", head=text("Class")),
             Column(key="images", head=text("Test images")),
@@ -161,8 +165,8 @@ def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, languag
         caption=language.text(
             "Test images of {name}: {right} answered right, {wrong} wrong",
             name=rank.name,
-            right=len(right),
-            wrong=len(wrong),
+            right=count(len(right), runs=[run.run.id]),
+            wrong=count(len(wrong), runs=[run.run.id]),
         ),
         note=language.text("{network}; most confident answers of each kind first.", network=run.title),
         alt=language.text(

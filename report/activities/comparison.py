@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from report.activities.common import count
 from report.evidence import Cell, Column, Evidence, Quantity, Table
@@ -11,6 +12,7 @@ from report.figures.sizes import NetworkSize, networks_compared
 from report.language import Language
 from report.literature import IMAGENET_RESULTS, PublishedResult
 from report.records import Architecture, LabData
+from report.words import joined, worded
 
 ORDER = ("alexnet", "vgg19", "resnet50")
 
@@ -36,16 +38,16 @@ CHANGES = {
 def answer(lab: LabData, language: Language) -> Evidence:
     """Depth, parameters, work, activations and ImageNet results side by side."""
     networks = {name: lab.architectures[name] for name in ORDER}
-    names = {f"{name}_parameters": count(one.manifest["parameters"]) for name, one in networks.items()}
-    names |= {f"{name}_multiply_adds": count(one.manifest["multiply_adds"]) for name, one in networks.items()}
-    names |= {f"{name}_activations": count(one.manifest["activations"]) for name, one in networks.items()}
+    names = {f"{name}_parameters": _counted(one, "parameters") for name, one in networks.items()}
+    names |= {f"{name}_multiply_adds": _counted(one, "multiply_adds") for name, one in networks.items()}
+    names |= {f"{name}_activations": _counted(one, "activations") for name, one in networks.items()}
     changes = _changes(lab, language)
     return Evidence(
         names={
             **names,
-            **{f"{name}_weighted": count(_weighted(one)) for name, one in networks.items()},
+            **{f"{name}_weighted": count(_weighted(one), runs=[one.record.id]) for name, one in networks.items()},
             **_errors(),
-            "resnet50_trainable": count(networks["resnet50"].manifest["trainable"]),
+            "resnet50_trainable": _counted(networks["resnet50"], "trainable"),
             "vgg_over_resnet_parameters": _times(networks["vgg19"], networks["resnet50"], "parameters"),
             "vgg_over_resnet_work": _times(networks["vgg19"], networks["resnet50"], "multiply_adds"),
             "vgg_over_alexnet_work": _times(networks["vgg19"], networks["alexnet"], "multiply_adds"),
@@ -80,7 +82,14 @@ def answer(lab: LabData, language: Language) -> Evidence:
 
 
 def _memory(network: Architecture) -> Quantity:
-    return Quantity(value=4 * network.manifest["activations"], unit="bytes", how="Four bytes an activation, one image")
+    return Quantity(
+        value=4 * network.manifest["activations"], unit="bytes", runs=(network.record.id,),
+        how="Four bytes an activation, one image",
+    )  # fmt: skip
+
+
+def _counted(network: Architecture, what: str) -> Quantity:
+    return count(network.manifest[what], runs=[network.record.id])
 
 
 def _weighted(network: Architecture) -> int:
@@ -88,7 +97,8 @@ def _weighted(network: Architecture) -> int:
 
 
 def _times(one: Architecture, other: Architecture, what: str) -> Quantity:
-    return Quantity(value=one.manifest[what] / other.manifest[what], unit="ratio")
+    runs = (one.record.id, other.record.id)
+    return Quantity(value=one.manifest[what] / other.manifest[what], unit="ratio", runs=runs)
 
 
 def _errors() -> dict[str, Quantity]:
@@ -135,10 +145,12 @@ def _comparison(networks: Mapping[str, Architecture], language: Language) -> Tab
             {
                 "network": f"{network.manifest['title']} ({YEARS[name]})",
                 "depth": language.text(
-                    "{convolutions} conv. + {dense} dense", convolutions=layers["convolution"], dense=layers["dense"]
+                    "{convolutions} conv. + {dense} dense",
+                    convolutions=count(layers["convolution"], runs=[network.record.id]),
+                    dense=count(layers["dense"], runs=[network.record.id]),
                 ),
-                "parameters": count(network.manifest["parameters"]),
-                "multiply_adds": count(network.manifest["multiply_adds"]),
+                "parameters": _counted(network, "parameters"),
+                "multiply_adds": _counted(network, "multiply_adds"),
                 "memory": _memory(network),
                 "top1": _error(result.top1_error),
                 "top5": _error(result.top5_error),
@@ -206,11 +218,13 @@ def _changes(lab: LabData, language: Language) -> Table:
             rows.append(
                 {
                     "network": language.text(
-                        "{network} ({classes} classes)", network=run.title, classes=run.architecture.manifest["classes"]
+                        "{network} ({classes} classes)",
+                        network=run.title,
+                        classes=count(run.architecture.manifest["classes"], runs=[run.architecture.id]),
                     ),
                     "what": language.text(CHANGES[code]) if code in CHANGES else code,
-                    "published": _side(change["published"], language),
-                    "used": _side(change["used"], language),
+                    "published": _side(change["published"], language, ()),
+                    "used": _side(change["used"], language, (run.architecture.id,)),
                 }
             )
     return Table(
@@ -226,6 +240,14 @@ def _changes(lab: LabData, language: Language) -> Table:
     )
 
 
-def _side(value: str, language: Language) -> str:
+def _side(value: str, language: Language, runs: Sequence[str]) -> str:
+    """A side of a change in words; each number of "11x11/4" is one by itself."""
     words = {"none": "none", "after each convolution": "after each convolution"}
-    return language.text(words[value]) if value in words else value.replace("x", "×")
+    if value in words:
+        return language.text(words[value])
+    parts = re.split(r"(\d+(?:\.\d+)?)", value.replace("x", "×"))
+    return joined(worded(part, _of_record(part, runs)) if index % 2 else part for index, part in enumerate(parts))
+
+
+def _of_record(text: str, runs: Sequence[str]) -> Quantity:
+    return Quantity(value=float(text), unit="number" if "." in text else "count", runs=tuple(runs))

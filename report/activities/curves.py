@@ -152,6 +152,7 @@ def _history(run: RunData) -> History:
         best_epoch=int(run.resolved["best_epoch"]),
         stopped=str(run.resolved["stopped"]),
         seed=run.seed,
+        run=run.run.id,
     )
 
 
@@ -162,7 +163,7 @@ def _figures(data: Part, runs: list[RunData], language: Language) -> dict[str, F
     note = text(
         "Measured at the end of each epoch in inference mode, without augmentation: plain cross entropy and accuracy on "
         "{validation} validation images and on a fixed sample of the training images of the same size.",
-        validation=run.resolved["images"]["validation"],
+        validation=count(run.resolved["images"]["validation"], runs=[run.run.id]),
     )
     items = {
         "loss": loss_curves(
@@ -170,7 +171,8 @@ def _figures(data: Part, runs: list[RunData], language: Language) -> dict[str, F
             language,
             caption=text(
                 "{network}'s loss: validation is at {value} in epoch {epoch}, which is kept",
-                network=run.title, value=_loss(run, "val_loss", best - 1), epoch=best,
+                network=run.title, value=_loss(run, "val_loss", best - 1),
+                epoch=count(best, runs=[run.run.id]),
             ),
             note=note,
         ),

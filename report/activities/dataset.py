@@ -38,7 +38,7 @@ ABSENT = {
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     """Counts, distribution, split sizes, examples with labels, integrity findings."""
     dataset = required_part(lab, part).dataset
-    manifest = dataset.manifest
+    manifest, ids = dataset.manifest, [dataset.record.id]
     per_class = [int(entry["images"]) for entry in dataset.classes]
     used = {split: sum(int(entry[split]) for entry in dataset.classes) for split in ("train", "validation", "test")}
     original = manifest["original"]
@@ -48,26 +48,26 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "reference": dataset_reference(manifest["title"]),
             "credit": manifest["credit"] or "",
             "stand_in_for": manifest["stand_in_for"] or "",
-            "images": count(sum(per_class)),
-            "classes": count(len(per_class)),
+            "images": count(sum(per_class), runs=ids),
+            "classes": count(len(per_class), runs=ids),
             "class_names": dataset.class_names[:MANY_CLASSES],
             "names_all_classes": len(per_class) <= MANY_CLASSES,
-            "mean": _mean(per_class),
-            "fewest": count(min(per_class)),
-            "most": count(max(per_class)),
+            "mean": _mean(per_class, ids),
+            "fewest": count(min(per_class), runs=ids),
+            "most": count(max(per_class), runs=ids),
             "balanced": min(per_class) == max(per_class),
             "nearly_balanced": max(per_class) <= 1.5 * min(per_class),
             "ratio": Quantity(
                 value=max(per_class) / max(1, min(per_class)), unit="ratio", how="Largest over smallest class"
             ),
-            "used": count(sum(used.values())),
+            "used": count(sum(used.values()), runs=ids),
             "uses_all": sum(used.values()) == sum(per_class),
-            **{f"{split}_images": count(n) for split, n in used.items()},
+            **{f"{split}_images": count(n, runs=ids) for split, n in used.items()},
             "various_sizes": _various_sizes(dataset),
-            "width": count(original["width"]) if original.get("width") else None,
-            "height": count(original["height"]) if original.get("height") else None,
+            "width": count(original["width"], runs=ids) if original.get("width") else None,
+            "height": count(original["height"], runs=ids) if original.get("height") else None,
             "grey": original.get("channels") == 1,
-            "size": count(manifest["image_size"]),
+            "size": count(manifest["image_size"], runs=ids),
             **division(dataset, language),
             "findings": findings_in_words(dataset, language),
             **_integrity(dataset, language),
@@ -77,11 +77,11 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     )
 
 
-def _mean(per_class: list[int]) -> Quantity:
+def _mean(per_class: list[int], ids: list[str]) -> Quantity:
     """Images a class on average, without decimals where it has none."""
     mean = float(np.mean(per_class))
     unit: Unit = "count" if mean.is_integer() else "number"
-    return Quantity(value=mean, unit=unit, n=len(per_class), how="Images over classes")
+    return Quantity(value=mean, unit=unit, n=len(per_class), runs=tuple(ids), how="Images over classes")
 
 
 def _various_sizes(dataset: DatasetData) -> bool:
@@ -142,7 +142,11 @@ def _examples(dataset: DatasetData, language: Language) -> Gallery:
             shown.append(Exhibit(pixels=exhibits["images"][index], label=names[label]))
     note = language.text("Training images, chosen by seed, as the networks see them.")
     if len(names) > SHOWN_CLASSES:
-        note += " " + language.text("Of the {classes} classes, the first {n}.", classes=len(names), n=SHOWN_CLASSES)
+        note += " " + language.text(
+            "Of the {classes} classes, the first {n}.",
+            classes=count(len(names), runs=[dataset.record.id]),
+            n=SHOWN_CLASSES,
+        )
     return Gallery(
         caption=language.text("Examples from {dataset} with their labels", dataset=dataset.manifest["title"]),
         note=note,
@@ -155,15 +159,17 @@ def _split_table(dataset: DatasetData, language: Language) -> Table:
     """Images of each split, its share of those that are used, and how many a class has in it."""
     text = language.text
     splits = {split: [int(entry[split]) for entry in dataset.classes] for split in SPLITS}
-    used = sum(map(sum, splits.values()))
+    used, ids = sum(map(sum, splits.values())), [dataset.record.id]
     rows: list[Mapping[str, Cell]] = [
         {
             "split": text(SPLIT_HEADS[split]),
-            "images": count(sum(sizes)),
-            "share": Quantity(value=sum(sizes) / used, unit="share", n=used, how="Images over those that are used"),
-            "mean": _mean(sizes),
-            "fewest": count(min(sizes)),
-            "most": count(max(sizes)),
+            "images": count(sum(sizes), runs=ids),
+            "share": Quantity(
+                value=sum(sizes) / used, unit="share", n=used, runs=tuple(ids), how="Images over those that are used"
+            ),
+            "mean": _mean(sizes, ids),
+            "fewest": count(min(sizes), runs=ids),
+            "most": count(max(sizes), runs=ids),
         }
         for split, sizes in splits.items()
     ]
@@ -187,20 +193,23 @@ def _split_table(dataset: DatasetData, language: Language) -> Table:
 
 
 def _class_table(dataset: DatasetData, language: Language) -> Table:
-    text, classes = language.text, dataset.classes
+    text, classes, ids = language.text, dataset.classes, [dataset.record.id]
     many = len(classes) > MANY_CLASSES
     if many:
         ordered = sorted(classes, key=lambda entry: (-int(entry["images"]), str(entry["name"])))
         classes = [*ordered[:EXTREMES], *ordered[-EXTREMES:]]
     rows: list[Mapping[str, Cell]] = [
-        {"name": entry["name"], **{key: count(entry[key]) for key in ("images", "train", "validation", "test")}}
+        {
+            "name": entry["name"],
+            **{key: count(entry[key], runs=ids) for key in ("images", "train", "validation", "test")},
+        }
         for entry in classes
     ]
     return Table(
         caption=text(
             "Images by class: the {n} largest and the {n} smallest of {classes}",
             n=EXTREMES,
-            classes=len(dataset.classes),
+            classes=count(len(dataset.classes), runs=[dataset.record.id]),
         )
         if many
         else text("Images by class"),

@@ -10,6 +10,7 @@ from report.activities.common import count
 from report.evidence import Quantity
 from report.language import Language
 from report.records import DatasetData
+from report.words import joined
 
 FINDINGS = {
     "undecodable": "files that cannot be decoded, left out",
@@ -75,11 +76,13 @@ class FindingWords:
     """A finding in the report's language.
 
     Attributes:
+        kind: as the scan calls it.
         what, count: "exact duplicates", how many.
         warning: whether it may change conclusions.
         details, examples: numbers and some of the files concerned, either may be empty.
     """
 
+    kind: str
     what: str
     count: Quantity
     warning: bool
@@ -99,8 +102,8 @@ def findings_as_texts(dataset: DatasetData, language: Language) -> list[str]:
 
 
 def _as_text(finding: FindingWords, language: Language) -> str:
-    details = "; ".join(f"{one.what}: {_value(one.value, language)}" for one in finding.details)
-    return f"{finding.what}: {_value(finding.count, language)}" + (f" ({details})" if details else "")
+    details = joined((joined([f"{one.what}: ", _value(one.value, language)]) for one in finding.details), "; ")
+    return joined([f"{finding.what}: ", _value(finding.count, language), *([" (", details, ")"] if details else [])])
 
 
 def _value(value: Quantity | str, language: Language) -> str:
@@ -109,6 +112,7 @@ def _value(value: Quantity | str, language: Language) -> str:
 
 def _in_words(finding: Mapping[str, Any], language: Language) -> FindingWords:
     return FindingWords(
+        kind=str(finding["kind"]),
         what=_what(finding, language),
         count=count(finding["count"]),
         warning=finding["severity"] == "warning",

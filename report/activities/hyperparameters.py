@@ -49,9 +49,9 @@ def augmentation_words(names: Sequence[str], language: Language) -> str:
     return language.join([language.text(AUGMENTATIONS[one]) for one in names]) if names else language.text("none")
 
 
-def rate(value: float) -> Quantity:
+def rate(value: float, *, runs: Sequence[str] = ()) -> Quantity:
     """A rate, decay or factor."""
-    return Quantity(value=value, unit="rate")
+    return Quantity(value=value, unit="rate", runs=tuple(runs))
 
 
 def names_of(keys: Sequence[str], language: Language) -> list[str]:
@@ -107,16 +107,15 @@ def _origins(data: Part, language: Language) -> list[str]:
 
 
 def _of_recipe(key: str) -> Show:
-    return lambda run, language: rate(run.recipe[key])
+    return lambda run, language: rate(run.recipe[key], runs=[run.run.id])
 
 
 def _epochs(run: RunData, language: Language) -> Cell:
     resolved = run.resolved
-    if resolved["epochs_requested"] == resolved["epochs_planned"]:
-        return count(resolved["epochs_planned"])
-    return language.text(
-        "{planned} of {requested}", planned=resolved["epochs_planned"], requested=resolved["epochs_requested"]
-    )
+    planned, requested = (count(resolved[f"epochs_{what}"], runs=[run.run.id]) for what in ("planned", "requested"))
+    if planned.value == requested.value:
+        return planned
+    return language.text("{planned} of {requested}", planned=planned, requested=requested)
 
 
 def _stop(run: RunData, language: Language) -> Cell:
@@ -126,11 +125,13 @@ def _stop(run: RunData, language: Language) -> Cell:
     rule = language.text(
         "{monitor}, patience {patience}",
         monitor=language.text(MONITORS[stopping["monitor"]]),
-        patience=stopping["patience"],
+        patience=count(stopping["patience"], runs=[run.run.id]),
     )
     if not stopping["min_delta"]:
         return rule
-    return language.text("{rule}, by more than {delta}", rule=rule, delta=rate(stopping["min_delta"]))
+    return language.text(
+        "{rule}, by more than {delta}", rule=rule, delta=rate(stopping["min_delta"], runs=[run.run.id])
+    )
 
 
 def _initial(run: RunData, language: Language) -> Cell:
@@ -141,25 +142,29 @@ def _initial(run: RunData, language: Language) -> Cell:
 
 
 def _momentum(run: RunData, language: Language) -> Cell:
-    return rate(run.recipe["momentum"]) if run.recipe["optimizer"] == "sgd" else language.text("does not apply")
+    if run.recipe["optimizer"] != "sgd":
+        return language.text("does not apply")
+    return rate(run.recipe["momentum"], runs=[run.run.id])
 
 
 def _schedule(run: RunData, language: Language) -> Cell:
     return language.text(SCHEDULES[run.recipe["schedule"], run.recipe["warmup"] > 0])
 
 
-def _or_none(key: str, show: Callable[[Any], Quantity]) -> Show:
+def _or_none(key: str, show: Callable[..., Quantity]) -> Show:
     """The value, or the word for none where it is nothing or zero."""
-    return lambda run, language: show(run.recipe[key]) if run.recipe[key] else language.text("none")
+    return lambda run, language: show(run.recipe[key], runs=[run.run.id]) if run.recipe[key] else language.text("none")
 
 
 def _average(run: RunData, language: Language) -> Cell:
     decay = run.resolved.get("ema", run.recipe["ema"])
-    return rate(decay) if decay else language.text("none")
+    return rate(decay, runs=[run.run.id]) if decay else language.text("none")
 
 
 def _rate_decay(run: RunData, language: Language) -> Cell:
-    return rate(run.recipe["rate_decay"]) if run.recipe["rate_decay"] < 1 else language.text("the same rate in all")
+    if run.recipe["rate_decay"] >= 1:
+        return language.text("the same rate in all")
+    return rate(run.recipe["rate_decay"], runs=[run.run.id])
 
 
 def _yes(key: str) -> Show:
@@ -173,7 +178,7 @@ HYPERPARAMETERS: Mapping[str, tuple[str, Show]] = {
     "warmup": ("Warm-up, share of steps", _of_recipe("warmup")),
     "momentum": ("Momentum", _momentum),
     "weight_decay": ("Weight decay", _of_recipe("weight_decay")),
-    "batch_size": ("Mini-batch", lambda run, language: count(run.recipe["batch_size"])),
+    "batch_size": ("Mini-batch", lambda run, language: count(run.recipe["batch_size"], runs=[run.run.id])),
     "epochs": ("Epochs", _epochs),
     "early_stopping": ("Early stopping", _stop),
     "augmentation": ("Augmentation", lambda run, language: augmentation_words(run.recipe["augmentation"], language)),

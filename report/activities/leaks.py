@@ -54,7 +54,9 @@ def leak_gallery(dataset: DatasetData, language: Language) -> Gallery:
         "Left an image of validation or test, right a copy of it; below, class and set, and how alike they are."
     )
     if shown < total:
-        note += " " + text("Of the {total} pairs, the first {n}.", total=total, n=shown)
+        note += " " + text(
+            "Of the {total} pairs, the first {n}.", total=count(total, runs=[dataset.record.id]), n=shown
+        )
     return Gallery(
         caption=text("Images of {dataset} with a copy among those seen before", dataset=dataset.manifest["title"]),
         note=note,

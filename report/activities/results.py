@@ -218,7 +218,7 @@ def _items(
     language: Language,
 ) -> dict[str, Any]:
     text = language.text
-    n = int(matrix.sum())
+    n = count(matrix.sum(), runs=[run.run.id])
     right, images = np.diag(matrix), matrix.sum(axis=1)
     shares = [class_share(run, right, images, i) if images[i] else _nothing(run) for i in range(len(classes))]
     by_network = {
@@ -293,7 +293,11 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
         )
     text = language.text
     several_seeds = any(len(data.of(name)) > 1 for name in data.networks)
-    sizes = {split: data.runs[0].predictions[split].labels.size for split in ("train", "validation", "test")}
+    first = data.runs[0]
+    sizes = {
+        split: count(first.predictions[split].labels.size, runs=[first.run.id])
+        for split in ("train", "validation", "test")
+    }
     return Table(
         caption=text("Accuracy by network and split"),
         note=text(

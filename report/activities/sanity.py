@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from report.activities.baseline import against_constant, against_linear
+from report.activities.common import count
 from report.evidence import Cell, Column, Evidence, Quantity, Table
 from report.language import NBSP, Language
 from report.records import LabData, Part, RunData, TrainingData
@@ -80,7 +81,7 @@ def initial_loss(run: TrainingData, language: Language) -> dict[str, Any]:
         return _does_not_apply(language)
     loss, expected = float(found["initial_loss"]), float(found["ln_classes"])
     tolerance = Quantity(value=TOLERANCE, unit="share", digits=0)
-    numbers = {"loss": _loss(loss), "expected": _loss(expected)}
+    numbers = {"loss": _loss(loss, run), "expected": _loss(expected, run)}
     return _checked(
         abs(loss - expected) <= TOLERANCE * expected,
         language.text("{loss}; ln K = {expected}", **numbers),
@@ -100,10 +101,10 @@ def overfit_batch(run: TrainingData, language: Language) -> dict[str, Any]:
         return _does_not_apply(language)
     before, after = float(found["loss_before"]), float(found["loss"])
     numbers: dict[str, Any] = {
-        "images": int(found["images"]),
-        "steps": int(found["steps"]),
-        "before": _loss(before),
-        "after": _loss(after),
+        "images": count(found["images"], runs=[run.run.id]),
+        "steps": count(found["steps"], runs=[run.run.id]),
+        "before": _loss(before, run),
+        "after": _loss(after, run),
     }
     return _checked(
         after < MEMORISED * before,
@@ -153,8 +154,8 @@ def _linear(part: Part, run: RunData, language: Language) -> dict[str, Any]:
     return _checked(found["beaten"], text("{network}, linear {linear}; {p}", **numbers), failure, language)
 
 
-def _loss(value: float) -> Quantity:
-    return Quantity(value=value, unit="loss")
+def _loss(value: float, run: TrainingData) -> Quantity:
+    return Quantity(value=value, unit="loss", runs=(run.run.id,))
 
 
 def _does_not_apply(language: Language) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def _does_not_apply(language: Language) -> dict[str, Any]:
 def _checked(passed: bool, numbers: str, failure: str, language: Language) -> dict[str, Any]:
     verdict = f"✓{NBSP}{language.text('passed')}" if passed else f"✗{NBSP}{language.text('not passed')}"
     joined = numbers.replace(" = ", f"{NBSP}={NBSP}").replace("ln K", f"ln{NBSP}K")
-    return {"passed": passed, "text": f"{verdict}: {joined}", "failure": failure}
+    return {"passed": passed, "text": f"{verdict}: " + joined, "failure": failure}
 
 
 def _table(

@@ -14,6 +14,7 @@ from report.figures.trials import trials_figure
 from report.language import NBSP, Language
 from report.records import Part, RunData
 from report.trials import SearchData, Trial
+from report.words import joined
 
 MOST_ROWS = 25
 """Of more trials, the table shows the best."""
@@ -57,7 +58,7 @@ def _names(search: SearchData, run: RunData, language: Language) -> dict[str, An
         "any_failed": counts["failed"] > 0,
         "prunes": space["pruning"] == "median",
         "varied": names_of(search.varied, language),
-        "ranges": [_range(key, space[key], language) for key in search.varied],
+        "ranges": ranges_in_words(search, language),
         "seed": str(space["seed"]),
         "number": count(best.number),
         "best_epoch": count(best.best_epoch or 0),
@@ -97,6 +98,11 @@ def _worded(cell: Cell, language: Language) -> str:
     return language.quantity(cell) if isinstance(cell, Quantity) else str(cell)
 
 
+def ranges_in_words(search: SearchData, language: Language) -> list[str]:
+    """What was tried of each varied key, in words."""
+    return [_range(key, search.space[key], language) for key in search.varied]
+
+
 def _range(key: str, asked: Any, language: Language) -> str:
     """ "peak learning rate from 0.001 to 0.1, evenly in its logarithm" or "mini-batch among 32 and 64"."""
     text, name = language.text, names_of([key], language)[0]
@@ -107,7 +113,7 @@ def _range(key: str, asked: Any, language: Language) -> str:
         return text("{name} from {low} to {high}", name=name, **bounds)
     choices = [_worded(value_cell(key, one, language), language) for one in asked]
     if key == "augmentation":  # each choice is a list of its own
-        return text("{name} among {choices}", name=name, choices=" / ".join(choices))
+        return text("{name} among {choices}", name=name, choices=joined(choices, " / "))
     return text("{name} among {choices}", name=name, choices=language.join(choices))
 
 
@@ -117,7 +123,8 @@ def trial_table(search: SearchData, run: RunData, language: Language) -> Table:
     many = len(shown) < len(search.trials)
     note = text("The sign ✓ marks the trial whose values the trainings have.")
     if many:
-        note += " " + text("Of {total} trials, the {n} best on validation.", total=len(search.trials), n=len(shown))
+        total = count(len(search.trials), runs=[search.record.id])
+        note += " " + text("Of {total} trials, the {n} best on validation.", total=total, n=len(shown))
     return Table(
         caption=text("Trials of the search for {network}", network=run.title),
         note=note,
@@ -150,7 +157,7 @@ def _row(search: SearchData, trial: Trial, language: Language) -> Mapping[str, C
         "number": str(trial.number),
         "state": state,
         **{key: value_cell(key, trial.params[key], language) for key in search.varied},
-        "best_epoch": None if trial.best_epoch is None else count(trial.best_epoch),
+        "best_epoch": None if trial.best_epoch is None else count(trial.best_epoch, runs=runs),
         "accuracy": None
         if trial.value is None
         else Quantity(value=trial.value, unit="share", runs=runs, how="Accuracy measured at the end of the epoch"),
@@ -161,10 +168,10 @@ def _figure(search: SearchData, run: RunData, language: Language) -> Figure:
     text = language.text
     finding = text(
         "Trial {number} of {n} was selected for {network}: {accuracy} on validation",
-        number=search.best.number,
-        n=len(search.trials),
+        number=count(search.best.number, runs=[search.record.id]),
+        n=count(len(search.trials), runs=[search.record.id]),
         network=run.title,
-        accuracy=Quantity(value=float(search.best.value or 0.0), unit="share"),
+        accuracy=selected_accuracy(search, run),
     )
     note = text("The line is the best accuracy of a complete trial so far; failed trials stand at the foot.")
     if "learning_rate" in search.varied:

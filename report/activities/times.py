@@ -99,8 +99,8 @@ def time_table(data: Part, language: Language) -> Table:
     rows: list[Mapping[str, Cell]] = [
         {
             "network": run_title(data, run, language),
-            "epochs": count(run.resolved["epochs_run"]),
-            "best": count(run.resolved["best_epoch"]),
+            "epochs": count(run.resolved["epochs_run"], runs=[run.run.id]),
+            "best": count(run.resolved["best_epoch"], runs=[run.run.id]),
             "epoch": seconds(run.resolved["seconds_per_epoch"], [run.run.id], how="Median over epochs"),
             "speed": Quantity(value=run.resolved["images_per_second"], unit="images_per_second", runs=(run.run.id,)),
             "total": seconds(run.run.manifest["seconds"], [run.run.id]),

@@ -157,11 +157,11 @@ def fold_table(data: Part, language: Language) -> Table:
 
 
 def _fold_note(folds: Mapping[str, Sequence[FoldData]], language: Language) -> str:
-    sizes = [int(fold.resolved["images"]["validation"]) for several in folds.values() for fold in several]
-    low, high = min(sizes), max(sizes)
+    sizes = {fold.run.id: int(fold.resolved["images"]["validation"]) for several in folds.values() for fold in several}
+    low, high = (count(bound, runs=list(sizes)) for bound in (min(sizes.values()), max(sizes.values())))
     each = (
         language.text("Each fold is validated on {n} images.", n=low)
-        if low == high
+        if low.value == high.value
         else language.text("Each fold is validated on {low} to {high} images.", low=low, high=high)
     )
     return each + " " + language.text("A dash stands for a fold that was not trained to its end.")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure
+from report.evidence import Figure, Quantity
 from report.figures.style import Theme, Words, clean, number, percent
+from report.words import joined, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,9 +44,9 @@ def confusion_matrix(
     right = sum(table[index][index] for index in range(len(table)))
     total = sum(map(sum, table))
     alt = language.text("Confusion matrix of {count} classes: {right} of {total} images on the diagonal.",
-                        count=len(names), right=number(right, 0, code), total=number(total, 0, code))  # fmt: skip
+                        count=len(names), right=_count(right, code), total=_count(total, code))  # fmt: skip
     if top:
-        listed = "; ".join(_told(labels, table, pair, language) for pair in top[:3])
+        listed = joined((_told(labels, table, pair, language) for pair in top[:3]), "; ")
         alt += " " + language.text("Most frequent confusions: {list}.", list=listed)
     data = {
         "counts": table, "names": labels, "top": top, "code": code,
@@ -60,10 +61,16 @@ def confusion_matrix(
 
 def _told(labels: list[str], table: list[list[int]], pair: list[int], language: Words) -> str:
     true, predicted = pair
-    share = percent(table[true][predicted] / sum(table[true]), 0, language.code)
+    images = sum(table[true])
+    value = table[true][predicted] / images
+    share = worded(percent(value, 0, language.code), Quantity(value=value, unit="share", n=images))
     return language.text(
         "{true} taken for {predicted}, {share}", true=labels[true], predicted=labels[predicted], share=share
     )
+
+
+def _count(value: int, code: str) -> str:
+    return worded(number(value, 0, code), Quantity(value=value, unit="count"))
 
 
 def _top(table: list[list[int]], most: int) -> list[list[int]]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from report.evidence import Figure
+from report.evidence import Figure, Quantity
 from report.figures.style import Theme, Words, clean, network_style, network_title, number
+from report.words import worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ class History:
         loss, accuracy, val_loss, val_accuracy: one value an epoch (nats; shares in 0-1); a NaN is a gap.
         learning_rate: one value an epoch, or empty: then no panel shows it.
         best_epoch: 1-based; stopped: "completed", "early" or "diverged".
+        run: id of its record, where there is one.
     """
 
     network: str
@@ -37,6 +39,7 @@ class History:
     learning_rate: Sequence[float] = ()
     stopped: str = "completed"
     seed: int = 0
+    run: str = ""
 
 
 def loss_curves(histories: Sequence[History], language: Words, *, caption: str, note: str = "") -> Figure:
@@ -87,7 +90,7 @@ def comparison_curves(
         language.text(
             "{network}: best epoch {epoch} of {epochs}, with {value}.",
             network=one["title"], epoch=one["best"], epochs=len(one["mean"]),
-            value=number(one["mean"][one["best"] - 1] or math.nan, 2, code),
+            value=_number(one["mean"][one["best"] - 1] or math.nan, code, _runs(histories, one["network"])),
         )
         for one in series
     )  # fmt: skip
@@ -99,6 +102,16 @@ def comparison_curves(
         },
     }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
+
+
+def _runs(histories: Sequence[History], network: str) -> tuple[str, ...]:
+    return tuple(history.run for history in histories if history.network == network and history.run)
+
+
+def _number(value: float, code: str, runs: tuple[str, ...]) -> str:
+    if math.isnan(value):
+        return number(value, 2, code)
+    return worded(number(value, 2, code), Quantity(value=value, unit="number", n=len(runs) or None, runs=runs))
 
 
 def _single(metric: Metric, histories: Sequence[History], language: Words, caption: str, note: str) -> Figure:
@@ -113,7 +126,7 @@ def _single(metric: Metric, histories: Sequence[History], language: Words, capti
 
     def at(values: list[float | None], epoch: int) -> str:
         value = values[epoch - 1]
-        return language.text("no value") if value is None else number(value, 2, code)
+        return language.text("no value") if value is None else _number(value, code, _runs(histories, first.network))
 
     if metric == "loss":
         alt = language.text(

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure
+from report.evidence import Figure, Quantity
 from report.figures.style import Theme, Words, clean, network_style, network_title, number
+from report.words import joined, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +40,9 @@ def vgg19_drawing(
     alt = language.text(
         "Drawing of {network}: {blocks} blocks with {convolutions} convolutions each, feature maps {sizes}, then dense "
         "layers of {units} units.",
-        network=title, blocks=len(stacks), convolutions=", ".join(str(len(group["names"])) for group in stacks),
-        sizes=", ".join(_size(group["shape"], code) for group in stacks),
-        units=", ".join(number(group["shape"][-1], 0, code) for group in dense),
+        network=title, blocks=len(stacks), convolutions=joined((_count(len(group["names"]), code) for group in stacks), ", "),
+        sizes=joined((_told_size(group["shape"], code) for group in stacks), ", "),
+        units=joined((_count(group["shape"][-1], code) for group in dense), ", "),
     )  # fmt: skip
     for index, group in enumerate(stacks, 1):
         group["title"] = language.text("Block {number}", number=index)
@@ -88,11 +89,12 @@ def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Words, *, ca
         parameters = sum(int(row["parameters"]) for row in layers)
         count = language.text("convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}",
                               convolutions=weighted["Conv2D"], dense=weighted["Dense"],
-                              parameters=number(parameters, 0, code))  # fmt: skip
-        rows.append({"network": network, "title": clean(network_title(network)), "count": count, "groups": groups})
-        told.append(f"{rows[-1]['title']}: {count}.")
+                              parameters=_count(parameters, code))  # fmt: skip
+        title = clean(network_title(network))
+        rows.append({"network": network, "title": title, "count": str(count), "groups": groups})
+        told.append(joined([f"{title}: ", count, "."]))
     data = {"rows": rows, "code": code}
-    alt = language.text("Networks drawn on one scale.") + " " + " ".join(told)
+    alt = language.text("Networks drawn on one scale.") + " " + joined(told, " ")
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_networks, data), wide=True)
 
 
@@ -130,6 +132,16 @@ def _stack_group(rows: Sequence[Row], convolutions: Sequence[Row]) -> dict[str, 
 
 def _size(shape: Sequence[int], code: str) -> str:
     return "×".join(number(side, 0, code) if len(shape) == 1 else str(side) for side in shape)
+
+
+def _count(value: int, code: str) -> str:
+    return worded(number(value, 0, code), Quantity(value=value, unit="count"))
+
+
+def _told_size(shape: Sequence[int], code: str) -> str:
+    if len(shape) == 1:
+        return _count(shape[0], code)
+    return joined((worded(str(side), Quantity(value=side, unit="count")) for side in shape), "×")
 
 
 def _paper_name(name: str) -> str:

@@ -8,8 +8,9 @@ from functools import partial
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure
+from report.evidence import Figure, Quantity, Unit
 from report.figures.style import Theme, Words, clean, compact, network_style, network_title, percent
+from report.words import joined, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,18 +96,23 @@ def _printed(panel: dict[str, Any], value: float | None, code: str) -> str:
     return percent(value, 1, code) if panel.get("share") else compact(value, code)
 
 
+def _told(panel: dict[str, Any], names: list[str]) -> str:
+    """ "Parameters: AlexNet 61,0 M, VGG-19 143,7 M."."""
+    unit: Unit = "share" if panel.get("share") else "count"
+    values = [
+        joined([f"{name} ", text if value is None else worded(text, Quantity(value=value, unit=unit))])
+        for name, text, value in zip(names, panel["printed"], panel["values"], strict=True)
+    ]
+    return joined([f"{panel['title']}: ", joined(values, ", "), "."])
+
+
 def _multiples(
     panels: list[dict[str, Any]], names: list[str], colours: list[str], under: list[str], code: str, caption: str,
     note: str,
 ) -> Figure:  # fmt: skip
     for panel in panels:
         panel["printed"] = [_printed(panel, value, code) for value in panel["values"]]
-    alt = " ".join(
-        f"{panel['title']}: "
-        + ", ".join(f"{name} {text}" for name, text in zip(names, panel["printed"], strict=True))
-        + "."
-        for panel in panels
-    )
+    alt = joined((_told(panel, names) for panel in panels), " ")
     data = {"panels": panels, "names": names, "colours": colours, "under": under}
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data), wide=True)
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure
+from report.evidence import Figure, Quantity
 from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
 from report.trials import Trial
+from report.words import worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def trials_figure(
         "Validation accuracy of {total} trials for {network}: {complete} complete, {pruned} pruned, {failed} failed. "
         "Trial {selected} was selected, with {value}.",
         total=len(trials), network=clean(network_title(network)), selected=selected,
-        value=percent(best.value or 0.0, 1, code), **counts,
+        value=worded(percent(best.value or 0.0, 1, code), Quantity(value=best.value or 0.0, unit="share")), **counts,
     )  # fmt: skip
     data = {
         "points": points, "network": network, "selected": selected, "code": code, "with_rate": with_rate,

@@ -25,24 +25,29 @@
   mark();
 
   // Numbers: a card with what they came from, on hover, focus or tap.
-  const card = document.getElementById("card");
+  const card = document.getElementById("card"), most = 6;
   let shown = null, leaving = 0;
+  const answers = (q) => q.dataset.n || q.dataset.ci || q.dataset.how || q.dataset.runs;
   const row = (list, term, content) => {
     if (!content) return;
     const dt = document.createElement("dt"), dd = document.createElement("dd");
     dt.textContent = term; dd.append(...[content].flat()); list.append(dt, dd);
   };
-  const runs = (ids) => (ids ? ids.split(" ") : []).map((id) => {
-    const target = document.getElementById("record-" + id), link = document.createElement(target ? "a" : "span");
-    if (target) link.href = "#record-" + id;
-    link.textContent = id;
-    return link;
-  });
+  const runs = (ids) => {
+    const all = ids ? ids.split(" ") : [];
+    const found = all.slice(0, most).map((id) => {
+      const target = document.getElementById("record-" + id), link = document.createElement(target ? "a" : "span");
+      if (target) link.href = "#record-" + id;
+      link.textContent = id;
+      return link;
+    });
+    return all.length > most ? [...found, `+ ${all.length - most}`] : found;
+  };
   const show = (q) => {
     clearTimeout(leaving);
-    if (shown === q || !(q.dataset.n || q.dataset.ci || q.dataset.how || q.dataset.runs)) return;
+    if (shown === q || !answers(q)) return;
     const list = document.createElement("dl"), found = runs(q.dataset.runs);
-    row(list, card.dataset.value, q.textContent);
+    row(list, card.dataset.value, q.dataset.is || q.textContent);
     row(list, card.dataset.ci, q.dataset.ci);
     row(list, card.dataset.n, q.dataset.n);
     row(list, card.dataset.how, q.dataset.how);
@@ -63,10 +68,44 @@
     const q = event.target.closest?.("data.q");
     if (q) show(q); else if (card.contains(event.target)) clearTimeout(leaving); else if (shown) leave();
   });
+  card.addEventListener("click", (event) => { if (event.target.closest("a")) hide(); });
+
+  // Keys: Enter goes from a number into its card, Tab or Escape back to the number.
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { hide(); open(false); }
+    const inside = card.contains(event.target);
+    if (event.key === "Escape") { if (inside) shown?.focus(); hide(); open(false); }
     if (event.key === "Enter" && event.target.matches?.("data.q")) card.querySelector("a")?.focus();
+    if (event.key === "Tab" && inside) {
+      const stops = $("a", card), next = stops[stops.indexOf(event.target) + (event.shiftKey ? -1 : 1)];
+      event.preventDefault();
+      (next ?? shown)?.focus();
+    }
   });
+
+  // A table, a grid or a list of facts is one stop of the Tab key; arrows go from number to number inside it.
+  const beside = (numbers, q, key) => {
+    const at = numbers.indexOf(q);
+    if (key === "ArrowRight" || key === "ArrowLeft") return numbers[at + (key === "ArrowRight" ? 1 : -1)];
+    const box = q.getBoundingClientRect(), down = key === "ArrowDown" ? 1 : -1;
+    const far = (one) => {
+      const place = one.getBoundingClientRect(), rows = down * (place.top - box.top);
+      return rows > box.height / 2 ? 1e4 * rows + Math.abs(place.right - box.right) : Infinity;
+    };
+    const nearest = numbers.reduce((best, one) => (far(one) < far(best) ? one : best), q);
+    return nearest === q ? undefined : nearest;
+  };
+  for (const group of $("table, .tiles, .record dl")) {
+    const numbers = $("data.q", group).filter(answers);
+    numbers.forEach((q, index) => { q.tabIndex = index ? -1 : 0; });
+    group.addEventListener("keydown", (event) => {
+      if (!["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
+      const next = event.target.matches("data.q") && beside(numbers, event.target, event.key);
+      if (!next) return;
+      event.preventDefault();
+      for (const q of numbers) q.tabIndex = q === next ? 0 : -1;
+      next.focus();
+    });
+  }
 
   // Pictures: open large in a dialog.
   const large = document.getElementById("large"), stage = large.querySelector(".stage"), text = large.querySelector(".text");

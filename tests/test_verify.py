@@ -1,0 +1,261 @@
+"""`cnnlab verify`: tampering is found and named, wherever it is; an honest report raises no alarm."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlab.errors import StoreError
+from cnnlab.lab import load_lab
+from cnnlab.store import RunStore
+from report.build import build_report
+from report.checks.mismatch import Mismatch
+from report.checks.verify import Verdict, compare, verify
+from tests.command import cnnlab
+from tests.fabricate import write_store
+
+LEAKS = {"clothes": [(30, 0, True)]}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs and the report on them, in HTML and PDF."""
+    folder = tmp_path_factory.mktemp("built")
+    write_store(
+        folder / "runs", leaks=LEAKS, folds={"alexnet": [0.5, 0.6, 0.7]}, searches={"vgg19": {}}, test_uses=3,
+        diverged={"resnet50": "the loss is no longer a number"}, baselines={"clothes": {}},
+    )  # fmt: skip
+    build_report(RunStore(folder / "runs"), load_lab("demo"), folder / "out/demo", {"html", "pdf"})
+    return folder
+
+
+@pytest.fixture
+def folder(built: Path, tmp_path: Path) -> Path:
+    """A copy that a test may tamper with."""
+    return Path(shutil.copytree(built, tmp_path / "copy"))
+
+
+def verdict(folder: Path, *overrides: str) -> Verdict:
+    return verify(RunStore(folder / "runs"), load_lab("demo", overrides=overrides), folder / "out/demo")
+
+
+def kinds(found: Verdict) -> set[str]:
+    return {one.kind for one in found.mismatches}
+
+
+def edit_json(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    content = json.loads(path.read_bytes())
+    edit(content)
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def evaluation(folder: Path) -> Path:
+    return next((folder / "runs/evaluations").glob("clothes-alexnet-*"))
+
+
+def test_an_honest_report_is_as_derived(folder: Path) -> None:
+    found = verdict(folder)
+    assert found.mismatches == ()
+    entries = json.loads((folder / "out/demo/report.json").read_bytes())["quantities"]
+    assert found.numbers == len(entries) > 500
+    assert found.records == len(list((folder / "runs").rglob("manifest.json")))
+    assert found.unchecked == ("report.ipynb",)
+    assert (found.reasons, found.notes) == ((), (f"the report's title is “{TITLE}”, the lab file says “{TITLE}”",)[1:])
+
+
+TITLE = load_lab("demo").file.lab.title
+
+
+def test_a_flipped_byte_is_found_and_so_is_every_other(folder: Path) -> None:
+    flipped = [evaluation(folder) / "predictions.npz", next((folder / "runs").glob("clothes-vgg19-*/train.log"))]
+    for path in flipped:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.chmod(0o644)
+        path.write_bytes(content)
+    damaged = [one for one in verdict(folder).mismatches if one.kind == "record"]
+    assert {(one.where.partition("/")[0], one.name) for one in damaged} == {
+        ("evaluation", "predictions.npz"), ("run", "train.log"),
+    }  # fmt: skip
+    assert all(one.found.startswith("sha256 ") and one.found != one.expected for one in damaged)
+
+
+def test_rewritten_predictions_are_found_although_their_archive_is_sound(folder: Path) -> None:
+    path = evaluation(folder) / "predictions.npz"
+    better(path)
+    found = verdict(folder)
+    assert "predictions.npz" in [one.name for one in found.mismatches if one.kind == "record"]
+    assert any("cannot be derived" in one.what for one in found.mismatches)
+
+
+def test_rewritten_predictions_with_a_manifest_to_match_change_the_numbers(folder: Path) -> None:
+    import hashlib
+
+    path = evaluation(folder) / "predictions.npz"
+    better(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    edit_json(path.parent / "manifest.json", lambda manifest: manifest["files"].update({"predictions.npz": digest}))
+    found = verdict(folder)
+    assert "record" not in kinds(found)
+    name = "accuracies.AlexNet.test"
+    changed = {(one.name, one.what): one for one in found.mismatches if one.where == "activity-09"}
+    wrong = changed[name, "its value is not as derived"]
+    assert (float(wrong.expected), float(wrong.found) < 1) == (1.0, True)
+    assert any("other records" in reason and path.parent.name in reason for reason in found.reasons)
+
+
+def better(path: Path) -> None:
+    """Predictions that are all right."""
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    for split in ("train", "validation", "test"):
+        arrays[f"{split}_probabilities"] = np.eye(4, dtype=np.float16)[arrays[f"{split}_labels"]]
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def only(found: Verdict, kind: str) -> list[Mismatch]:
+    return [one for one in found.mismatches if one.kind == kind]
+
+
+def a_caption(content: dict[str, Any]) -> dict[str, Any]:
+    return next(one for one in content["quantities"] if one["id"] == "activity-08/loss.caption.value")
+
+
+def test_a_tampered_value_is_named(folder: Path) -> None:
+    edit_json(folder / "out/demo/report.json", lambda content: a_caption(content).update(value=0.01))
+    found = verdict(folder)
+    (wrong,) = only(found, "number")
+    assert (wrong.where, wrong.name, wrong.found) == ("activity-08", "loss.caption.value", "0.01")
+    assert float(wrong.expected) > 0.3
+    assert wrong.what == "its value is not as derived"
+    assert [one.name for one in only(found, "hash")] == ["evidence"]
+    assert [(one.where, one.name) for one in only(found, "page")] == [("activity-08", "loss.caption.value")]
+
+
+def test_a_tampered_text_is_named(folder: Path) -> None:
+    edit_json(folder / "out/demo/report.json", lambda content: a_caption(content).update(text="0,010"))
+    (wrong,) = only(verdict(folder), "number")
+    assert (wrong.name, wrong.what, wrong.found) == ("loss.caption.value", "its text is not as derived", "0,010")
+
+
+def test_a_deleted_and_an_added_entry_are_named(folder: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        entry = a_caption(content)
+        content["quantities"].remove(entry)
+        content["quantities"].append({**entry, "id": "activity-08/mine", "name": "mine"})
+
+    edit_json(folder / "out/demo/report.json", change)
+    found = {(one.name, one.what) for one in only(verdict(folder), "number")}
+    assert found == {
+        ("loss.caption.value", "report.json lacks this number"), ("mine", "the runs give no such number"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["text", "value", "runs"])
+def test_a_tampered_number_of_the_page_is_named(folder: Path, what: str) -> None:
+    path = folder / "out/demo/report.html"
+    page = path.read_text(encoding="utf-8")
+    mark = next(
+        match for match in re.finditer(r'<data class="q" value="([^"]*)"[^>]*data-runs="([^"]*)"[^>]*>([^<]*)<', page)
+        if page.rfind('id="activity-09"', 0, match.start()) > 0 and "%" in match[3]
+    )  # fmt: skip
+    start, end = mark.span({"value": 1, "runs": 2, "text": 3}[what])
+    path.write_text(page[:start] + {"value": "0.99", "runs": "mine", "text": "99,9\u00a0%"}[what] + page[end:])
+    found = verdict(folder)
+    assert kinds(found) == {"page"}
+    (wrong,) = found.mismatches
+    assert wrong.where.startswith("activity-")
+    assert {"value": "value 0.99", "runs": "runs mine", "text": "99,9"}[what] in wrong.found
+    assert wrong.expected and wrong.name
+
+
+def test_a_number_left_out_of_the_page_or_put_in_is_named(folder: Path) -> None:
+    path = folder / "out/demo/report.html"
+    page = path.read_text(encoding="utf-8")
+    mark = re.search(r'<data class="q"[^>]*>([^<]*)</data>', page)
+    assert mark
+    path.write_text(page.replace(mark[0], mark[1], 1), encoding="utf-8")
+    (missing,) = verdict(folder).mismatches
+    assert missing.what == "the page lacks a number of report.json"
+    path.write_text(page.replace(mark[0], mark[0] + mark[0], 1), encoding="utf-8")
+    (surplus,) = verdict(folder).mismatches
+    assert surplus.what == "the page shows a number that report.json lacks"
+
+
+def test_a_damaged_manifest_is_named_and_the_rest_still_checked(folder: Path) -> None:
+    (evaluation(folder) / "manifest.json").write_text("{")
+    edit_json(folder / "out/demo/report.json", lambda content: a_caption(content).update(text="0,010"))
+    found = verdict(folder)
+    assert [(one.name, one.where) for one in only(found, "record")] == [
+        ("manifest.json", f"evaluation/{evaluation(folder).name}")
+    ]
+    assert {"document", "hash"} <= kinds(found)
+
+
+def test_a_file_of_another_build_is_told_by_its_hash(folder: Path) -> None:
+    out = folder / "out/demo"
+    build_report(RunStore(folder / "runs"), load_lab("demo", overrides=["lab.language=en"]), out, {"html"})
+    found = verdict(folder, "lab.language=en")
+    assert [(one.kind, one.where) for one in found.mismatches] == [("pdf", "report.pdf")]
+
+
+def test_another_language_is_no_alarm_and_is_said(folder: Path) -> None:
+    found = verdict(folder, "lab.language=en")
+    assert found.mismatches == ()
+    assert len(found.notes) == 1 and "the report's own" in found.notes[0]
+
+
+def test_edited_prose_is_the_reason_given(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built / "runs", tmp_path / "runs")
+    source = load_lab("demo").path
+    (tmp_path / "demo.toml").write_bytes(source.read_bytes())
+    lab = load_lab(str(tmp_path / "demo.toml"))
+    build_report(RunStore(tmp_path / "runs"), lab, tmp_path / "out", {"html"})
+    own = lab.templates / "commentary/es/conclusions.md.j2"
+    own.parent.mkdir(parents=True)
+    own.write_text("Only {{ vgg_parameters }}.\n", encoding="utf-8")
+    found = verify(RunStore(tmp_path / "runs"), lab, tmp_path / "out")
+    assert {one.where for one in found.mismatches} == {"conclusions"}
+    assert found.reasons == ("the text was edited after the report was made: conclusions",)
+
+
+def test_no_report_and_no_list_of_numbers(folder: Path) -> None:
+    path = folder / "out/demo/report.json"
+    path.write_text("[]")
+    assert [one.kind for one in verdict(folder).mismatches] == ["document"]
+    path.write_text('{"format": 1, "quantities": []}')
+    assert "older" in verdict(folder).mismatches[0].what or verdict(folder).mismatches[0].kind == "document"
+    path.unlink()
+    with pytest.raises(StoreError, match="no report to verify"):
+        verdict(folder)
+
+
+def test_sums_that_differ_in_the_last_digit_are_the_same() -> None:
+    entry = {"id": "a/b", "section": "a", "name": "b", "value": 0.3, "unit": "share", "n": 1, "low": None, "high": None,
+             "runs": [], "how": "", "text": "30 %"}  # fmt: skip
+    assert list(compare([entry], [{**entry, "value": 0.1 + 0.2}])) == []
+    assert [one.found for one in compare([entry], [{**entry, "value": 0.3001}])] == ["0.3"]
+
+
+def test_the_command(folder: Path) -> None:
+    done = cnnlab("verify", "--runs", "runs", "--out", "out", cwd=folder, block=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"[\d,]+ numbers from \d+ records, all as derived\n", done.stdout)
+    assert "not checked, because it is not there: report.ipynb" in done.stderr
+    edit_json(folder / "out/demo/report.json", lambda content: a_caption(content).update(value=0.01))
+    done = cnnlab("verify", "--runs", "runs", "--out", "out", cwd=folder, block=True)
+    assert done.returncode == 3
+    assert "activity-08, loss.caption.value: its value is not as derived (found 0.01, expected " in done.stdout
+    done = cnnlab("verify", "--runs", "runs", "--out", "out", "--json", cwd=folder, block=True)
+    assert done.returncode == 3
+    assert {"number", "hash", "page"} == {one["kind"] for one in json.loads(done.stdout)["mismatches"]}
+    done = cnnlab("verify", "--runs", "runs", "--out", "elsewhere", cwd=folder, block=True)
+    assert done.returncode == 2
+    assert "cnnlab report demo" in done.stderr
