@@ -6,7 +6,7 @@ The checklist's answers are `report.reproducibility`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +22,7 @@ from report.provenance import HASH_DIGITS, record_hash
 from report.records import DatasetData, FoldData, LabData, Part, RunData, TrainingData
 from report.reproducibility import checklist, git_words, hardware_words, versions_words
 from report.trials import SearchData
-from report.words import joined
+from report.words import joined, sourced
 
 SOURCES = {
     "folder ": "folder {name}",
@@ -102,11 +102,16 @@ def appendix(lab: LabData, language: Language) -> Appendix:
     architectures = {arch.record.id: arch.record for arch in lab.architectures.values()} | used
     return Appendix(
         checklist=tuple(Entry((), title, tuple(facts)) for title, facts in checklist(lab, language)),
-        runs=tuple(runs.values()),
-        besides=tuple(_besides(parts, language)),
-        data=tuple(_dataset(item, language) for item in data.values()),
+        runs=tuple(map(_sourced, runs.values())),
+        besides=tuple(map(_sourced, _besides(parts, language))),
+        data=tuple(_sourced(_dataset(item, language)) for item in data.values()),
         architectures=tuple(_architecture(record, language) for record in architectures.values()),
     )
+
+
+def _sourced(entry: Entry) -> Entry:
+    """The entry, its numbers coming from its own record."""
+    return replace(entry, facts=tuple((term, sourced(text, entry.ids[:1])) for term, text in entry.facts))
 
 
 def _run(run: RunData, language: Language) -> Entry:

@@ -88,6 +88,15 @@ def filled(pattern: str, fields: Mapping[str, Any]) -> str:
     return Words(text, numbers) if numbers else text
 
 
+def sourced(text: str, runs: Iterable[str]) -> str:
+    """The same text; those of its numbers that name no record come from `runs`."""
+    if not isinstance(text, Words):
+        return text
+    ids = tuple(runs)
+    known = [replace(one, quantity=replace(one.quantity, runs=one.quantity.runs or ids)) for one in text.numbers]
+    return Words(text, known)
+
+
 def pieces(text: str) -> Iterator[tuple[str, Number | None]]:
     """The text in order, cut at its numbers: (what is printed, the number that it is)."""
     at = 0

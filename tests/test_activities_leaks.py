@@ -16,7 +16,7 @@ from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
 from report.activities import dataset, findings, results
 from report.activities.leaks import without_leaks
-from report.appendix import SOURCES, appendix
+from report.appendix import SOURCES
 from report.assembly import assemble
 from report.document import Document, Prose
 from report.evidence import Gallery, Quantity, Table
@@ -437,7 +437,7 @@ def test_hostile_and_long_file_names_are_data(lab: Callable[..., LabData]) -> No
 
 def facts(data: LabData, code: str, position: int) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for term, text in appendix(document(data, code)).data[position].facts:
+    for term, text in document(data, code).appendix.data[position].facts:
         found.setdefault(term, []).append(text)
     return found
 

@@ -17,7 +17,6 @@ from cnnlab.store import RunStore
 from report.activities import search as searching
 from report.activities import training
 from report.activities.hyperparameters import AUGMENTATIONS, HYPERPARAMETERS
-from report.appendix import appendix
 from report.assembly import assemble
 from report.document import Document, Prose
 from report.evidence import Evidence, Figure, Quantity, Table
@@ -362,11 +361,11 @@ def test_what_was_trained_besides_is_said_and_listed(lab: Callable[..., LabData]
     data = lab(folds={"vgg19": [0.6, 0.7]}, searches={"vgg19": {}}, baselines={"clothes": {}}, **ONE)
     both(data, "introduction", "6 ensayos de búsquedas y 2 pliegues de validaciones cruzadas, en 5 min 3 s",
          "6 trials of searches and 2 folds of cross-validations were trained besides, in 5 min 3 s")  # fmt: skip
-    entries = appendix(document(data, "en")).besides
+    entries = document(data, "en").appendix.besides
     assert [re.sub(r"[0-9a-f]{8}", "#", entry.title) for entry in entries] == [
         "Search for VGG-19, clothes-vgg19-#", "Cross-validation of VGG-19", "Baselines, clothes-#",
     ]  # fmt: skip
     listed = {record for entry in entries for record in entry.ids}
     part = data.parts["2_1"]
     assert {fold.run.id for fold in part.folds["vgg19"]} | {part.searches["vgg19"].record.id} <= listed
-    assert appendix(document(lab(**ONE), "en")).besides == ()
+    assert document(lab(**ONE), "en").appendix.besides == ()

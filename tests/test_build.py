@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
+from pypdf import PdfReader
 
 import report.activities
 from cnnlab.errors import LabError, StoreError
@@ -36,11 +39,11 @@ def test_the_json_holds_every_printed_number(tmp_path: Path) -> None:
     store, lab = write_lab(tmp_path)
     build_report(store, lab, tmp_path / "out", {"html"})
     content = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
-    assert (content["format"], content["language"], content["title"]) == (1, "es", "A lab <1>")
+    assert (content["format"], content["language"], content["title"]) == (2, "es", "A lab <1>")
     numbers = content["quantities"]
     prose = next(q for q in numbers if q["section"] == "activity-07" and q["name"] == "accuracy")
     assert prose | {"runs": []} == {
-        "section": "activity-07", "name": "accuracy", "value": 0.632, "unit": "share", "n": 1000, "low": 0.591,
+        "id": "activity-07/accuracy", "place": "prose", "section": "activity-07", "name": "accuracy", "value": 0.632, "unit": "share", "n": 1000, "low": 0.591,
         "high": 0.67, "runs": [], "how": "Wilson interval", "text": "63,2\u00a0% (59,1–67,0)",
     }  # fmt: skip
     assert prose["runs"]
@@ -48,6 +51,35 @@ def test_the_json_holds_every_printed_number(tmp_path: Path) -> None:
     assert ("results.VGG-19.loss", "1,500") in [(q["name"], q["text"]) for q in cells]
     tiles = [q for q in numbers if q["name"].startswith("mistakes.")]
     assert [q["text"] for q in tiles[:2]] == ["90,0\u00a0%", "90,0\u00a0%"]
+    assert {q["place"] for q in cells} == {"table"} and {q["place"] for q in tiles} == {"gallery"}
+    assert len({q["id"] for q in numbers}) == len(numbers)
+
+
+def test_the_evidence_hash_ties_the_files_together(tmp_path: Path) -> None:
+    store, lab = write_lab(tmp_path)
+    out = tmp_path / "out"
+    build_report(store, lab, out, {"html", "pdf"})
+    content = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    evidence = content["evidence"]
+    assert re.fullmatch("[0-9a-f]{12}", evidence)
+    page = BeautifulSoup((out / "report.html").read_text(encoding="utf-8"), "html.parser")
+    assert page.select('meta[name="evidence"]')[0]["content"] == evidence
+    colophon = page.select(".colophon")[0].get_text()
+    assert f"Evidencia {evidence}" in colophon and "cnnlab verify" in colophon
+    reader = PdfReader(out / "report.pdf")
+    assert reader.metadata and f"cnnlab evidence {evidence}" in str(reader.metadata["/Keywords"])
+    assert evidence in reader.pages[-1].extract_text()
+    manifests = {path.parent.name for path in (tmp_path / "runs").rglob("manifest.json")}
+    assert {name.partition("/")[2] for name in content["records"]} == manifests
+
+
+def test_the_evidence_hash_changes_with_a_record_that_no_number_shows(tmp_path: Path) -> None:
+    hashes = []
+    for folder, source in (("one", "folder test"), ("two", "folder elsewhere")):
+        store, lab = write_lab(tmp_path / folder, dataset={"source": source})
+        build_report(store, lab, tmp_path / folder / "out", {"html"})
+        hashes.append(json.loads((tmp_path / folder / "out/report.json").read_bytes())["evidence"])
+    assert hashes[0] != hashes[1]
 
 
 def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from report.activities.common import count
+from report.activities.common import count, of_records
 from report.evidence import Cell, Column, Evidence, Listing, Quantity, Table
 from report.figures.network import vgg19_drawing
 from report.figures.sizes import block_counts
@@ -53,7 +53,7 @@ def blocks_1_and_2(lab: LabData, language: Language) -> Evidence:
         ),
         note=language.text("Drawn by the program from the layer table of the network as published."),
     )
-    return Evidence(names=evidence.names, items={"drawing": drawing, **evidence.items})
+    return Evidence(names=evidence.names, items={"drawing": of_records(drawing, [vgg.record.id]), **evidence.items})
 
 
 def block_3(lab: LabData, language: Language) -> Evidence:
@@ -174,13 +174,16 @@ def whole_network(lab: LabData, language: Language) -> Evidence:
         items={
             **evidence.items,
             "blocks": _block_table(vgg, blocks, dense, total, language),
-            "sizes": block_counts(
-                vgg.layers,
-                language,
-                caption=language.text(
-                    "Filters grow with depth, but the dense layers hold the parameters and the first blocks the activations"
+            "sizes": of_records(
+                block_counts(
+                    vgg.layers,
+                    language,
+                    caption=language.text(
+                        "Filters grow with depth, but the dense layers hold the parameters and the first blocks the activations"
+                    ),
+                    note=language.text("One image of 224×224 pixels; multiply-adds count each use of a weight once."),
                 ),
-                note=language.text("One image of 224×224 pixels; multiply-adds count each use of a weight once."),
+                [vgg.record.id],
             ),
         },
     )

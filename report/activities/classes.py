@@ -128,8 +128,8 @@ def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, langua
         rows.append(
             {
                 "name": classes[label],
-                "images": count(images[label]),
-                "right": count(right[label]),
+                "images": count(images[label], runs=[run.run.id]),
+                "right": count(right[label], runs=[run.run.id]),
                 "accuracy": accuracy,
                 "interval": language.interval(accuracy),
             }

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from report.evidence import Quantity
+from report.evidence import Figure, Gallery, Quantity
 from report.records import LabData, Part, RunData
 from report.statistics import mean_interval, wilson
+from report.words import sourced
 
 SIGNIFICANT = 0.05
 """Level of every test of the report."""
+
+Pictured = TypeVar("Pictured", Figure, Gallery)
 
 MANY_CLASSES = 25
 """With more classes, tables show only the best and the worst."""
@@ -21,6 +25,12 @@ MANY_CLASSES = 25
 def count(value: int | np.integer[Any], *, how: str = "", runs: Sequence[str] = ()) -> Quantity:
     """A whole number of things."""
     return Quantity(value=int(value), unit="count", how=how, runs=tuple(runs))
+
+
+def of_records(item: Pictured, runs: Sequence[str]) -> Pictured:
+    """The same item; numbers of its caption, note and description that name no record come from `runs`."""
+    words = {key: sourced(getattr(item, key), runs) for key in ("caption", "note", "alt")}
+    return replace(item, **words)
 
 
 def share(

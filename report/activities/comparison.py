@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from report.activities.common import count
+from report.activities.common import count, of_records
 from report.evidence import Cell, Column, Evidence, Quantity, Table
 from report.figures.network import networks_drawing
 from report.figures.sizes import NetworkSize, networks_compared
@@ -41,7 +41,7 @@ def answer(lab: LabData, language: Language) -> Evidence:
     names = {f"{name}_parameters": _counted(one, "parameters") for name, one in networks.items()}
     names |= {f"{name}_multiply_adds": _counted(one, "multiply_adds") for name, one in networks.items()}
     names |= {f"{name}_activations": _counted(one, "activations") for name, one in networks.items()}
-    changes = _changes(lab, language)
+    changes, ids = _changes(lab, language), [one.record.id for one in networks.values()]
     return Evidence(
         names={
             **names,
@@ -60,21 +60,27 @@ def answer(lab: LabData, language: Language) -> Evidence:
             **{f"{name}_memory": _memory(one) for name, one in networks.items()},
         },
         items={
-            "networks": networks_drawing(
-                {name: one.layers for name, one in networks.items()},
-                language,
-                caption=language.text("Eight, nineteen and fifty layers: depth grew while the dense layers shrank"),
-                note=language.text("Drawn by the program from the layer tables of the networks as published."),
+            "networks": of_records(
+                networks_drawing(
+                    {name: one.layers for name, one in networks.items()},
+                    language,
+                    caption=language.text("Eight, nineteen and fifty layers: depth grew while the dense layers shrank"),
+                    note=language.text("Drawn by the program from the layer tables of the networks as published."),
+                ),
+                ids,
             ),
             "comparison": _comparison(networks, language),
             "imagenet": _imagenet(language),
-            "sizes": networks_compared(
-                [_size(name, one, language) for name, one in networks.items()],
-                language,
-                caption=language.text("ResNet-50 is the most accurate with the fewest parameters"),
-                note=language.text(
-                    "Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."
+            "sizes": of_records(
+                networks_compared(
+                    [_size(name, one, language) for name, one in networks.items()],
+                    language,
+                    caption=language.text("ResNet-50 is the most accurate with the fewest parameters"),
+                    note=language.text(
+                        "Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."
+                    ),
                 ),
+                ids,
             ),
             **({"changes": changes} if changes.rows else {}),
         },

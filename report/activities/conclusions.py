@@ -18,7 +18,7 @@ def answer(lab: LabData, language: Language) -> Evidence:
     return Evidence(
         names={
             "parts": parts,
-            "vgg_parameters": count(vgg["parameters"]),
+            "vgg_parameters": count(vgg["parameters"], runs=[lab.architectures["vgg19"].record.id]),
             "vgg_agrees": architecture.agrees(lab.architectures["vgg19"]),
             "stand_in": first.dataset.manifest["title"] if first else "",
             "stand_in_for": (first.dataset.manifest["stand_in_for"] or "") if first else "",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from report.activities.common import count, primary_network, required_part
+from report.activities.common import count, of_records, primary_network, required_part
 from report.evidence import Evidence, Figure, Quantity
 from report.figures.curves import History, accuracy_curves, comparison_curves, loss_curves
 from report.language import Language
@@ -32,7 +32,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "network": run.title,
             "several_networks": len(data.networks) > 1,
             "several_seeds": len(runs) > 1,
-            "seeds": count(len(runs)),
+            "seeds": count(len(runs), runs=[one.run.id for one in runs]),
             **_facts(run, len(data.dataset.class_names)),
             **_learned(data, run),
             "others": [_other(data.of(name)[0]) for name in data.networks if name != run.network],
@@ -45,13 +45,13 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
     history, resolved = run.history, run.resolved
     kept, last = int(resolved["best_epoch"]) - 1, len(history["epoch"]) - 1
     lowest = int(history["val_loss"].argmin())
-    stopping = run.recipe["early_stopping"]
+    stopping, ids = run.recipe["early_stopping"], [run.run.id]
     return {
-        "epochs": count(last + 1),
+        "epochs": count(last + 1, runs=ids),
         "one_epoch": last == 0,
-        "best_epoch": count(kept + 1),
+        "best_epoch": count(kept + 1, runs=ids),
         "kept_is_last": kept == last,
-        "lowest_epoch": count(lowest + 1),
+        "lowest_epoch": count(lowest + 1, runs=ids),
         "lowest_is_last": lowest == last,
         "lowest_is_kept": lowest == kept,
         "lowest_val_loss": _loss(run, "val_loss", lowest),
@@ -59,8 +59,8 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "early_stopping": stopping is not None,
         # A stop takes a first epoch, `patience` more without improvement, and one left to save.
         "could_stop": stopping is not None and stopping["patience"] <= int(resolved["epochs_planned"]) - 2,
-        "epochs_planned": count(resolved["epochs_planned"]),
-        "patience": count(stopping["patience"]) if stopping else None,
+        "epochs_planned": count(resolved["epochs_planned"], runs=ids),
+        "patience": count(stopping["patience"], runs=ids) if stopping else None,
         "patience_of_one": stopping is not None and stopping["patience"] == 1,
         "decayed": run.recipe["schedule"] == "cosine" and last + 1 == int(resolved["epochs_planned"]),
         "first_val_loss": _loss(run, "val_loss", 0),
@@ -138,7 +138,11 @@ def _accuracy(run: RunData, column: str, epoch: int) -> Quantity:
 
 def _other(run: RunData) -> dict[str, Any]:
     best = int(run.resolved["best_epoch"]) - 1
-    return {"network": run.title, "val_accuracy": _accuracy(run, "val_accuracy", best), "best_epoch": count(best + 1)}
+    return {
+        "network": run.title,
+        "val_accuracy": _accuracy(run, "val_accuracy", best),
+        "best_epoch": count(best + 1, runs=[run.run.id]),
+    }
 
 
 def _history(run: RunData) -> History:
@@ -193,4 +197,7 @@ def _figures(data: Part, runs: list[RunData], language: Language) -> dict[str, F
             caption=text("Validation accuracy of all networks on {dataset}", dataset=data.dataset.manifest["title"]),
             note=text("Curves end where each training did; epochs cost different times, see the table of times."),
         )
-    return items
+    return {
+        name: of_records(item, [one.run.id for one in (data.runs if name == "networks" else runs)])
+        for name, item in items.items()
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec import SPLITS
-from report.activities.common import MANY_CLASSES, count, required_part
+from report.activities.common import MANY_CLASSES, count, of_records, required_part
 from report.activities.division import division
 from report.activities.findings import findings_in_words
 from report.activities.leaks import leak_counts, leak_gallery
@@ -101,7 +101,7 @@ def _integrity(dataset: DatasetData, language: Language) -> dict[str, Any]:
         "absent": [language.text(words) for kind, words in ABSENT.items() if _looked_for_in_vain(dataset, kind)],
         "leaks": leak_counts(dataset),
         "contradicts": contrary > 0,
-        "with_other_label": count(contrary),
+        "with_other_label": count(contrary, runs=[dataset.record.id]),
     }
 
 
@@ -114,14 +114,17 @@ def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
     text, classes = language.text, dataset.classes
     title, leaks = dataset.manifest["title"], leak_gallery(dataset, language)
     return {
-        "distribution": class_distribution(
-            dataset.class_names,
-            {split: [int(entry[split]) for entry in classes] for split in ("train", "validation", "test")},
-            language,
-            caption=text("Images of each class of {dataset} in the three splits", dataset=title),
-            note=_division_note(dataset, language),
+        "distribution": of_records(
+            class_distribution(
+                dataset.class_names,
+                {split: [int(entry[split]) for entry in classes] for split in ("train", "validation", "test")},
+                language,
+                caption=text("Images of each class of {dataset} in the three splits", dataset=title),
+                note=_division_note(dataset, language),
+            ),
+            [dataset.record.id],
         ),
-        "examples": _examples(dataset, language),
+        "examples": of_records(_examples(dataset, language), [dataset.record.id]),
         "splits": _split_table(dataset, language),
         "classes": _class_table(dataset, language),
         **({"leaks": leaks} if leaks.items else {}),

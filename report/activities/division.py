@@ -38,9 +38,9 @@ def _selection(dataset: DatasetData) -> dict[str, Any]:
     return {
         "selected": True,
         "selects_classes": detail["classes"] < detail["of_classes"],
-        "selected_images": count(found["count"]),
-        "of_images": count(detail["of_images"]),
-        "selected_classes": count(detail["classes"]),
-        "of_classes": count(detail["of_classes"]),
-        "selected_each": count(sizes.pop()) if len(sizes) == 1 else None,
+        "selected_images": count(found["count"], runs=[dataset.record.id]),
+        "of_images": count(detail["of_images"], runs=[dataset.record.id]),
+        "selected_classes": count(detail["classes"], runs=[dataset.record.id]),
+        "of_classes": count(detail["of_classes"], runs=[dataset.record.id]),
+        "selected_each": count(sizes.pop(), runs=[dataset.record.id]) if len(sizes) == 1 else None,
     }

@@ -92,7 +92,7 @@ class FindingWords:
 
 def findings_in_words(dataset: DatasetData, language: Language) -> list[FindingWords]:
     """Every finding of a data set, those that may change conclusions first."""
-    words = [_in_words(finding, language) for finding in dataset.findings]
+    words = [_in_words(finding, language, dataset.record.id) for finding in dataset.findings]
     return sorted(words, key=lambda one: not one.warning)
 
 
@@ -110,13 +110,13 @@ def _value(value: Quantity | str, language: Language) -> str:
     return language.quantity(value) if isinstance(value, Quantity) else value
 
 
-def _in_words(finding: Mapping[str, Any], language: Language) -> FindingWords:
+def _in_words(finding: Mapping[str, Any], language: Language, record: str) -> FindingWords:
     return FindingWords(
         kind=str(finding["kind"]),
         what=_what(finding, language),
-        count=count(finding["count"]),
+        count=count(finding["count"], runs=[record]),
         warning=finding["severity"] == "warning",
-        details=_details(finding, language),
+        details=_details(finding, language, record),
         examples=[_shortened(str(source)) for source in finding["sources"][:MOST_EXAMPLES]],
     )
 
@@ -128,12 +128,15 @@ def _what(finding: Mapping[str, Any], language: Language) -> str:
     return language.text(FINDINGS[kind]) if kind in FINDINGS else kind
 
 
-def _details(finding: Mapping[str, Any], language: Language) -> list[Detail]:
+def _details(finding: Mapping[str, Any], language: Language, record: str) -> list[Detail]:
     kind, detail = str(finding["kind"]), finding["detail"]
     if kind in NAMED_COUNTS:
-        return [Detail(_name(kind, name, language), count(n)) for name, n in list(detail.items())[:MOST_DETAILS]]
+        return [
+            Detail(_name(kind, name, language), count(n, runs=[record]))
+            for name, n in list(detail.items())[:MOST_DETAILS]
+        ]
     return [
-        Detail(language.text(words), _shown(detail[key]))
+        Detail(language.text(words), _shown(detail[key], record))
         for key, words in DETAILS.get(kind, {}).items()
         if key in detail
     ]
@@ -143,9 +146,9 @@ def _name(kind: str, name: str, language: Language) -> str:
     return language.text("no suffix") if (kind, name) == ("ignored", "no suffix") else name
 
 
-def _shown(value: int | float | str) -> Quantity | str:
+def _shown(value: int | float | str, record: str) -> Quantity | str:
     """A count, or a size such as 84x84 with its proper sign."""
-    return value.replace("x", "×") if isinstance(value, str) else count(int(value))
+    return value.replace("x", "×") if isinstance(value, str) else count(int(value), runs=[record])
 
 
 def _shortened(source: str) -> str:

@@ -15,12 +15,13 @@ from report.records import LabData, Part
 def _first_size(part: Part | None) -> dict[str, Any]:
     """How large the data set of the first part is, to compare a stand-in with what it stands in for."""
     classes = part.dataset.classes if part else []
+    ids = [part.dataset.record.id] if part else []
     size = int(part.dataset.manifest["image_size"]) if part else 0
     return {
-        "first_images": count(sum(int(entry["images"]) for entry in classes)),
-        "first_used": count(sum(int(entry[split]) for entry in classes for split in SPLITS)),
-        "first_classes": count(len(classes)),
-        "first_size": count(size),
+        "first_images": count(sum(int(entry["images"]) for entry in classes), runs=ids),
+        "first_used": count(sum(int(entry[split]) for entry in classes for split in SPLITS), runs=ids),
+        "first_classes": count(len(classes), runs=ids),
+        "first_size": count(size, runs=ids),
     }
 
 
@@ -29,10 +30,12 @@ def _besides(lab: LabData, language: Language) -> dict[str, Any]:
     parts, plural = lab.parts.values(), language.plural
     searches = {search.record.id: search for part in parts for search in part.searches.values()}
     folds = {fold.run.id: fold for part in parts for several in part.folds.values() for fold in several}
-    trials = sum(len(search.trials) for search in searches.values())
+    trials = count(sum(len(search.trials) for search in searches.values()), runs=list(searches))
     records = [*(search.record for search in searches.values()), *(fold.run for fold in folds.values())]
-    words = [plural("{n} trial of a search", "{n} trials of searches", trials)] if trials else []
-    words += [plural("{n} fold of a cross-validation", "{n} folds of cross-validations", len(folds))] if folds else []
+    words = [plural("{n} trial of a search", "{n} trials of searches", trials)] if trials.value else []
+    if folds:
+        several = count(len(folds), runs=list(folds))
+        words.append(plural("{n} fold of a cross-validation", "{n} folds of cross-validations", several))
     return {
         "besides": words,
         "besides_time": Quantity(

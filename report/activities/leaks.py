@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec import SPLITS
-from report.activities.common import accuracy, count, network_accuracy
+from report.activities.common import accuracy, count, network_accuracy, of_records
 from report.evidence import Cell, Column, Exhibit, Gallery, Quantity, Table
 from report.language import Language
 from report.records import DatasetData, LabData, Part, RunData
@@ -21,21 +21,21 @@ GALLERY_PART = "2_2"
 
 def leak_counts(dataset: DatasetData) -> dict[str, Any]:
     """How many images of validation and test have a copy among those seen before, and whether they were left out."""
-    leaks, rows = dataset.leaks, dataset.rows
+    leaks, rows, ids = dataset.leaks, dataset.rows, [dataset.record.id]
     within = {split: int(leaks.among(rows[split]).sum()) for split in ("validation", "test")}
     total, exact = len(leaks.pairs), int(leaks.exact.sum())
     return {
         "any": total > 0,
         "near_searched": bool(dataset.manifest["near_searched"]),
-        "total": count(total),
-        "exact": count(exact),
-        "near": count(total - exact),
+        "total": count(total, runs=ids),
+        "exact": count(exact, runs=ids),
+        "near": count(total - exact, runs=ids),
         "excluded": total > 0 and leaks.excluded,
         "in_test": within["test"] > 0,
-        "test": count(within["test"]),
+        "test": count(within["test"], runs=ids),
         "is_one_in_test": within["test"] == 1,
         "in_validation": within["validation"] > 0,
-        "validation": count(within["validation"]),
+        "validation": count(within["validation"], runs=ids),
         "is_one_in_validation": within["validation"] == 1,
     }
 
@@ -57,13 +57,14 @@ def leak_gallery(dataset: DatasetData, language: Language) -> Gallery:
         note += " " + text(
             "Of the {total} pairs, the first {n}.", total=count(total, runs=[dataset.record.id]), n=shown
         )
-    return Gallery(
+    gallery = Gallery(
         caption=text("Images of {dataset} with a copy among those seen before", dataset=dataset.manifest["title"]),
         note=note,
         alt=language.plural("{n} pair of an image and its copy", "{n} pairs of an image and its copy", shown),
         items=tuple(one for index in range(shown) for one in _pair(dataset, index, language)),
         group=2,
     )
+    return of_records(gallery, [dataset.record.id])
 
 
 def _pair(dataset: DatasetData, index: int, language: Language) -> tuple[Exhibit, Exhibit]:
@@ -101,7 +102,7 @@ def without_leaks(part: Part, run: RunData) -> dict[str, Any]:
         return {"clean": None}
     return {
         "clean": accuracy(run, without=_rows(part)),
-        "clean_images": count((~leaked).sum()),
+        "clean_images": count((~leaked).sum(), runs=[run.run.id]),
         "on_leaked": accuracy(run, without=test.ids[~leaked]),
         **_raised(run, leaked),
         "same_order": _same_order(part),
@@ -165,8 +166,8 @@ def _clean_row(runs: Sequence[RunData], leaked: np.ndarray, language: Language) 
     return {
         "network": runs[0].title,
         "all": network_accuracy(runs),
-        "images": count(ids.size),
+        "images": count(ids.size, runs=[run.run.id for run in runs]),
         "clean": clean,
         "interval": language.interval(clean),
-        "clean_images": count((~np.isin(ids, leaked)).sum()),
+        "clean_images": count((~np.isin(ids, leaked)).sum(), runs=[run.run.id for run in runs]),
     }

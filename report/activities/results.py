@@ -24,13 +24,14 @@ from report.activities.common import (
     accuracy,
     count,
     network_accuracy,
+    of_records,
     primary_network,
     primary_run,
     required_part,
     share,
 )
 from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
-from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
+from report.evidence import Cell, Column, Evidence, Figure, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
 from report.figures.confusion import confusion_matrix
 from report.language import Language
@@ -59,7 +60,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "best": best,
             "worst": worst,
             "confusions": [
-                {"true": classes[i], "predicted": classes[j], "count": count(n)}
+                {"true": classes[i], "predicted": classes[j], "count": count(n, runs=[run.run.id])}
                 for i, j, n in top_confusions(matrix, 3)
             ],
             "surest": surest_mistake(run, classes),
@@ -85,15 +86,15 @@ def _accuracies(data: Part, run: RunData, classes: Sequence[str]) -> dict[str, A
         "networks": [data.of(name)[0].title for name in data.networks],
         "several_networks": len(data.networks) > 1,
         "several_seeds": len(seeds) > 1,
-        "seeds": count(len(seeds)),
-        "seed": count(run.seed),
+        "seeds": count(len(seeds), runs=runs),
+        "seed": count(run.seed, runs=runs),
         "over_seeds": network_accuracy(seeds),
         "chosen_by_lab": data.primary == run.network,
         "test": accuracy(run, "test"),
         "validation": accuracy(run, "validation"),
         "train": accuracy(run, "train"),
-        "train_images": count(train.labels.size),
-        "test_images": count(test.labels.size),
+        "train_images": count(train.labels.size, runs=runs),
+        "test_images": count(test.labels.size, runs=runs),
         "mean_of_classes": _mean_of_classes(run, len(classes)),
         "top_5": share(int(top_k(test.probabilities, test.labels, 5).sum()), test.labels.size, runs=runs)
         if len(classes) > 10
@@ -254,7 +255,11 @@ def _items(
         ),
         "mistakes": mistakes_gallery(run, classes, language),
     }
-    return {name: item for name, item in items.items() if not (isinstance(item, Gallery) and not item.items)}
+    return {
+        name: of_records(item, [run.run.id]) if isinstance(item, Figure | Gallery) else item
+        for name, item in items.items()
+        if not (isinstance(item, Gallery) and not item.items)
+    }
 
 
 def _leak_items(lab: LabData, data: Part, leaks: Mapping[str, Any], language: Language) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from report.activities.common import count, share
+from report.activities.common import count, of_records, share
 from report.activities.hyperparameters import HYPERPARAMETERS, augmentation_words, names_of
 from report.evidence import Cell, Column, Figure, Item, Quantity, Table
 from report.figures.trials import trials_figure
 from report.language import NBSP, Language
 from report.records import Part, RunData
 from report.trials import SearchData, Trial
-from report.words import joined
+from report.words import joined, sourced
 
 MOST_ROWS = 25
 """Of more trials, the table shows the best."""
@@ -48,22 +48,24 @@ def search_items(data: Part, run: RunData, language: Language) -> dict[str, Item
 
 
 def _names(search: SearchData, run: RunData, language: Language) -> dict[str, Any]:
-    counts, best, space = search.counts, search.best, search.space
+    counts, best, space, ids = search.counts, search.best, search.space, [search.record.id]
     return {
         "network": run.title,
-        "trials": count(len(search.trials)),
+        "trials": count(len(search.trials), runs=ids),
         "is_one": len(search.trials) == 1,
-        **{state: count(number) for state, number in counts.items()},
+        **{state: count(number, runs=ids) for state, number in counts.items()},
         "any_pruned": counts["pruned"] > 0,
         "any_failed": counts["failed"] > 0,
         "prunes": space["pruning"] == "median",
         "varied": names_of(search.varied, language),
         "ranges": ranges_in_words(search, language),
         "seed": str(space["seed"]),
-        "number": count(best.number),
-        "best_epoch": count(best.best_epoch or 0),
+        "number": count(best.number, runs=ids),
+        "best_epoch": count(best.best_epoch or 0, runs=ids),
         "selected": [
-            language.text("{name}: {value}", name=name, value=_worded(value_cell(key, value, language), language))
+            language.text(
+                "{name}: {value}", name=name, value=sourced(_worded(value_cell(key, value, language), language), ids)
+            )
             for key, value, name in _selected(search, language)
         ],
         "accuracy": selected_accuracy(search, run),
@@ -100,7 +102,12 @@ def _worded(cell: Cell, language: Language) -> str:
 
 def ranges_in_words(search: SearchData, language: Language) -> list[str]:
     """What was tried of each varied key, in words."""
-    return [_range(key, search.space[key], language) for key in search.varied]
+    ids = [search.record.id]
+    return [sourced(_range(key, search.space[key], language), ids) for key in search.varied]
+
+
+def _of_search(cell: Cell, search: SearchData) -> Cell:
+    return replace(cell, runs=(search.record.id,)) if isinstance(cell, Quantity) else cell
 
 
 def _range(key: str, asked: Any, language: Language) -> str:
@@ -156,7 +163,7 @@ def _row(search: SearchData, trial: Trial, language: Language) -> Mapping[str, C
     return {
         "number": str(trial.number),
         "state": state,
-        **{key: value_cell(key, trial.params[key], language) for key in search.varied},
+        **{key: _of_search(value_cell(key, trial.params[key], language), search) for key in search.varied},
         "best_epoch": None if trial.best_epoch is None else count(trial.best_epoch, runs=runs),
         "accuracy": None
         if trial.value is None
@@ -176,7 +183,8 @@ def _figure(search: SearchData, run: RunData, language: Language) -> Figure:
     note = text("The line is the best accuracy of a complete trial so far; failed trials stand at the foot.")
     if "learning_rate" in search.varied:
         note += " " + text("Right, the same trials against their peak learning rate.")
-    return trials_figure(
+    figure = trials_figure(
         search.trials, language, network=run.network, selected=search.best.number,
         with_rate="learning_rate" in search.varied, caption=finding, note=note,
     )  # fmt: skip
+    return of_records(figure, [search.record.id])

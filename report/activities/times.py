@@ -27,7 +27,7 @@ def times(data: Part, run: RunData) -> dict[str, Any]:
             value=resolved["images_per_second"], unit="images_per_second", runs=(run.run.id,), how="Median over epochs"
         ),
         "machine": hardware["cpu"],
-        "cores": count(hardware["cores"]),
+        "cores": count(hardware["cores"], runs=[run.run.id]),
         "one_core": hardware["cores"] == 1,
         "accelerator": hardware["accelerator"] or "",
         "fold_time": _sum([fold.run for fold in folds]),
@@ -51,8 +51,8 @@ def shortened(data: Part, run: RunData, language: Language) -> list[dict[str, An
     return [
         {
             "network": run_title(data, one, language),
-            "planned": count(one.resolved["epochs_planned"]),
-            "requested": count(one.resolved["epochs_requested"]),
+            "planned": count(one.resolved["epochs_planned"], runs=[one.run.id]),
+            "requested": count(one.resolved["epochs_requested"], runs=[one.run.id]),
         }
         for one in data.runs
         if one.resolved["shortened"] and one is not run
@@ -68,8 +68,8 @@ def planned(lab: LabData, run: RunData) -> dict[str, Any]:
         "predicted_time": seconds(predicted, [run.run.id]) if predicted else None,
         "time_error": _error(predicted, run.run.manifest["seconds"], run),
         "call": bool(expected and took),
-        "call_predicted": seconds(expected, []) if expected else None,
-        "call_time": seconds(took, []) if took else None,
+        "call_predicted": seconds(expected, [], how="Sum over the trainings") if expected else None,
+        "call_time": seconds(took, [], how="Sum over the trainings") if took else None,
         "call_error": _error(expected, took, None),
     }
 
@@ -91,7 +91,7 @@ def run_title(data: Part, run: RunData, language: Language) -> str:
     """The network, with its seed where it was trained from several."""
     if len(data.of(run.network)) == 1:
         return run.title
-    return language.text("{network}, seed {seed}", network=run.title, seed=run.seed)
+    return language.text("{network}, seed {seed}", network=run.title, seed=count(run.seed, runs=[run.run.id]))
 
 
 def time_table(data: Part, language: Language) -> Table:

@@ -57,7 +57,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "chosen_by_lab": data.primary == primary_network(data),
             "validation_chose_network": len(data.networks) > 1 and data.primary != primary_network(data),
             "several_seeds": len(data.of(run.network)) > 1,
-            "seeds": count(len(data.of(run.network))),
+            "seeds": count(len(data.of(run.network)), runs=[one.run.id for one in data.of(run.network)]),
             "explains_merged_classes": MERGED in (manifest["stand_in_for"] or manifest["title"]).lower(),
             "is_mini_imagenet": MERGED in manifest["title"].lower(),
             "leaks": leak_counts(data.dataset),
@@ -92,17 +92,17 @@ def _items(data: Part, run: RunData, language: Language) -> dict[str, Item]:
 
 def _stopping(run: RunData, language: Language) -> dict[str, Any]:
     """Epochs asked for, planned, run and kept."""
-    resolved, stopping = run.resolved, run.recipe["early_stopping"]
+    resolved, stopping, ids = run.resolved, run.recipe["early_stopping"], [run.run.id]
     return {
-        "epochs_requested": count(resolved["epochs_requested"]),
-        "epochs_planned": count(resolved["epochs_planned"]),
-        "epochs_run": count(resolved["epochs_run"]),
+        "epochs_requested": count(resolved["epochs_requested"], runs=ids),
+        "epochs_planned": count(resolved["epochs_planned"], runs=ids),
+        "epochs_run": count(resolved["epochs_run"], runs=ids),
         "one_epoch": resolved["epochs_run"] == 1,
-        "best_epoch": count(resolved["best_epoch"]),
+        "best_epoch": count(resolved["best_epoch"], runs=ids),
         "shortened": bool(resolved["shortened"]),
         "early_stopping": stopping is not None,
         "monitor": language.text(MONITORS[stopping["monitor"]]) if stopping else "",
-        "patience": count(stopping["patience"]) if stopping else None,
+        "patience": count(stopping["patience"], runs=ids) if stopping else None,
         "patience_of_one": stopping is not None and stopping["patience"] == 1,
         "stopped_early": resolved["stopped"] == "early",
         "best_is_last": resolved["best_epoch"] == resolved["epochs_run"],
@@ -110,22 +110,22 @@ def _stopping(run: RunData, language: Language) -> dict[str, Any]:
 
 
 def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
-    recipe, resolved = run.recipe, run.resolved
+    recipe, resolved, ids = run.recipe, run.resolved, [run.run.id]
     return {
         "optimizer": optimizer_words(run, language),
         "has_momentum": has_momentum(run),
-        "momentum": rate(recipe["momentum"]),
-        "learning_rate": rate(recipe["learning_rate"]),
+        "momentum": rate(recipe["momentum"], runs=ids),
+        "learning_rate": rate(recipe["learning_rate"], runs=ids),
         "cosine": recipe["schedule"] == "cosine",
-        "warmup": Quantity(value=recipe["warmup"], unit="share", how="Share of all steps"),
+        "warmup": Quantity(value=recipe["warmup"], unit="share", runs=tuple(ids), how="Share of all steps"),
         "has_warmup": recipe["warmup"] > 0,
-        "weight_decay": rate(recipe["weight_decay"]),
+        "weight_decay": rate(recipe["weight_decay"], runs=ids),
         "has_weight_decay": recipe["weight_decay"] > 0,
         "smoothed": recipe["label_smoothing"] > 0,
-        "smoothing": rate(recipe["label_smoothing"]),
-        "batch_size": count(recipe["batch_size"]),
-        "steps_per_epoch": count(resolved["steps_per_epoch"]),
-        "updates": count(resolved["steps_per_epoch"] * resolved["epochs_run"]),
+        "smoothing": rate(recipe["label_smoothing"], runs=ids),
+        "batch_size": count(recipe["batch_size"], runs=ids),
+        "steps_per_epoch": count(resolved["steps_per_epoch"], runs=ids),
+        "updates": count(resolved["steps_per_epoch"] * resolved["epochs_run"], runs=ids),
         "precision": resolved["precision"],
         "precision_reason": _reason(resolved["precision_reason"], language),
         "says_determinism": resolved.get("deterministic") is not None,
@@ -146,18 +146,18 @@ def _images(run: RunData, language: Language) -> dict[str, Any]:
 
 def _weights(run: RunData) -> dict[str, Any]:
     """Where weights start, which of them learn, and whether their average is kept."""
-    recipe = run.recipe
+    recipe, ids = run.recipe, [run.run.id]
     average = run.resolved.get("ema", recipe["ema"])
     return {
         "pretrained": recipe["weights"] is not None,
         "frozen": bool(recipe["frozen"]),
         "thaws": recipe["frozen_epochs"] > 0 and not recipe["frozen"],
-        "frozen_epochs": count(recipe["frozen_epochs"]),
+        "frozen_epochs": count(recipe["frozen_epochs"], runs=ids),
         "one_frozen_epoch": recipe["frozen_epochs"] == 1,
         "discriminative": recipe["rate_decay"] < 1,
-        "rate_decay": rate(recipe["rate_decay"]),
+        "rate_decay": rate(recipe["rate_decay"], runs=ids),
         "averages": average > 0,
-        "average_decay": rate(average),
+        "average_decay": rate(average, runs=ids),
         "plain_vgg": run.network == "vgg19"
         and run.resolved["batch_norm_momentum"] is None
         and recipe["weights"] is None,

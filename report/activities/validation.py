@@ -15,12 +15,12 @@ from report.statistics import mean_interval
 
 def strategy(data: Part, run: RunData, language: Language) -> dict[str, Any]:
     """Sizes of the split, the folds, the seeds and the uses of the test set, of the run that the part is about."""
-    images, folds = run.resolved["images"], _folds(data)
+    images, folds, ids = run.resolved["images"], _folds(data), [run.run.id]
     return {
-        "train_images": count(images["train"]),
-        "validation_images": count(images["validation"]),
-        "test_images": count(run.predictions["test"].labels.size),
-        "classes": count(len(data.dataset.class_names)),
+        "train_images": count(images["train"], runs=ids),
+        "validation_images": count(images["validation"], runs=ids),
+        "test_images": count(run.predictions["test"].labels.size, runs=ids),
+        "classes": count(len(data.dataset.class_names), runs=ids),
         "validation_chooses": _chosen(data, run, language),
         **_flip(data),
         "folds": folds,
@@ -64,14 +64,14 @@ def _accuracies(folds: Sequence[FoldData]) -> dict[int, float]:
 
 
 def _cross_validation(folds: Sequence[FoldData]) -> dict[str, Any]:
-    values, first = list(_accuracies(folds).values()), folds[0]
+    values, first, ids = list(_accuracies(folds).values()), folds[0], [fold.run.id for fold in folds]
     images = first.resolved["images"]
     return {
         "network": first.title,
-        "of": count(first.of),
-        "finished": count(len(values)),
+        "of": count(first.of, runs=ids),
+        "finished": count(len(values), runs=ids),
         "complete": len(values) == first.of,
-        "images": count(images["train"] + images["validation"]),
+        "images": count(images["train"] + images["validation"], runs=ids),
         "mean": fold_mean(folds),
         "deviation": fold_deviation(folds),
         "keeps_best": first.recipe["early_stopping"] is not None,
@@ -117,12 +117,12 @@ def _test_uses(data: Part) -> dict[str, Any]:
     locks."""
     if data.test_uses is None:
         return {"known": False, "exceeds": False}
-    mine = len(data.runs)
+    mine, ids = len(data.runs), [run.evaluation.id for run in data.runs]
     return {
         "known": True,
-        "times": count(data.test_uses),
+        "times": count(data.test_uses, runs=ids),
         "is_once": data.test_uses == 1,
-        "mine": count(mine),
+        "mine": count(mine, runs=ids),
         "matches": data.test_uses == mine,
         "exceeds": data.test_uses > mine,
     }
