@@ -175,11 +175,11 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
     if evidence is None:
         raise LabError("the section has no results yet", received=key, hint=problems[0])
     problem: TemplateProblem | None = None
+    state: str
     try:
-        document = _assembled(lab, data)
-        state, placed = document.section(key).review, [one.name for one in document.section(key).items]
+        state = _assembled(lab, data).section(key).review
     except TemplateProblem as caught:
-        problem, state, placed = caught, "wrong", []
+        problem, state = caught, "wrong"
     path = commentary_path(template_folders(lab), language, key)
     found = {
         "section": key,

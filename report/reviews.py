@@ -115,7 +115,7 @@ def read_reviews(lab: Lab) -> Reviews:
     path = reviews_path(lab)
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Reviews(path, _call(lab), {})
     except (OSError, ValueError) as problem:
         raise _damaged(path, problem) from None

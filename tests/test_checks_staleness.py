@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from report.checks.finding import Finding
-from report.checks.staleness import Moved, Reread, audit_staleness, former, staleness, stale_sections
+from report.checks.staleness import Moved, Reread, audit_staleness, former, stale_sections, staleness
 from report.evidence import Column, Quantity, Table
 from report.reviews import accept, read_reviews
 from tests.test_reviews import MARK, Results, results, share
@@ -71,8 +71,8 @@ def test_another_branch_is_shown_with_its_words_then_and_now(made: Results) -> N
     made.names |= {"gap": points(0.1), "gap_is_real": True}
     [found] = stale(made)
     assert (found.kind, found.line) == ("rewritten", 5)
-    assert "cannot be told from zero." in found.then and "there is overfitting." in found.now
-    assert found.then.startswith("… ") and found.now.startswith("… ")
+    assert found.then == "… distance is 0.5 pp: this cannot be told from …"
+    assert found.now == "… distance is 10.0 pp: there is overfitting."
     assert found.moved == (Moved("gap", "0.5\u00a0pp", "10.0\u00a0pp"),)
 
 
@@ -99,11 +99,16 @@ def test_each_paragraph_is_a_fault_with_its_line_and_the_command_that_renews_it(
 
 
 def test_paragraphs_that_came_or_went_are_told_and_the_others_are_still_compared(tmp_path: Path) -> None:
-    text = "First {{ test }}.\n\n{% if seen %}Some test images were seen before.\n\n{% endif %}Last of all: {{ gap }}.\n"
+    text = (
+        "First {{ test }}.\n\n{% if seen %}Some test images were seen before.\n\n{% endif %}Last of all: {{ gap }}.\n"
+    )
     made = results(tmp_path, text, {"test": share(0.8), "gap": points(0.01), "seen": False})
     made.accept()
     made.names |= {"seen": True, "gap": points(0.02)}
-    assert [(one.kind, one.now.split()[0], one.line) for one in stale(made)] == [("new", "Some", 3), ("moved", "Last", 5)]
+    assert [(one.kind, one.now.split()[0], one.line) for one in stale(made)] == [
+        ("new", "Some", 3),
+        ("moved", "Last", 5),
+    ]
     made.accept()
     made.names["seen"] = False
     [found] = stale(made)
@@ -117,7 +122,7 @@ def test_texts_of_the_data_count_as_words(tmp_path: Path) -> None:
     made.names["best"] = {"name": "*bag*"}
     [found] = stale(made)
     assert (found.kind, found.then, found.now) == (
-        "rewritten", "The best class is “coat”.", r"The best class is “\*bag\*”.",
+        "rewritten", "The best class is “coat”.", "The best class is “*bag*”.",
     )  # fmt: skip
 
 

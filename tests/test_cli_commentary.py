@@ -158,14 +158,14 @@ def test_unknown_sections(text: str) -> None:
 
 
 def test_entries_of_every_kind() -> None:
-    share = Quantity(value=0.5, unit="share", low=0.4, high=0.6, how="Accuracy")
+    share = Quantity(value=0.5, unit="share", low=0.4, high=0.6, how="Counted")
     names = {
         "q": share, "s": "a\x1b[31m\n b", "t": True, "n": 1200, "none": None, "words": ["a", "b"], "empty": [],
         "deep": [{"pairs": [{"p": share}, {"p": share}]}], "by_class": {"3": share},
     }  # fmt: skip
     found = entries(Evidence(names=names), Language("es"))
     by_name = {entry.name: entry for entry in found}
-    assert by_name["q"] == Entry("q", "number", "50,0\u00a0%", "(40,0–60,0\u00a0%)", "share", "Accuracy")
+    assert by_name["q"] == Entry("q", "number", "50,0\u00a0%", "(40,0–60,0\u00a0%)", "share", "Counted")
     assert by_name["s"] == Entry("s", "text", "a\ufffd[31m b")
     assert (by_name["t"].text, by_name["n"].text, by_name["none"].kind) == ("yes", "1.200", "nothing")
     assert by_name["words"] == Entry("words", "list", "a y b", example="{{ words|join_words }}")

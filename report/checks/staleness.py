@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from report.checks.finding import Finding
 from report.document import Document, Paragraph, Review, SectionText
@@ -15,13 +15,16 @@ from report.language import Language
 from report.reviews import Acceptance, ReadParagraph, Remembered, Reviews, items_printed, references
 from report.tokens import Printed
 
+Named = TypeVar("Named", Remembered, Printed)
+
 ALIKE = 0.5
 """Paragraphs at least this alike (in difflib's measure) are one that reads differently; else one went and one came."""
 
 WORDS = 9
 """Words that are shown of a paragraph."""
 
-_SHORTEST = 8
+_ESCAPED = re.compile(r"\\([^\w\s])")
+_SHORTEST = 5
 """Letters that a piece of text must have to be looked for in its file."""
 
 
@@ -159,8 +162,11 @@ class _Comparison:
         self._name = references(document)
 
     def section(self, section: SectionText, accepted: Acceptance) -> Staleness:
-        items = {printed.name: printed for printed in items_printed(self._document, section)}
-        moved = (_moved(one, items[one.name], self._language) for one in accepted.items if one.name in items)
+        now = _by_name(items_printed(self._document, section))
+        pairs = (
+            pair for name, old in _by_name(accepted.items).items() for pair in zip(old, now.get(name, ()), strict=False)
+        )
+        moved = (_moved(old, new, self._language) for old, new in pairs)
         return Staleness(
             section=section.key,
             accepted=accepted.time,
@@ -193,6 +199,14 @@ class _Comparison:
         words = _differing(then.text if then else "", now.text if now else "")
         path, line = _place(section, now.skeleton) if now else (section.path, None)
         return Reread(kind, *words, moved=moved, path=path, line=line)
+
+
+def _by_name(quantities: Iterable[Named]) -> dict[str, list[Named]]:
+    """In order of printing; several have one name where rows of a table have the same head."""
+    found: dict[str, list[Named]] = {}
+    for one in quantities:
+        found.setdefault(one.name, []).append(one)
+    return found
 
 
 def _aligned(then: list[str], now: list[str]) -> Iterator[tuple[int | None, int | None]]:
@@ -246,7 +260,7 @@ def _moved(then: Remembered, now: Printed, language: Language) -> Moved | None:
 
 def _differing(then: str, now: str) -> tuple[str, str]:
     """The first words of both texts, from shortly before where they differ if the beginning is the same."""
-    old, new = then.split(), now.split()
+    old, new = (_ESCAPED.sub(r"\1", text).split() for text in (then, now))
     same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     start = max(0, same - 2) if old and new and same > WORDS // 2 else 0
     return _words(old, start), _words(new, start)
