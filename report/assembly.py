@@ -5,15 +5,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
-from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, Appendix, appendix
-from report.commentary import Commentary, Draft
+from report.checks.staleness import review_states
+from report.commentary import Commentary, Draft, template_folders
 from report.document import (
     TITLED_PARTS,
     Cited,
@@ -31,6 +31,7 @@ from report.language import NBSP, Language
 from report.markdown import markdown_html
 from report.provenance import entries, evidence_hash, record_hashes
 from report.records import FoldProblem, LabData, Part
+from report.reviews import read_reviews
 from report.tokens import Medium, Place, Printed, Tokens
 from report.words import numbers_in
 
@@ -51,7 +52,7 @@ def assemble(
 
     Raises:
         TemplateProblem: a commentary file is wrong, or refers to something that is not there.
-        StoreError: a record that a section reads is damaged.
+        StoreError: a record that a section reads is damaged, or the file of accepted sections.
     """
     if sections is None:
         from report.activities import SECTIONS
@@ -61,7 +62,22 @@ def assemble(
         from report.literature import REFERENCES
 
         references = REFERENCES
-    return _Assembly(data, lab, language, references).document(sections)
+    return _reviewed(_Assembly(data, lab, language, references).document(sections), lab)
+
+
+def answered(data: LabData, lab: Lab, language: Language, key: str) -> tuple[Evidence | None, tuple[str, ...]]:
+    """The evidence of the section `key`, None where it has no results, and what is missing, in the reader's language."""
+    from report.activities import SECTIONS
+
+    section = next(section for section in SECTIONS if section.key == key)
+    problems, answerable = _Assembly(data, lab, language, {}).problems(section)
+    return section.answer(data, language) if answerable else None, problems
+
+
+def _reviewed(document: Document, lab: Lab) -> Document:
+    """The same document, each section with what its author has done with its text."""
+    states = review_states(document, read_reviews(lab))
+    return replace(document, sections=tuple(replace(one, review=states[one.key]) for one in document.sections))
 
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
@@ -86,11 +102,11 @@ class _Assembly:
         self.cited: list[str] = []
         self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
         self.missing: list[str] = []
-        self.pending: list[tuple[str, str]] = []
+        self.pending: list[tuple[str, str, str]] = []
         info = lab.file.lab
         self.references = references
         self.commentary = Commentary(
-            [lab.templates, templates_dir()],
+            template_folders(lab),
             self.tokens,
             lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
             on_ref=self._ref,
@@ -123,7 +139,7 @@ class _Assembly:
         )
 
     def _draft(self, section: Section) -> _Drafted:
-        problems, answerable = self._problems(section)
+        problems, answerable = self.problems(section)
         for index, problem in enumerate(problems):
             self.tokens.printed += _of_words(section.key, f"problem.{index + 1}", problem, "problem")
         if not answerable:
@@ -138,7 +154,7 @@ class _Assembly:
         ]
         return _Drafted(section, problems, evidence, draft, pieces)
 
-    def _problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
+    def problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
         """What keeps this section from being complete, and whether it can be answered at all."""
         if section.part not in ("2_1", "2_2"):
             return (), True
@@ -200,11 +216,11 @@ class _Assembly:
         }
         return f"{words[kind]}{NBSP}{number}"
 
-    def _ref(self, section: str, name: str, capital: bool) -> str:
-        self.pending.append((section, name))
+    def _ref(self, section: str, name: str, capital: bool, line: str) -> str:
+        self.pending.append((section, name, line))
 
         def link(medium: Medium) -> str:
-            placed = self._target(section, name)
+            placed = self._target(section, name, line)
             words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
             if medium == "markdown":
                 return words
@@ -212,7 +228,7 @@ class _Assembly:
 
         return self.tokens.add(link)
 
-    def _target(self, section: str, name: str) -> Placed:
+    def _target(self, section: str, name: str, line: str) -> Placed:
         where, _, item = name.rpartition("/")
         if where:
             found = [self.placed[where, item]] if (where, item) in self.placed else []
@@ -224,15 +240,15 @@ class _Assembly:
         known = [item for key, item in self.placed if key == section] + [f"{key}/{item}" for key, item in self.placed]
         raise TemplateProblem(
             "a cross reference is ambiguous" if found else "a cross reference leads nowhere",
-            where=f"commentary of {section}",
+            where=line,
             received=f'ref("{name}")',
             expected="the name of an item of this section, or section/name",
             hint=did_you_mean(name, known),
         )
 
     def _check_refs(self) -> None:
-        for section, name in self.pending:
-            self._target(section, name)
+        for section, name, line in self.pending:
+            self._target(section, name, line)
 
     def _cite(self, key: str) -> str:
         if key not in self.cited:
@@ -256,11 +272,13 @@ class _Assembly:
             pieces=tuple(
                 piece if isinstance(piece, Placed) else self._prose(piece, drafted) for piece in drafted.pieces
             ),
-            generated=bool(draft and draft.generated),
+            marked=bool(draft and draft.generated),
             problems=drafted.problems,
             path=draft.path if draft else None,
             evidence=drafted.evidence,
             uses=draft.uses if draft else frozenset(),
+            files=draft.files if draft else {},
+            review="generated" if draft and draft.generated else "written",
         )
 
     def _prose(self, source: str, drafted: _Drafted) -> Prose:

@@ -13,29 +13,32 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import (
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateError,
-    TemplateNotFound,
-    TemplateSyntaxError,
-    pass_context,
-)
-from jinja2.exceptions import UndefinedError
+from jinja2 import FileSystemLoader, TemplateSyntaxError, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import missing
 from markupsafe import Markup
 
-from cnnlab.errors import TemplateProblem, did_you_mean
+from cnnlab.errors import TemplateProblem
+from cnnlab.lab import Lab
+from cnnlab.resources import templates_dir
+from report import usage
 from report.evidence import Evidence, Quantity
 from report.language import Language
 from report.names import names_of_quantities, names_used
+from report.template_problems import (
+    CallError,
+    Misspelt,
+    calling_line,
+    checked,
+    named,
+    rendering_problem,
+    syntax_problem,
+)
 from report.tokens import Tokens
 from report.words import Words
 
-FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
+FUNCTIONS = tuple(usage.FUNCTIONS)
 """Names that the engine adds to those of the evidence, which must not use them."""
 
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
@@ -51,12 +54,14 @@ class Draft:
         generated: whether the file still carries its mark as generated text.
         path: the file.
         uses: every name that the file mentions, as it is written there: `best`, `best.accuracy`.
+        files: the file and those that it includes, by their names below a folder of templates.
     """
 
     parts: tuple[tuple[str, str], ...]
     generated: bool
     path: Path
     uses: frozenset[str]
+    files: Mapping[str, Path]
 
 
 class ParagraphEnds(Extension):
@@ -77,28 +82,42 @@ def _kept_break(line: str) -> str:
     return f"{bare[:-2]}+%}}"
 
 
-class Misspelt(StrictUndefined):
-    """An undefined name that remembers on what it was looked up."""
-
-    __slots__ = ()
+class _Environment(ImmutableSandboxedEnvironment):
+    """Remembers which files the templates include, import or extend."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._undefined_exception = partial(_MisspeltError, self)  # type: ignore[assignment]
+        self.included: list[str] = []
+
+    def join_path(self, template: str, parent: str) -> str:
+        self.included.append(template)
+        return super().join_path(template, parent)
 
 
-class _MisspeltError(UndefinedError):
-    def __init__(self, undefined: Misspelt, message: str) -> None:
-        super().__init__(message)
-        self.name, self.owner = str(undefined._undefined_name), undefined._undefined_obj
+def template_folders(lab: Lab) -> list[Path]:
+    """Where the commentary of a lab is looked for: beside the lab first."""
+    return [lab.templates, templates_dir()]
 
 
-class _CallError(TemplateError):
-    """A template called one of the engine's functions wrongly."""
+def commentary_path(folders: Sequence[Path], language: Language, key: str) -> Path:
+    """The file of section `key`: that of the first folder that has one.
 
-    def __init__(self, what: str, received: str, known: Sequence[str]) -> None:
-        super().__init__(what)
-        self.received, self.known = received, known
+    Raises:
+        TemplateProblem: none has.
+    """
+    template = _template(language, key)
+    for folder in folders:
+        if (folder / template).is_file():
+            return folder / template
+    raise TemplateProblem(
+        "the commentary file is missing",
+        where=folders[-1] / template,
+        hint="restore it from the project, or write it",
+    )
+
+
+def _template(language: Language, key: str) -> str:
+    return f"commentary/{language.code}/{key}.md.j2"
 
 
 class Commentary:
@@ -108,7 +127,7 @@ class Commentary:
         folders: template folders, the lab's own first; a file there wins over one of the same name in the next.
         tokens: where what is printed is kept until the document is put together.
         lab: what templates see as `lab` (title, authors, course).
-        on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence).
+        on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence, line).
         on_cite: makes the token of a citation.
         citable: the keys that can be cited.
     """
@@ -119,13 +138,14 @@ class Commentary:
         tokens: Tokens,
         *,
         lab: Mapping[str, Any],
-        on_ref: Callable[[str, str, bool], str],
+        on_ref: Callable[[str, str, bool, str], str],
         on_cite: Callable[[str], str],
         citable: Sequence[str] = (),
     ) -> None:
         self._folders, self._tokens, self._lab = folders, tokens, lab
         self._on_ref, self._on_cite, self._citable = on_ref, on_cite, citable
-        self._section, self._names = "", {}  # type: ignore[var-annotated]
+        self._section, self._names, self._file = "", {}, Path()  # type: ignore[var-annotated]
+        self._lines: dict[str, str] = {}
 
     @property
     def language(self) -> Language:
@@ -139,47 +159,46 @@ class Commentary:
             TemplateProblem: the file is missing, has a syntax error, misspells a name or a function's argument, prints
                 nothing where it should print something, or places an item inside a paragraph.
         """
-        template = f"commentary/{self.language.code}/{key}.md.j2"
-        path = self._path(template)
+        template = _template(self.language, key)
+        path = commentary_path(self._folders, self.language, key)
         if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
-        self._section, self._names = key, names_of_quantities(evidence.names)
+        self._section, self._names, self._file = key, names_of_quantities(evidence.names), path
+        self._environment.included.clear()
         placed: dict[str, str] = {}
         context = {**evidence.names, **self._functions(evidence, placed), "lab": self._lab}
         try:
             source = self._environment.get_template(template).render(context)
         except TemplateSyntaxError as problem:
-            raise self._syntax_problem(problem, path) from None
+            raise syntax_problem(problem, path, self._environment) from None
         except Exception as problem:
-            raise self._problem(problem, path, context) from None
+            known = self._environment.list_templates()
+            raise rendering_problem(problem, path, context, list(evidence.items), known) from None
         written = path.read_text(encoding="utf-8")
         return Draft(
-            parts=tuple(self._parts(source, placed, path)),
+            parts=tuple(self._parts(source, placed)),
             generated=bool(_GENERATED.match(written)),
             path=path,
             uses=names_used(self._environment.parse(written)),
+            files={template: path, **self._included()},
         )
 
-    def _path(self, template: str) -> Path:
-        for folder in self._folders:
-            if (folder / template).is_file():
-                return folder / template
-        raise TemplateProblem(
-            "the commentary file is missing",
-            where=self._folders[-1] / template,
-            hint="restore it from the project, or write it",
-        )
+    def _included(self) -> dict[str, Path]:
+        """The files that the last rendering took in; of an `ignore missing`, none."""
+        names = dict.fromkeys(self._environment.included)
+        found = {name: [folder / name for folder in self._folders if (folder / name).is_file()] for name in names}
+        return {name: paths[0] for name, paths in found.items() if paths}
 
-    def _parts(self, source: str, placed: Mapping[str, str], path: Path) -> list[tuple[str, str]]:
-        parts, prose = [], ""
+    def _parts(self, source: str, placed: Mapping[str, str]) -> list[tuple[str, str]]:
+        parts, prose, before = [], "", ""
         for piece in self._tokens.split(source):
             if piece in placed:
                 if prose.rpartition("\n")[2].strip():
-                    raise _inline_problem(path, placed[piece])
+                    raise _inline_problem(self._lines[piece], placed[piece])
                 parts += [("prose", prose), ("item", placed[piece])]
-                prose = ""
+                prose, before = "", piece
             elif parts and parts[-1][0] == "item" and not prose and piece.partition("\n")[0].strip():
-                raise _inline_problem(path, parts[-1][1])
+                raise _inline_problem(self._lines[before], parts[-1][1])
             else:
                 prose += piece
         parts.append(("prose", prose))
@@ -188,34 +207,37 @@ class Commentary:
     def _functions(self, evidence: Evidence, placed: dict[str, str]) -> dict[str, Any]:
         kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
         places = {kind: partial(self._place, kind, cls, evidence, placed) for kind, cls in kinds.items()}
-        return {**places, "ref": self._ref, "cite": self._cite}
+        functions = {**places, "ref": self._ref, "cite": self._cite}
+        return {name: checked(name, one, usage.FUNCTIONS[name].example) for name, one in functions.items()}
 
     def _place(self, kind: str, cls: str, evidence: Evidence, placed: dict[str, str], name: str) -> Markup:
+        name = named(name, kind, usage.FUNCTIONS[kind].example)
         known = [key for key, item in evidence.items.items() if type(item).__name__ == cls]
         if name not in known:
-            raise _CallError(f"there is no {kind} of this name", name, known)
+            raise CallError(f"there is no {kind} of this name", name, known)
         if name in placed.values():
-            raise _CallError(f"the {kind} is placed twice; say ref(“{name}”) the second time", name, [])
+            raise CallError(f"the {kind} is placed twice; say ref(“{name}”) the second time", name, [])
         token = self._tokens.add(lambda medium: "")
-        placed[token] = name
+        placed[token], self._lines[token] = name, calling_line(self._file)
         return Markup(token)
 
     def _ref(self, name: str, capital: bool = False) -> Markup:
-        return Markup(self._on_ref(self._section, name, capital))
+        name = named(name, "ref", usage.FUNCTIONS["ref"].example)
+        return Markup(self._on_ref(self._section, name, capital, calling_line(self._file)))
 
     def _cite(self, *keys: str) -> Markup:
-        for key in keys:
+        for key in [named(key, "cite", usage.FUNCTIONS["cite"].example) for key in keys]:
             if key not in self._citable:
-                raise _CallError("the bibliography has no such reference", key, self._citable)
+                raise CallError("the bibliography has no such reference", key, self._citable)
         return Markup(" ".join(self._on_cite(key) for key in keys))
 
     @cached_property
-    def _environment(self) -> ImmutableSandboxedEnvironment:
+    def _environment(self) -> _Environment:
         @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
         def finalize(context: Context, value: Any) -> Markup:
             return self._printed(value)
 
-        environment = ImmutableSandboxedEnvironment(
+        environment = _Environment(
             loader=FileSystemLoader([str(folder) for folder in self._folders]),
             autoescape=True,
             undefined=Misspelt,
@@ -226,12 +248,13 @@ class Commentary:
             extensions=[ParagraphEnds],
         )
         environment.filters.pop("safe")
-        environment.filters |= {
+        filters = {
             "interval": self._filter(self.language.with_interval),
             "plain": self._filter(self.language.plain),
             "signed": self._filter(self.language.signed),
             "join_words": self._join_words,
         }
+        environment.filters |= {name: checked(name, one, usage.FILTERS[name].example) for name, one in filters.items()}
         return environment
 
     def _filter(self, word: Callable[..., str]) -> Callable[..., Markup]:
@@ -239,7 +262,9 @@ class Commentary:
             if isinstance(value, Undefined):
                 str(value)  # raises, naming what is undefined
             if not isinstance(value, Quantity):
-                raise _CallError("the filter takes a quantity", repr(value), [])
+                raise CallError("the filter takes a quantity", repr(value), [])
+            if digits is not None and not (type(digits) is int and 0 <= digits <= usage.MOST_DIGITS):
+                raise CallError("the filter takes a number of decimals", repr(digits), [f"0 to {usage.MOST_DIGITS}"])
             return Markup(self._quantity(value, word(value, digits)))
 
         return filtered
@@ -249,7 +274,7 @@ class Commentary:
 
     def _join_words(self, words: Sequence[Any]) -> Markup:
         if isinstance(words, str) or not isinstance(words, Sequence):
-            raise _CallError("the filter takes a list", repr(words), [])
+            raise CallError("the filter takes a list", repr(words), [])
         return Markup(self.language.join([str(self._printed(word)) for word in words]))
 
     def _printed(self, value: Any) -> Markup:
@@ -262,66 +287,16 @@ class Commentary:
             return Markup(self._quantity(value, self.language.quantity(value)))
         if isinstance(value, str):
             if "Quantity(value=" in value:
-                raise _CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
+                raise CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
             if isinstance(value, Words):
                 return Markup(self._tokens.words(value, section=self._section, name=self._names.get(id(value), "")))
             return Markup(self._tokens.text(value))
         if isinstance(value, int) and not isinstance(value, bool):
             return Markup(self._tokens.text(self.language.number(value)))
-        raise _CallError("this cannot be printed as it is", repr(value), [])
-
-    def _syntax_problem(self, problem: TemplateSyntaxError, path: Path) -> TemplateProblem:
-        name = re.search(r"No (?:filter|test) named '(\w+)'", problem.message or "")
-        known = [*self._environment.filters, *self._environment.tests]
-        return TemplateProblem(
-            f"the template cannot be read: {problem.message}",
-            where=f"{problem.filename or path}, line {problem.lineno}",
-            hint=did_you_mean(name[1], known) if name else None,
-        )
-
-    def _problem(self, problem: Exception, path: Path, context: Mapping[str, Any]) -> TemplateProblem:
-        where = _line(problem, path)
-        if isinstance(problem, _MisspeltError):
-            known = sorted(context) if problem.owner is missing else _attributes(problem.owner)
-            return TemplateProblem(
-                "the template uses a name that does not exist",
-                where=where,
-                received=problem.name,
-                expected=", ".join(known) or None,
-                hint=did_you_mean(problem.name, known),
-            )
-        if isinstance(problem, _CallError):
-            return TemplateProblem(
-                str(problem),
-                where=where,
-                received=problem.received,
-                expected=", ".join(problem.known) or None,
-                hint=did_you_mean(problem.received, problem.known),
-            )
-        if isinstance(problem, TemplateNotFound):
-            return TemplateProblem(
-                "the template includes a file that does not exist", where=where, received=problem.name
-            )
-        return TemplateProblem("the template cannot be rendered", where=where, received=repr(problem))
+        raise CallError("this cannot be printed as it is", repr(value), [])
 
 
-def _attributes(owner: Any) -> list[str]:
-    if isinstance(owner, Mapping):
-        return sorted(map(str, owner))
-    return sorted(name for name in dir(owner) if not name.startswith("_"))
-
-
-def _line(problem: Exception, path: Path) -> str:
-    """The last template and line that the exception came through; Jinja puts them into the traceback."""
-    where, step = str(path), problem.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename.endswith(".j2"):
-            where = f"{step.tb_frame.f_code.co_filename}, line {step.tb_lineno}"
-        step = step.tb_next
-    return where
-
-
-def _inline_problem(path: Path, name: str) -> TemplateProblem:
+def _inline_problem(where: str, name: str) -> TemplateProblem:
     return TemplateProblem(
-        "an item is placed inside a paragraph", where=path, received=name, expected="the call alone on its line"
+        "an item is placed inside a paragraph", where=where, received=name, expected="the call alone on its line"
     )

@@ -5,7 +5,7 @@ The HTML, the PDF and the notebook are three renderings of one `Document`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,6 +17,16 @@ from report.records import LabData
 from report.tokens import Printed, Tokens
 
 ItemKind = Literal["figure", "table", "listing"]
+Review = Literal["generated", "accepted", "stale", "written"]
+"""A section's text: generated and not read; accepted by its author as it is; accepted with earlier results; written by
+its author (no mark in the file) and never accepted."""
+
+NOTICES: dict[Review, str] = {
+    "generated": "Generated text, not yet reviewed",
+    "stale": "Written against earlier results",
+}
+"""What stands over a section in these states, as message ids."""
+
 TITLED_PARTS = ("1", "2_1", "2_2")
 """Parts whose sections stand under a heading of their own."""
 
@@ -86,11 +96,13 @@ class SectionText:
         label: "Actividad 7", or empty.
         title: the words after it.
         pieces: prose and items, in reading order.
-        generated: whether its prose is still marked as generated and not reviewed.
+        marked: whether its commentary file carries the mark of generated text.
         problems: what is missing here, in the reader's language.
         path: its commentary file; None, as is `evidence`, where the section could not be answered.
         evidence: what its commentary could say.
         uses: every name that its commentary mentions: `best`, `best.accuracy`.
+        files: its commentary file and those that it includes, by their names below a folder of templates.
+        review: what its author has done with its text (`report.reviews`).
     """
 
     key: str
@@ -100,11 +112,23 @@ class SectionText:
     label: str
     title: str
     pieces: tuple[Piece, ...]
-    generated: bool
+    marked: bool
     problems: tuple[str, ...]
     path: Path | None
     evidence: Evidence | None = field(repr=False)
     uses: frozenset[str]
+    files: Mapping[str, Path]
+    review: Review
+
+    @property
+    def generated(self) -> bool:
+        """Whether its prose is generated and not reviewed."""
+        return self.review == "generated"
+
+    @property
+    def notice(self) -> str:
+        """What stands over its text for the reader's caution, as a message id; may be empty."""
+        return NOTICES.get(self.review, "")
 
     @property
     def heading(self) -> str:

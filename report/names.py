@@ -1,8 +1,8 @@
-"""Names of the evidence: those that a template mentions, and that of each quantity and each text with quantities."""
+"""Names of the evidence: those that a template mentions, and that of everything that one can mention."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from jinja2 import nodes
 
 from report.evidence import Quantity
 from report.words import Words
+
+DEEPEST = 5
+"""Levels of names that are followed: `pairs.0.difference` has three."""
 
 
 def names_used(template: nodes.Template) -> frozenset[str]:
@@ -25,24 +28,44 @@ def _dotted(node: nodes.Node) -> str:
     return ""
 
 
-def names_of_quantities(names: Mapping[str, Any]) -> dict[int, str]:
-    """Dotted name by identity of every quantity, and every text with quantities, reachable from the evidence's names."""
-    found: dict[int, str] = {}
+def named_values(names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of everything reachable from the evidence's names, what holds others before them."""
+    for name, value in names.items():
+        yield from _below(value, str(name), DEEPEST - 1)
 
-    def walk(value: Any, name: str, depth: int) -> None:
+
+def _below(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
+    yield name, value
+    if depth > 0:
+        for key, inner in parts(value):
+            yield from _below(inner, f"{name}.{key}", depth - 1)
+
+
+def parts(value: Any) -> list[tuple[str, Any]]:
+    """What a value holds, by the name that a template reaches it with; nothing of a quantity or a text."""
+    if isinstance(value, Quantity | str | bytes):
+        return []
+    if isinstance(value, Mapping):
+        return [(str(key), inner) for key, inner in value.items()]
+    if isinstance(value, list | tuple):
+        return [(str(index), inner) for index, inner in enumerate(value)]
+    if is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        found = [field.name for field in fields(value)]
+        found += [key for key in dir(kind) if not key.startswith("_") and isinstance(getattr(kind, key), property)]
+        return [(key, getattr(value, key)) for key in found]
+    return []
+
+
+def named_quantities(names: Mapping[str, Any]) -> list[tuple[str, Quantity]]:
+    """Dotted name and value of every quantity reachable from the evidence's names."""
+    return [(name, value) for name, value in named_values(names) if isinstance(value, Quantity)]
+
+
+def names_of_quantities(names: Mapping[str, Any]) -> dict[int, str]:
+    """Dotted name by identity of every quantity, and every text with quantities; the first where it has several."""
+    found: dict[int, str] = {}
+    for name, value in named_values(names):
         if isinstance(value, Quantity | Words):
             found.setdefault(id(value), name)
-        elif depth == 0 or isinstance(value, str | bytes):
-            return
-        elif isinstance(value, Mapping):
-            for key, inner in value.items():
-                walk(inner, f"{name}.{key}" if name else str(key), depth - 1)
-        elif isinstance(value, list | tuple):
-            for index, inner in enumerate(value):
-                walk(inner, f"{name}.{index}", depth - 1)
-        elif is_dataclass(value) and not isinstance(value, type):
-            for part in fields(value):
-                walk(getattr(value, part.name), f"{name}.{part.name}", depth - 1)
-
-    walk(names, "", 5)
     return found

@@ -109,8 +109,8 @@ class CellWriter:
 
     def _head(self, section: SectionText) -> Iterator[str]:
         yield f"{'#' * section.level} {self._data(section.heading)}"
-        if section.generated:
-            yield f"*{self.text('Generated text, not yet reviewed')}*"
+        if section.notice:
+            yield f"*{self.text(section.notice)}*"
         for problem in section.problems:
             yield f"> {self._data(problem)}"
 

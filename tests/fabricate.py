@@ -30,6 +30,8 @@ def write_store(
     classes: Mapping[str, Sequence[str]] | None = None,
     networks: Mapping[str, Sequence[str]] | None = None,
     skill: Mapping[str, float] | None = None,
+    bonus: Mapping[str, float] | None = None,
+    per_class: int = 40,
     seeds: Sequence[int] = (0,),
     recipe: Mapping[str, Any] | None = None,
     resolved: Mapping[str, Any] | None = None,
@@ -54,6 +56,8 @@ def write_store(
         networks: networks by data set.
         skill: by network, the share of images for which the true class gets the highest score.
         recipe, resolved: what differs from the usual in every run's recipe and in what it resolved to.
+        bonus: by split, how much larger that share is than on test.
+        per_class: images of each class; half train, a quarter each validate and test.
         history: rows of every run's history; what a row leaves out is as usual.
         dataset: what differs from the usual in both data sets' manifests.
         findings: of both data sets' scans; a leak's finding is added by itself.
@@ -75,13 +79,15 @@ def write_store(
     datasets, runs = {}, []
     for name, names in classes.items():
         spec = DatasetSpec(reader="folder", image_size=SIZE, split=_split(split or {}))
-        datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings, (leaks or {}).get(name, ()))
+        leaked = (leaks or {}).get(name, ())
+        datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings, leaked, per_class)
         for network in networks[name]:
             for seed in seeds:
                 runs.append(
                     _run(
                         store, name, spec, network, seed, list(names), skill[network], datasets[name],
                         recipe=recipe or {}, resolved=resolved or {}, history=history, sanity=sanity,
+                        bonus={"train": 0.15, "validation": 0.02, **(bonus or {})},
                     )
                 )  # fmt: skip
         for network, reason in (diverged or {}).items():
@@ -156,9 +162,9 @@ def _json(folder: Path, name: str, value: Any) -> None:
 
 def _dataset(
     store: RunStore, name: str, spec: DatasetSpec, names: list[str], manifest: Mapping[str, Any],
-    findings: Sequence[Mapping[str, Any]] | None, leaks: Sequence[tuple[int, int, bool]],
+    findings: Sequence[Mapping[str, Any]] | None, leaks: Sequence[tuple[int, int, bool]], per_class: int,
 ) -> dict[str, Any]:  # fmt: skip
-    record, per_class, k = f"{name}-{FINGERPRINT[:8]}-00000000", 40, len(names)
+    record, k = f"{name}-{FINGERPRINT[:8]}-00000000", len(names)
     generator = np.random.default_rng(len(name))
 
     def write(folder: Path) -> dict[str, Any]:
@@ -219,7 +225,7 @@ def _leak_finding(
 def _run(
     store: RunStore, dataset: str, data: DatasetSpec, network: str, seed: int, names: list[str], skill: float,
     entry: dict[str, Any], *, recipe: Mapping[str, Any], resolved: Mapping[str, Any],
-    history: Sequence[Mapping[str, float]] | None, sanity: Mapping[str, Any] | None,
+    history: Sequence[Mapping[str, float]] | None, sanity: Mapping[str, Any] | None, bonus: Mapping[str, float],
 ) -> dict[str, Any]:  # fmt: skip
     spec = _spec(dataset, data, network, seed, recipe)
     run_id = spec.run_id(FINGERPRINT)
@@ -239,10 +245,10 @@ def _run(
 
     def write_evaluation(folder: Path) -> dict[str, Any]:
         arrays: dict[str, np.ndarray] = {}
-        for split, bonus in (("train", 0.15), ("validation", 0.02), ("test", 0.0)):
+        for split in ("train", "validation", "test"):
             labels = splits["labels"][splits[split]]
             scores = generator.normal(0, 0.6, (labels.size, len(names)))
-            right = generator.random(labels.size) < skill + bonus
+            right = generator.random(labels.size) < skill + bonus.get(split, 0.0)
             target = np.where(
                 right, labels, (labels + 1 + generator.integers(0, len(names) - 1, labels.size)) % len(names)
             )

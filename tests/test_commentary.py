@@ -157,7 +157,7 @@ def test_headings_continue_the_sections_own(tmp_path: Path) -> None:
 
 def test_generated_text_is_marked_until_its_first_line_goes(tmp_path: Path) -> None:
     document = assembled(tmp_path)
-    assert [section.generated for section in document.sections] == [True, False, False]
+    assert [section.review for section in document.sections] == ["generated", "written", "written"]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +186,77 @@ def test_mistakes_name_file_line_and_the_nearest_name(
     assert str(problem.where).endswith(f"activity-07.md.j2, line {line}")
     assert received is None or received in str(problem.received)
     assert hint is None or f"“{hint}”" in str(problem.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line", "received", "hint"),
+    [
+        ("{% macro m(q) %}\n{{ q|intreval }}\n{% endmacro %}\n{{ m(accuracy) }}", "No filter named", 2, None, "interval"),
+        ("{% macro m() %}\n\n{{ best.acuracy }}\n{% endmacro %}\n{{ m() }}", "not exist", 3, "acuracy", "accuracy"),
+        ("{% macro m(q) %}{{ q }}{% endmacro %}\n\n{{ m(1, 2) }}", "cannot be rendered", 3, "macro 'm' takes", None),
+        ("{% macro m(q) %}\nx {{ q }}{% endmacro %}\n{{ m() }}", "does not exist", 2, "q", None),
+        ("{% for c in clases %}\n{{ c }}\n{% endfor %}", "does not exist", 1, "clases", "classes"),
+        ("{% for c in classes %}\na\n\n{{ c.nam }}{% endfor %}", "does not exist", 4, "nam", "single value"),
+        ("a\n{{ classes.name }}", "does not exist", 2, "name", "go through it"),
+        ("{{ best.accuracy.valeu }}", "does not exist", 1, "valeu", "value"),
+        ("a\n\n{{ accuracy|interval('x') }}", "number of decimals", 3, "'x'", None),
+        ("{{ accuracy|interval(1, 2, 3) }}", "wrong arguments", 1, "too many", "interval"),
+        ("a {{ accuracy }}\nb {{ classes|join_words(3) }}", "wrong arguments", 2, "too many", None),
+        ("a\n{{ accuracy|join_words }}", "takes a list", 2, "Quantity", None),
+        ("a {{ accuracy }} b\nc {{ ref('result') }}.", "leads nowhere", 2, "result", "results"),
+        ("a\n{% macro m(n) %}\n{{ ref(n) }}{% endmacro %}\n{{ m('result') }}", "leads nowhere", 3, "result", "results"),
+        ("a\n{{ ref() }}", "wrong arguments", 2, "name", None),
+        ("a\n{{ ref(results) }}", "does not exist", 2, "results", 'quotes: "results"'),
+        ("a\n\n{{ table(results) }}", "does not exist", 3, "results", 'quotes: "results"'),
+        ("a\n{{ ref(accuracy) }}", "name in quotes", 2, "Quantity", None),
+        ("a\n{{ cite(3) }}", "name in quotes", 2, "3", None),
+        ("a\n\n{{ cite('he2016', 'vg') }}", "no such reference", 3, "vg", "vgg"),
+        ("a\n{{ figure('results', 3) }}", "wrong arguments", 2, "too many", None),
+        ("a\n{% if clear %}\nb\n\nc", "cannot be read", 2, None, "no {% endif %}"),
+        ("{% if clear %}\n{% for c in classes %}\n{{ c }}\n{% endif %}", "cannot be read", 4, None, "of line 2"),
+        ("{% set x %}\na\n\nb", "cannot be read", 1, None, "no {% endset %}"),
+        ("a\n{{ accuracy \nb\n\nc {{ parameters }}", "cannot be read", 2, None, "{{ of line 2 has no }}"),
+        ("a\n{% if clear \nb {% endif %}", "cannot be read", 2, None, "{% of line 2 has no %}"),
+        ("a\n\nb {{ table('results') }}", "inside a paragraph", 3, "results", None),
+        ("{{ table('results') }} b", "inside a paragraph", 1, "results", None),
+        ("a\n\n{% include 'commentary/es/activty-01.md.j2' %}", "not exist", 3, "activty-01", "activity-01"),
+    ],
+)  # fmt: skip
+def test_mistakes_inside_macros_loops_filters_and_calls_name_file_and_line(
+    tmp_path: Path, text: str, what: str, line: int, received: str | None, hint: str | None
+) -> None:
+    problem = problem_of(tmp_path, text)
+    assert what in problem.what
+    assert str(problem.where).endswith(f"activity-07.md.j2, line {line}")
+    assert received is None or received in str(problem.received)
+    assert hint is None or hint in str(problem.hint) + str(problem.expected)
+
+
+@pytest.mark.parametrize(
+    ("shared", "what", "line"),
+    [
+        ("a\n{{ ref('result') }}", "leads nowhere", 2),
+        ("a\n\nb {{ table('results') }}", "inside a paragraph", 3),
+        ("{% if clear %}\na", "cannot be read", 1),
+        ("a\n{{ accuracy|plain(0.5) }}", "number of decimals", 2),
+        ("a\n{% if best.nam %}b{% endif %}", "does not exist", 2),
+    ],
+)
+def test_mistakes_in_included_files_name_those(tmp_path: Path, shared: str, what: str, line: int) -> None:
+    store, lab = write_lab(tmp_path, prose={**PROSE, "activity-07": "\n\n{% include 'commentary/es/shared.md.j2' %}"})
+    (lab.templates / "commentary/es/shared.md.j2").write_text(shared)
+    with pytest.raises(TemplateProblem, match=what) as caught:
+        assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    assert str(caught.value.where).endswith(f"shared.md.j2, line {line}")
+
+
+def test_mistakes_in_imported_macros_name_their_file(tmp_path: Path) -> None:
+    text = "{% from 'commentary/es/macros.md.j2' import shown with context %}\n\n{{ shown() }}"
+    store, lab = write_lab(tmp_path, prose={**PROSE, "activity-07": text})
+    (lab.templates / "commentary/es/macros.md.j2").write_text("{% macro shown() %}\n\n{{ acuracy }}\n{% endmacro %}")
+    with pytest.raises(TemplateProblem, match="does not exist") as caught:
+        assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    assert str(caught.value.where).endswith("macros.md.j2, line 3")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cnnlab import cli_data
+from cnnlab import cli_commentary, cli_data
 from cnnlab.cli import app
 from cnnlab.lab import shipped_labs
 from cnnlab.registry import NETWORKS, READERS
@@ -17,9 +17,11 @@ TEXT = "\n".join(
     path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 )
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-DATA_COMMANDS = [
-    f"data {command.name or command.callback.__name__}"
-    for command in cli_data.app.registered_commands
+GROUPS = {"data": cli_data.app, "commentary": cli_commentary.app}
+GROUP_COMMANDS = [
+    f"{group} {command.name or command.callback.__name__}"
+    for group, commands in GROUPS.items()
+    for command in commands.registered_commands
     if command.callback
 ]
 KEYS = [
@@ -36,7 +38,7 @@ def test_every_network_reader_and_lab_is_named(name: str) -> None:
     assert name in TEXT
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *DATA_COMMANDS])
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUP_COMMANDS])
 def test_every_command_is_shown(command: str) -> None:
     assert re.search(rf"cnnlab {command}\b", TEXT)
 

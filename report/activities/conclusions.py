@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from report.activities import architecture, results
+from cnnlab.registry import NETWORKS
+from report.activities import architecture, curves, results
 from report.activities.common import accuracy, count, network_accuracy, primary_run
 from report.evidence import Evidence
 from report.language import Language
@@ -12,8 +13,8 @@ from report.records import LabData, Part
 
 
 def answer(lab: LabData, language: Language) -> Evidence:
-    """For each part with runs: the primary network, its accuracy, and which networks differ by more than noise."""
-    parts = [_summary(part, language) for part in lab.parts.values() if part.runs]
+    """For each part: the primary network, its accuracy, which networks differ by more than noise, which have no results."""
+    parts = [{**_absent(part), **(_summary(part) if part.runs else {})} for part in lab.parts.values()]
     vgg, first = lab.architectures["vgg19"].manifest, lab.parts.get("2_1")
     return Evidence(
         names={
@@ -39,12 +40,24 @@ def _tuning(lab: LabData) -> dict[str, Any]:
     }
 
 
-def _summary(part: Part, language: Language) -> dict[str, Any]:
+def _absent(part: Part) -> dict[str, Any]:
+    """What there is to say of a part even without results: its data set, and the networks that have none."""
+    absent = [network for network in part.problems if network not in part.networks]
+    diverged = {training.network for training in part.diverged}
+    return {
+        "dataset": part.dataset.manifest["title"],
+        "has_results": bool(part.runs),
+        "diverged": [NETWORKS[network].title for network in absent if network in diverged],
+        "unfinished": [NETWORKS[network].title for network in absent if network not in diverged],
+    }
+
+
+def _summary(part: Part) -> dict[str, Any]:
     comparison = results.compare(part)
     run = primary_run(part)
     gap = results.split_gap(run, "train", "test")
+    train = accuracy(run, "train")
     return {
-        "dataset": part.dataset.manifest["title"],
         "network": run.title,
         "test": accuracy(run),
         "several": len(part.networks) > 1,
@@ -54,6 +67,8 @@ def _summary(part: Part, language: Language) -> dict[str, Any]:
         "over_seeds": network_accuracy(part.of(run.network)),
         "gap": gap,
         "overfits": results.sign(gap) > 0,
+        "train": train,
+        "underfits": curves.underfits(train, gap) and results.sign(gap) <= 0,
         "distinct_pairs": [pair for pair in comparison["pairs"] if pair["distinct"]],
         "tied_pairs": [pair for pair in comparison["pairs"] if not pair["distinct"]],
     }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from report.activities.common import count, of_records, primary_network, required_part
+from report.activities.common import count, of_records, primary_network, required_part, share
 from report.evidence import Evidence, Figure, Quantity
 from report.figures.curves import History, accuracy_curves, comparison_curves, loss_curves
 from report.language import Language
@@ -17,6 +17,12 @@ RISE = 0.02
 """A validation loss this share above its minimum at the last epoch counts as having risen."""
 
 LARGE_GAP = 0.05
+
+LEVEL = 0.01
+"""A validation loss that falls by less than this share over the last two epochs has levelled off."""
+
+UNDERFIT = 0.7
+"""A network that is right for clearly fewer of its own training images has not learned them."""
 
 LEARNED = 0.9
 """A loss below this share of ln K is better than answering without looking."""
@@ -35,6 +41,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "seeds": count(len(runs), runs=[one.run.id for one in runs]),
             **_facts(run, len(data.dataset.class_names)),
             **_learned(data, run),
+            "underfits": underfits(_training_share(run), _gap(run, _kept(run))),
             "others": [_other(data.of(name)[0]) for name in data.networks if name != run.network],
         },
         items=_figures(data, runs, language),
@@ -43,7 +50,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
 
 def _facts(run: RunData, classes: int) -> dict[str, Any]:
     history, resolved = run.history, run.resolved
-    kept, last = int(resolved["best_epoch"]) - 1, len(history["epoch"]) - 1
+    kept, last = _kept(run), len(history["epoch"]) - 1
     lowest = int(history["val_loss"].argmin())
     stopping, ids = run.recipe["early_stopping"], [run.run.id]
     return {
@@ -53,6 +60,7 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "kept_is_last": kept == last,
         "lowest_epoch": count(lowest + 1, runs=ids),
         "lowest_is_last": lowest == last,
+        "levelled": bool(last >= 2 and history["val_loss"][last - 2] < (1 + LEVEL) * history["val_loss"][last]),
         "lowest_is_kept": lowest == kept,
         "lowest_val_loss": _loss(run, "val_loss", lowest),
         "stopped_early": resolved["stopped"] == "early",
@@ -74,6 +82,7 @@ def _facts(run: RunData, classes: int) -> dict[str, Any]:
         "last_val_accuracy": _accuracy(run, "val_accuracy", last),
         "loss_fell": bool(history["val_loss"][kept] < history["val_loss"][0]),
         "accuracy_rose": bool(history["val_accuracy"][kept] > history["val_accuracy"][0]),
+        **_rise(run, kept),
         **_fit(run, kept),
         "overfits": _loss_rose_again(history, lowest, last),
         "uniform_loss": Quantity(
@@ -87,12 +96,42 @@ def _learned(data: Part, run: RunData) -> dict[str, Any]:
 
     A network that is sure of its mistakes can have a loss of ln K and more and still answer better than chance.
     """
-    kept, n = int(run.resolved["best_epoch"]) - 1, int(run.resolved["images"]["validation"])
+    kept, n = _kept(run), int(run.resolved["images"]["validation"])
     by_loss = bool(run.history["val_loss"][kept] < LEARNED * math.log(len(data.dataset.class_names)))
     sizes = [int(entry["validation"]) for entry in data.dataset.classes]
     low, _ = wilson(round(float(run.history["val_accuracy"][kept]) * n), n)
     by_accuracy = low > max(sizes) / sum(sizes)
     return {"learned": by_loss or by_accuracy, "learned_by_accuracy_only": by_accuracy and not by_loss}
+
+
+def underfits(train: Quantity, gap: Quantity) -> bool:
+    """Whether training accuracy itself is clearly low, and not far above that on images that were not trained on."""
+    return train.high is not None and train.high < UNDERFIT and gap.value <= LARGE_GAP
+
+
+def _kept(run: RunData) -> int:
+    """Row of the history of the epoch whose weights are evaluated."""
+    return int(run.resolved["best_epoch"]) - 1
+
+
+def _training_share(run: RunData) -> Quantity:
+    """Accuracy on the sample of training images in the kept epoch."""
+    images = run.resolved["images"]
+    sample = min(int(images["validation"]), int(images["train"]))
+    right = round(float(run.history["accuracy"][_kept(run)]) * sample)
+    return share(right, sample, runs=[run.run.id])
+
+
+def _rise(run: RunData, kept: int) -> dict[str, Any]:
+    """How far validation accuracy rises from the first epoch to the kept one, and whether that is more than chance."""
+    n = int(run.resolved["images"]["validation"])
+    right = [round(float(run.history["val_accuracy"][epoch]) * n) for epoch in (kept, 0)]
+    value, low, high = difference(right[0], n, right[1], n)
+    rise = Quantity(
+        value=value, unit="points", n=n, low=low, high=high, runs=(run.run.id,),
+        how="Difference of two proportions, Newcombe interval",
+    )  # fmt: skip
+    return {"rise": rise, "rise_is_real": low > 0}
 
 
 def _fit(run: RunData, kept: int) -> dict[str, Any]:
@@ -122,9 +161,15 @@ def _gap(run: RunData, epoch: int) -> Quantity:
 
 
 def _loss_rose_again(history: Mapping[str, Any], lowest: int, last: int) -> bool:
-    """Whether the validation loss ends clearly above its minimum although the training loss went on falling."""
-    rose = history["val_loss"][last] > (1 + RISE) * history["val_loss"][lowest]
-    return bool(rose and history["loss"][last] < history["loss"][lowest])
+    """Whether the validation loss ends clearly above its minimum although the training loss went on falling.
+
+    Clearly: by more than `RISE`, and by more than the curve goes up and down by itself.
+    """
+    loss = history["val_loss"]
+    steps = loss[1:] - loss[:-1]
+    wobble = max(*steps[:lowest].clip(min=0.0), *(-steps[lowest:]).clip(min=0.0), 0.0, 0.0)
+    rise = loss[last] - loss[lowest]
+    return bool(rise > RISE * loss[lowest] and rise > wobble and history["loss"][last] < history["loss"][lowest])
 
 
 def _loss(run: RunData, column: str, epoch: int) -> Quantity:
@@ -162,7 +207,7 @@ def _history(run: RunData) -> History:
 
 def _figures(data: Part, runs: list[RunData], language: Language) -> dict[str, Figure]:
     text = language.text
-    run, best = runs[0], int(runs[0].resolved["best_epoch"])
+    run, best = runs[0], _kept(runs[0]) + 1
     histories = [_history(one) for one in runs]
     note = text(
         "Measured at the end of each epoch in inference mode, without augmentation: plain cross entropy and accuracy on "

@@ -1,0 +1,182 @@
+"""`cnnlab commentary`: states and files, what a section can say, accepting, and its failures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnlab.cli_commentary import section_key
+from cnnlab.errors import LabError
+from report.activities import SECTIONS
+from report.evidence import Column, Evidence, Quantity, Table
+from report.language import Language
+from report.literature import REFERENCES
+from report.usage import FILTERS, FUNCTIONS
+from report.vocabulary import Entry, entries, first_of_lists, item_entries
+from tests.command import cnnlab
+from tests.fabricate import write_store
+
+WriteLab = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_lab: WriteLab) -> Path:
+    write_store(tmp_path / "runs", stem="mine")
+    write_lab({'title = "A test"': 'title = "A test"\n    language = "en"'.replace("    ", "")})
+    return tmp_path
+
+
+def commentary(folder: Path, *arguments: str, block: bool = True) -> Any:
+    result = cnnlab("commentary", *arguments, cwd=folder, block=block)
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def states(folder: Path) -> dict[str, str]:
+    rows = json.loads(commentary(folder, "mine.toml", "--json").stdout)
+    return {row["section"]: row["state"] for row in rows}
+
+
+def test_sections_are_listed_with_file_and_state(folder: Path) -> None:
+    cnnlab("init", "mine.toml", "activity-09", cwd=folder)
+    own = folder / "mine" / "templates" / "commentary" / "en" / "activity-09.md.j2"
+    own.write_text("Mine: {{ test }}.\n")
+    rows = {row["section"]: row for row in json.loads(commentary(folder, "mine.toml", "--json").stdout)}
+    assert list(rows) == [section.key for section in SECTIONS]
+    assert (rows["activity-09"]["state"], rows["activity-09"]["folder"]) == ("written", "lab")
+    assert rows["activity-09"]["file"] == str(own)
+    assert (rows["activity-13"]["state"], rows["activity-13"]["folder"]) == ("generated", "project")
+    lines = commentary(folder, "mine.toml").stdout.splitlines()
+    assert any(line.startswith("activity-09") and "written by hand" in line and str(own) in line for line in lines)
+
+
+def test_accepting_one_several_and_all(folder: Path) -> None:
+    first = commentary(folder, "accept", "9", "mine.toml")
+    kept = folder / "mine" / "reviews" / "mine.json"
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("accepted activity-09: ") and first.stdout.rstrip().endswith(str(kept))
+    assert {key for key, state in states(folder).items() if state == "accepted"} == {"activity-09"}
+    commentary(folder, "accept", "conclusions", "activity-8", "mine.toml")
+    assert {key for key, state in states(folder).items() if state == "accepted"} == {
+        "activity-08", "activity-09", "conclusions",
+    }  # fmt: skip
+    commentary(folder, "accept", "--all", "mine.toml")
+    assert set(states(folder).values()) == {"accepted"}
+
+
+def test_other_results_make_it_stale_and_the_command_renews_it(folder: Path) -> None:
+    commentary(folder, "accept", "9", "13", "mine.toml")
+    shutil.rmtree(folder / "runs")
+    write_store(folder / "runs", stem="mine", skill={"alexnet": 0.3, "vgg19": 0.9, "resnet50": 0.5})
+    assert (states(folder)["activity-09"], states(folder)["activity-13"]) == ("stale", "stale")
+    commentary(folder, "accept", "9", "mine.toml")
+    assert (states(folder)["activity-09"], states(folder)["activity-13"]) == ("accepted", "stale")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["accept", "mine.toml"], "name the sections"),
+        (["accept", "9", "--all", "mine.toml"], "name the sections"),
+        (["accept", "99", "mine.toml"], "no such section"),
+        (["accept", "conclusion", "mine.toml"], "did you mean “conclusions”"),
+        (["accept", "9", "mine.toml", "demo"], "one lab at a time"),
+        (["mine.toml", "--section", "activty-09"], "did you mean “activity-09”"),
+        (["demo"], "cnnlab run demo"),
+        (["accept", "9", "demo"], "cnnlab run demo"),
+        (["demo", "--section", "9"], "cnnlab run demo"),
+        (["nowhere.toml"], "no such lab"),
+    ],
+)
+def test_wrong_calls_are_refused(folder: Path, arguments: list[str], said: str) -> None:
+    result = commentary(folder, *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert not (folder / "mine").exists()
+
+
+def test_a_section_lists_every_name_with_its_value_and_every_item(folder: Path) -> None:
+    found = json.loads(commentary(folder, "mine.toml", "--section", "9", "--json").stdout)
+    names = {one["name"]: one for one in found["names"]}
+    assert (found["section"], found["state"], found["folder"]) == ("activity-09", "generated", "project")
+    assert names["test"]["kind"] == "number" and names["test"]["unit"] == "share"
+    assert names["test"]["text"].endswith("%") and names["test"]["interval"].startswith("(")
+    assert names["test"]["how"] == "Right answers over images, Wilson interval"
+    assert names["best.accuracy"]["kind"] == "number" and names["pairs.0.difference"]["unit"] == "points"
+    assert (names["best.name"]["kind"], names["several_networks"]["text"]) == ("text", "yes")
+    assert names["top_5"]["kind"] == "nothing"
+    assert names["pairs"]["example"] == "{% for one in pairs %}{{ one.better }}{% endfor %}"
+    assert {"name": "confusion", "kind": "figure"}.items() <= found["items"][-2].items()
+    assert {one["name"] for one in found["functions"]} == set(FUNCTIONS)
+    assert {one["name"] for one in found["filters"]} == set(FILTERS)
+    assert found["references"] == list(REFERENCES)
+    text = commentary(folder, "mine.toml", "--section", "9").stdout
+    assert "pairs.0.difference" in text and "pairs.1.difference" not in text
+    assert '{{ figure("confusion") }}  Where ' in text and "{{ name|interval }}" in text
+
+
+def test_names_are_listed_also_where_the_text_misspells_one(folder: Path) -> None:
+    cnnlab("init", "mine.toml", "activity-09", cwd=folder)
+    own = folder / "mine" / "templates" / "commentary" / "en" / "activity-09.md.j2"
+    own.write_text("Mine: {{ tset }}.\n")
+    result = commentary(folder, "mine.toml", "--section", "9")
+    assert result.returncode == 2 and "did you mean “test”" in result.stderr
+    assert f"{own}" in result.stdout and "best.accuracy" in result.stdout
+    assert json.loads(commentary(folder, "mine.toml", "--section", "9", "--json").stdout)["state"] == "wrong"
+
+
+def test_a_damaged_file_of_reviews_is_told(folder: Path) -> None:
+    kept = folder / "mine" / "reviews" / "mine.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{")
+    for arguments in (["mine.toml"], ["accept", "9", "mine.toml"]):
+        result = commentary(folder, *arguments)
+        assert result.returncode == 2 and "damaged" in result.stderr and str(kept) in result.stderr
+    assert kept.read_text() == "{"
+
+
+def test_a_place_that_cannot_be_written_is_told(folder: Path) -> None:
+    (folder / "mine").write_text("in the way")
+    result = commentary(folder, "accept", "9", "mine.toml")
+    assert result.returncode == 2 and "cannot be kept beside the lab" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["9", "09", "activity-9", "activity-09"])
+def test_sections_by_number(text: str) -> None:
+    assert section_key(text) == "activity-09"
+
+
+@pytest.mark.parametrize("text", ["0", "14", "", "activity", "9 "])
+def test_unknown_sections(text: str) -> None:
+    with pytest.raises(LabError, match="no such section"):
+        section_key(text)
+
+
+def test_entries_of_every_kind() -> None:
+    share = Quantity(value=0.5, unit="share", low=0.4, high=0.6, how="Counted")
+    names = {
+        "q": share, "s": "a\x1b[31m\n b", "t": True, "n": 1200, "none": None, "words": ["a", "b"], "empty": [],
+        "deep": [{"pairs": [{"p": share}, {"p": share}]}], "by_class": {"3": share},
+    }  # fmt: skip
+    found = entries(Evidence(names=names), Language("es"))
+    by_name = {entry.name: entry for entry in found}
+    assert by_name["q"] == Entry("q", "number", "50,0\u00a0%", "(40,0–60,0\u00a0%)", "share", "Counted")
+    assert by_name["s"] == Entry("s", "text", "a\ufffd[31m b")
+    assert (by_name["t"].text, by_name["n"].text, by_name["none"].kind) == ("yes", "1.200", "nothing")
+    assert by_name["words"] == Entry("words", "list", "a y b", example="{{ words|join_words }}")
+    assert by_name["deep.0.pairs"].example == "{% for one in deep.0.pairs %}{{ one.p }}{% endfor %}"
+    assert "deep.0.pairs.1.p" in by_name and by_name["deep"].text == "1 entry"
+    shown = [entry.name for entry in first_of_lists(found)]
+    assert "deep.0.pairs.0.p" in shown and "deep.0.pairs.1.p" not in shown and "by_class.3" in shown
+
+
+def test_items_by_kind() -> None:
+    table = Table(caption="A\ncaption", columns=(Column(key="a", head="A"),), rows=())
+    assert [(one.name, one.kind, one.caption) for one in item_entries(Evidence(items={"t": table}))] == [
+        ("t", "table", "A caption")
+    ]
