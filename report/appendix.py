@@ -30,6 +30,9 @@ SOURCES = {
 }
 """Message ids by what a record's `source` begins with."""
 
+PUBLISHED = ("architecture", "comparison", "conclusions")
+"""Modules of sections that are computed from the records of the networks as published."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -56,13 +59,19 @@ def appendix(document: Document) -> Appendix:
     runs = {run.run.id: _run(run, language) for part in parts for run in part.runs}
     data = {part.dataset.record.id: part.dataset for part in parts}
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
-    architectures = {arch.record.id: arch.record for arch in document.lab.architectures.values()} | used
+    published = document.lab.architectures.values() if _tells_of_published(document) else ()
+    architectures = {arch.record.id: arch.record for arch in published} | used
     return Appendix(
         runs=tuple(runs.values()),
         besides=tuple(_besides(parts, language)),
         data=tuple(_dataset(item, language) for item in data.values()),
         architectures=tuple(_architecture(key, record.manifest, language) for key, record in architectures.items()),
     )
+
+
+def _tells_of_published(document: Document) -> bool:
+    """Whether a section is about the networks as published, and not only about those that were trained."""
+    return any(section.module in PUBLISHED for section in document.sections)
 
 
 def _run(run: RunData, language: Language) -> Entry:

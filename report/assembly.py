@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlab.errors import TemplateProblem, did_you_mean
@@ -14,7 +14,6 @@ from cnnlab.registry import NETWORKS
 from cnnlab.resources import templates_dir
 from report.commentary import Commentary, Draft
 from report.document import (
-    TITLED_PARTS,
     Cited,
     Document,
     ItemKind,
@@ -29,6 +28,7 @@ from report.evidence import Cell, Evidence, Gallery, Item, Quantity, Table
 from report.language import NBSP, Language
 from report.markdown import markdown_html
 from report.records import FoldProblem, LabData, Part
+from report.rubric import DATA_PARTS, Rubric, load_rubric
 from report.tokens import Medium, Printed, Tokens
 
 
@@ -39,26 +39,29 @@ def assemble(
     *,
     sections: Sequence[Section] | None = None,
     references: Mapping[str, Any] | None = None,
+    stale: frozenset[str] = frozenset(),
 ) -> Document:
     """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
 
     Args:
-        sections: default `report.activities.SECTIONS`.
+        sections: in place of those of the lab's rubric, whose questions are then left out.
         references: what can be cited; default `report.literature.REFERENCES`.
+        stale: keys of sections whose text was reviewed before its evidence changed.
 
     Raises:
-        TemplateProblem: a commentary file is wrong, or refers to something that is not there.
+        TemplateProblem: the rubric or a commentary file is wrong, or refers to something that is not there.
         StoreError: a record that a section reads is damaged.
     """
+    rubric = load_rubric(lab)
     if sections is None:
-        from report.activities import SECTIONS
-
-        sections = SECTIONS
+        sections = rubric.report_sections()
+    else:
+        rubric = rubric.model_copy(update={"sections": ()})
     if references is None:
         from report.literature import REFERENCES
 
         references = REFERENCES
-    return _Assembly(data, lab, language, references).document(sections)
+    return replace(_Assembly(data, lab, language, references, rubric).document(sections), stale=stale)
 
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
@@ -76,8 +79,11 @@ class _Drafted:
 
 
 class _Assembly:
-    def __init__(self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any]) -> None:
-        self.data, self.lab, self.language = data, lab, language
+    def __init__(
+        self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any], rubric: Rubric
+    ) -> None:
+        self.data, self.lab, self.language, self.rubric = data, lab, language, rubric
+        self.part_titles = rubric.part_titles(data, language)
         self.tokens = Tokens(language)
         self.placed: dict[tuple[str, str], Placed] = {}
         self.cited: list[str] = []
@@ -110,6 +116,8 @@ class _Assembly:
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
             printed=tuple(self.tokens.printed),
             missing=tuple(dict.fromkeys(self.missing)),
+            rubric=self.rubric,
+            part_titles=self.part_titles,
             tokens=self.tokens,
         )
 
@@ -129,7 +137,7 @@ class _Assembly:
 
     def _problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
         """What keeps this section from being complete, and whether it can be answered at all."""
-        if section.part not in ("2_1", "2_2"):
+        if section.part not in DATA_PARTS:
             return (), True
         part: Part | None = self.data.parts.get(section.part)
         if part is None:
@@ -140,7 +148,7 @@ class _Assembly:
             *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
             *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
         )
-        if part.runs or section.module == "dataset":
+        if part.runs or not section.needs_runs:
             return problems, True
         none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
         self.missing.append(f"{section.key}: {none}")
@@ -240,8 +248,8 @@ class _Assembly:
             number=section.number,
             part=section.part,
             module=section.module,
-            label=self.language.text("Activity {number}", number=section.number) if section.number else "",
-            title=self.language.text(section.title_msgid),
+            label=section.label_in(self.language),
+            title=section.title_in(self.language),
             pieces=tuple(
                 piece if isinstance(piece, Placed) else self._prose(piece, drafted) for piece in drafted.pieces
             ),
@@ -250,11 +258,15 @@ class _Assembly:
             path=draft.path if draft else None,
             evidence=drafted.evidence,
             uses=draft.uses if draft else frozenset(),
+            level=self._level(section),
         )
 
+    def _level(self, section: Section) -> int:
+        return 3 if section.part in self.part_titles else 2
+
     def _prose(self, source: str, drafted: _Drafted) -> Prose:
-        level = 4 if drafted.section.part in TITLED_PARTS else 3
-        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level)
+        level = self._level(drafted.section)
+        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level + 1)
         blocks = (block.strip() for block in _BLANK_LINES.split(source))
         return Prose(
             screen=self.tokens.resolve(page, "screen"),

@@ -5,23 +5,24 @@ The HTML, the PDF and the notebook are three renderings of one `Document`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
 from report.language import Language
 from report.records import LabData
 from report.tokens import Printed, Tokens
 
+if TYPE_CHECKING:
+    from report.rubric import Rubric
+
 ItemKind = Literal["figure", "table", "listing"]
-TITLED_PARTS = ("1", "2_1", "2_2")
-"""Parts whose sections stand under a heading of their own."""
 
 
 class Section(Protocol):
-    """What `report.activities.SECTIONS` holds: see its own docstring."""
+    """What a report is made of: see `report.rubric.Section`, whose docstring says what each is."""
 
     @property
     def key(self) -> str: ...
@@ -30,11 +31,13 @@ class Section(Protocol):
     @property
     def part(self) -> str | None: ...
     @property
-    def title_msgid(self) -> str: ...
+    def needs_runs(self) -> bool: ...
     @property
     def module(self) -> str: ...
     @property
     def answer(self) -> Callable[[LabData, Language], Evidence]: ...
+    def title_in(self, language: Language) -> str: ...
+    def label_in(self, language: Language) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class SectionText:
     Attributes:
         key: `activity-07`; also its id in the page and the name of its commentary file.
         number: of the activity, None outside the activities.
-        part: "1", "comparison", "2_1", "2_2" or None.
+        part: a key of the rubric's parts ("1", "2_1", …) or None.
         label: "Actividad 7", or empty.
         title: the words after it.
         pieces: prose and items, in reading order.
@@ -90,6 +93,7 @@ class SectionText:
         path: its commentary file; None, as is `evidence`, where the section could not be answered.
         evidence: what its commentary could say.
         uses: every name that its commentary mentions: `best`, `best.accuracy`.
+        level: of its heading in the page: 3 under a part's heading, else 2.
     """
 
     key: str
@@ -104,16 +108,12 @@ class SectionText:
     path: Path | None
     evidence: Evidence | None = field(repr=False)
     uses: frozenset[str]
+    level: int = 2
 
     @property
     def heading(self) -> str:
         """Label and title: "Actividad 7: Entrenamiento"."""
         return f"{self.label}: {self.title}" if self.label else self.title
-
-    @property
-    def level(self) -> int:
-        """Level of its heading in the page: 3 under a part's heading, else 2."""
-        return 3 if self.part in TITLED_PARTS else 2
 
     @property
     def items(self) -> list[Placed]:
@@ -142,7 +142,14 @@ class Cited:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report. `missing` says, in the user's words, what was asked for and is not in it."""
+    """The whole report.
+
+    Attributes:
+        missing: in the user's words, what was asked for and is not in it.
+        rubric: the assignment that it answers.
+        part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
+        stale: keys of sections whose text was reviewed before its evidence changed.
+    """
 
     title: str
     authors: tuple[str, ...]
@@ -153,20 +160,14 @@ class Document:
     bibliography: tuple[Cited, ...]
     printed: tuple[Printed, ...]
     missing: tuple[str, ...]
+    rubric: Rubric = field(repr=False)
+    part_titles: Mapping[str, str]
     tokens: Tokens = field(repr=False)
+    stale: frozenset[str] = frozenset()
 
     def section(self, key: str) -> SectionText:
         """The section of this key."""
         return next(section for section in self.sections if section.key == key)
-
-    def part_title(self, part: str) -> str:
-        """The heading over a part's sections: "Parte 2.1: mini-ImageNet"."""
-        text = self.language.text
-        if part == "1":
-            return text("Part 1: VGG-19")
-        data = self.lab.parts.get(part)
-        name = str(data.dataset.manifest["title"]) if data else text("no data set")
-        return text("Part {number}: {title}", number=part.replace("_", "."), title=name)
 
 
 def kind_of(item: Item) -> ItemKind:

@@ -17,7 +17,8 @@ from markupsafe import Markup, escape
 from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import appendix
-from report.document import TITLED_PARTS, Document, Prose, SectionText
+from report.asked import asked
+from report.document import Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 from report.language import Language
 from report.tokens import Tokens, printable
@@ -80,6 +81,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             document=document,
             groups=groups(document),
             appendix=appendix(document),
+            asked=asked(document),
             medium=medium,
             style=Markup(_style(document, medium, templates)),
             script=Markup(_read(templates, "style/report.js")) if medium == "screen" else "",
@@ -104,8 +106,7 @@ def groups(document: Document) -> list[Group]:
     """The sections by the part that they belong to, in document order."""
     result = []
     for part, sections in groupby(document.sections, key=lambda section: section.part):
-        titled = part in TITLED_PARTS
-        result.append(Group(part, document.part_title(str(part)) if titled else None, list(sections)))
+        result.append(Group(part, document.part_titles.get(part or ""), list(sections)))
     return result
 
 
