@@ -157,8 +157,11 @@ def init(
 ) -> None:
     """Copy commentary files beside the lab, to be edited there; nothing is overwritten."""
     from cnnlab.commentary_copy import copy_commentary
+    from report.rubric import load_rubric
 
-    for path in copy_commentary(load_lab(lab), sections or []):
+    opened = load_lab(lab)
+    keys = [section.key for section in load_rubric(opened).sections]
+    for path in copy_commentary(opened, sections or [], among=keys):
         typer.echo(str(path))
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 from cnnlab import resources
@@ -35,7 +34,7 @@ STATES = {
 class ListByDefault(TyperGroup):
     """A group whose first command is meant where none is named: `commentary LAB` is `commentary list LAB`."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in where it is left out."""
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
             args = ["list", *args]
@@ -67,7 +66,7 @@ def list_commentary(
 ) -> None:
     """Say where each section's text is and its state; with --section, every name and item that it can print."""
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
-    key = None if section is None else section_key(section)
+    key = None if section is None else section_key(section, loaded)
     data = _opened(loaded, runs)
     if key is not None:
         _one_section(loaded, data, key, as_json)
@@ -97,6 +96,7 @@ def accept(
     if bool(named) == everything:
         raise LabError("name the sections to accept, or say --all", expected="cnnlab commentary accept 9 LAB")
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
+    named = [section_key(one, loaded) for one in named]
     check_place(loaded)
     document = _assembled(loaded, _opened(loaded, runs))
     keys = named or [one.key for one in document.sections if one.path is not None]
@@ -108,28 +108,29 @@ def accept(
     typer.echo(str(reviews.path))
 
 
-def section_key(text: str) -> str:
-    """The key of a section named as `9`, `activity-9`, `activity-09` or `conclusions`.
+def section_key(text: str, lab: Lab) -> str:
+    """The key of a section of the lab's rubric, named by its number or its key: `9`, `activity-9`, `activity-09`.
 
     Raises:
         LabError: there is no such section.
+        TemplateProblem: the rubric cannot be read.
     """
-    from report.activities import SECTIONS
+    from report.rubric import load_rubric
 
-    keys = [section.key for section in SECTIONS]
-    number = re.fullmatch(r"(?:activity-)?(\d{1,2})", text)
-    key = f"activity-{int(number[1]):02d}" if number else text
-    if key in keys:
-        return key
-    raise LabError("there is no such section", received=text, expected=", ".join(keys), hint=did_you_mean(key, keys))
+    sections = load_rubric(lab).sections
+    for section in sections:
+        if re.sub(r"\b0+(?=\d)", "", text) in (str(section.number), re.sub(r"\b0+(?=\d)", "", section.key)):
+            return section.key
+    keys = [section.key for section in sections]
+    raise LabError("there is no such section", received=text, expected=", ".join(keys), hint=did_you_mean(text, keys))
 
 
 def _sections_and_lab(words: Sequence[str]) -> tuple[list[str], str]:
-    """Keys of the sections among the words, and the lab: what names a file or a shipped lab, `demo` without."""
+    """The sections among the words, and the lab: what names a file or a shipped lab, `demo` without."""
     labs = [word for word in words if word.endswith(".toml") or "/" in word or word in shipped_labs()]
     if len(labs) > 1:
         raise LabError("one lab at a time", received=", ".join(labs))
-    return [section_key(word) for word in words if word not in labs], labs[0] if labs else "demo"
+    return [word for word in words if word not in labs], labs[0] if labs else "demo"
 
 
 def _opened(lab: Lab, runs: Path | None) -> LabData:
@@ -181,7 +182,7 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
     except TemplateProblem as caught:
         problem, state = caught, "wrong"
     path = commentary_path(template_folders(lab), language, key)
-    found = {
+    found: dict[str, Any] = {
         "section": key,
         "state": state,
         "file": str(path),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cnnlab.errors import LabError, did_you_mean
@@ -11,8 +11,11 @@ from cnnlab.resources import templates_dir
 from cnnlab.store import replace_file
 
 
-def copy_commentary(lab: Lab, sections: Sequence[str]) -> list[Path]:
+def copy_commentary(lab: Lab, sections: Sequence[str], *, among: Collection[str] | None = None) -> list[Path]:
     """Copy the commentary of `sections` (all of them when empty) in the lab's language; existing files are kept.
+
+    Args:
+        among: the sections that the lab's report has, where the project has commentary of others too.
 
     Returns:
         The files written.
@@ -22,7 +25,8 @@ def copy_commentary(lab: Lab, sections: Sequence[str]) -> list[Path]:
         StoreError: the lab's folder cannot be written.
     """
     folder = Path("commentary") / lab.file.lab.language
-    shipped = {path.name.removesuffix(".md.j2"): path for path in sorted((templates_dir() / folder).glob("*.md.j2"))}
+    found = {path.name.removesuffix(".md.j2"): path for path in sorted((templates_dir() / folder).glob("*.md.j2"))}
+    shipped = {name: path for name, path in found.items() if among is None or name in among}
     for name in sections:
         if name not in shipped:
             raise LabError(

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.resources import labs_dir
 from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
+from cnnlab.toml_file import FileKind
+
+LAB = FileKind("lab", LabError)
+
+DEFAULT_RUBRIC = "tarea1"
+"""The assignment of a lab file that names none."""
 
 
 class LabInfo(Frozen):
@@ -39,8 +45,10 @@ class RunGroup(Frozen):
 
 
 class ReportSpec(Frozen):
-    """Which data set answers which part, and which network each part is about (default: best on validation)."""
+    """Which assignment is answered, which data set answers which part of it, and which network each part is about
+    (default: best on validation)."""
 
+    rubric: Name = DEFAULT_RUBRIC
     part_2_1: str
     part_2_2: str | None = None
     primary_2_1: str | None = None
@@ -127,7 +135,7 @@ def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] 
         LabError: the file, the profile, an override, a key, a type or a reference is wrong.
     """
     path = _find(name)
-    table = _parse(path)
+    table = LAB.parse(path)
     profiles = table.pop("profiles", {})
     stem = path.stem
     if profile:
@@ -143,7 +151,7 @@ def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] 
         stem = f"{stem}-{profile}"
     for override in overrides:
         table = _merged(table, _override(override))
-    file = _validated(table, path)
+    file = LAB.validate(LabFile, table, path)
     _check_references(file, path)
     return Lab(stem=stem, path=path, file=_located(file, path.parent))
 
@@ -168,17 +176,6 @@ def _find(name: str) -> Path:
     )
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise LabError(
-            "the lab file is not valid TOML", where=path, received=str(problem), hint="mend that line and run again"
-        ) from None
-    except OSError as problem:
-        raise LabError("the lab file cannot be read", where=path, received=problem.strerror) from None
-
-
 def _override(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -200,90 +197,28 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _validated(table: dict[str, Any], path: Path) -> LabFile:
-    try:
-        return LabFile.model_validate(table)
-    except ValidationError as problem:
-        raise _lab_error(problem, path) from None
-
-
-def _lab_error(problem: ValidationError, path: Path) -> LabError:
-    """The first of pydantic's findings as one message, with the others counted."""
-    errors = problem.errors(include_url=False)
-    first = errors[0]
-    key = ".".join(str(part) for part in first["loc"] if part not in ("int", "float")) or "the whole file"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        known = list(_fields_at(LabFile, first["loc"][:-1]))
-        return LabError(
-            f"the lab file has an unknown key{more}",
-            where=f"{path}, {key}",
-            received=first["loc"][-1],
-            expected=", ".join(known),
-            hint=did_you_mean(str(first["loc"][-1]), known),
-        )
-    what = "the lab file lacks a key" if first["type"] == "missing" else "the lab file has a wrong value"
-    return LabError(
-        f"{what}{more}",
-        where=f"{path}, {key}",
-        received=None if first["type"] == "missing" else repr(first["input"]),
-        expected=first["msg"].removeprefix("Value error, "),
-    )
-
-
-def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> Iterator[str]:
-    """The keys accepted at `loc`, following nested models through dicts, tuples and unions."""
-    for part in loc:
-        if isinstance(part, str) and part in model.model_fields:
-            nested = _model_in(model.model_fields[part].annotation)
-            if nested is None:
-                return
-            model = nested
-    yield from model.model_fields
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        if (found := _model_in(inner)) is not None:
-            return found
-    return None
-
-
 def _check_references(file: LabFile, path: Path) -> None:
     """Names used in one table must be defined in another."""
     for name, spec in file.datasets.items():
-        _known(spec.reader, READERS, f"{path}, datasets.{name}.reader", "reader")
+        LAB.require(spec.reader, READERS, f"{path}, datasets.{name}.reader", "reader")
     for name in file.networks:
-        _known(name, NETWORKS, f"{path}, networks", "network")
+        LAB.require(name, NETWORKS, f"{path}, networks", "network")
     for index, group in enumerate(file.runs):
         where = f"{path}, runs.{index}"
-        _known(group.dataset, file.datasets, f"{where}.dataset", "data set")
-        _known(group.recipe, file.recipes, f"{where}.recipe", "recipe")
+        LAB.require(group.dataset, file.datasets, f"{where}.dataset", "data set")
+        LAB.require(group.recipe, file.recipes, f"{where}.recipe", "recipe")
         if group.search is not None:
-            _known(group.search, file.searches, f"{where}.search", "search")
+            LAB.require(group.search, file.searches, f"{where}.search", "search")
         for network in group.networks:
-            _known(network, NETWORKS, f"{where}.networks", "network")
+            LAB.require(network, NETWORKS, f"{where}.networks", "network")
     trained = {(group.dataset, network) for group in file.runs for network in group.networks}
     for part in ("2_1", "2_2"):
         dataset, primary = getattr(file.report, f"part_{part}"), getattr(file.report, f"primary_{part}")
         if dataset is not None:
-            _known(dataset, {d for d, _ in trained}, f"{path}, report.part_{part}", "data set with runs")
+            LAB.require(dataset, {d for d, _ in trained}, f"{path}, report.part_{part}", "data set with runs")
         if primary is not None:
             choices = {network for d, network in trained if d == dataset}
-            _known(primary, choices, f"{path}, report.primary_{part}", "network trained on that data set")
-
-
-def _known(name: str, known: Any, where: str, kind: str) -> None:
-    if name not in known:
-        raise LabError(
-            f"the lab names an unknown {kind}",
-            where=where,
-            received=name,
-            expected=", ".join(sorted(known)),
-            hint=did_you_mean(name, known),
-        )
+            LAB.require(primary, choices, f"{path}, report.primary_{part}", "network trained on that data set")
 
 
 def _located(file: LabFile, folder: Path) -> LabFile:

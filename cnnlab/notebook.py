@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import LabError, StoreError, did_you_mean
-from cnnlab.lab import Lab, load_lab
+from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
 from cnnlab.plan import plan_run
-from cnnlab.resources import data_dir
+from cnnlab.resources import data_dir, labs_dir, templates_dir
 from cnnlab.store import Record, RunStore
 from report.evidence import Evidence, Figure, Gallery, Item, Table
 from report.language import Language
@@ -36,6 +36,7 @@ def open_lab(
     runs: str | Path = "runs",
     profile: str | None = None,
     language: str | None = None,
+    rubric: str = DEFAULT_RUBRIC,
     sections: Sequence[Section] | None = None,
 ) -> NotebookLab:
     """Open the cached runs of a lab.
@@ -45,20 +46,28 @@ def open_lab(
         runs: the run store, relative to the current folder. Where it does not know the lab, `CNNLAB_RUNS` and every
             folder `runs` in the current folder and above are tried: a notebook still works after it was moved.
         language: of words and numbers; default: the lab's.
-        sections: default `report.activities.SECTIONS`.
+        rubric: the assignment that the lab's report answers.
+        sections: in place of those of the rubric.
 
     Raises:
         StoreError: no store knows the lab, or a record is absent or damaged.
+        TemplateProblem: there is no such rubric, beside the lab or in the project.
     """
     stem = Path(name).stem if "/" in name or name.endswith(".toml") else name
     stem = f"{stem}-{profile}" if profile else stem
     store = RunStore(_find_runs(Path(runs), stem))
     data = open_records(store, stem)
     if sections is None:
-        from report.activities import SECTIONS
+        from report.rubric import read_rubric
 
-        sections = SECTIONS
+        sections = read_rubric(rubric, [_templates(name), templates_dir()]).report_sections()
     return NotebookLab(name, profile, store, data, Language(language or data.info["language"]), sections)
+
+
+def _templates(name: str) -> Path:
+    """The lab's own templates, whether or not its file is still there."""
+    path = Path(name) if "/" in name or name.endswith(".toml") else labs_dir() / name
+    return path.parent / path.stem / "templates"
 
 
 def _find_runs(given: Path, stem: str) -> Path:

@@ -57,6 +57,7 @@ def run_lab(
     """
     outcome = Outcome()
     _check_pdf(formats, outcome, tell)
+    _check_rubric(lab)
     _check_writable(out)
     store.work_folder()
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
@@ -141,6 +142,13 @@ def _check_pdf(formats: tuple[str, ...], outcome: Outcome, tell: Tell) -> None:
     if problem := pango_problem():
         tell(problem)
         outcome.missing.append(problem)
+
+
+def _check_rubric(lab: Lab) -> None:
+    """Refuse a wrong rubric before hours of training, not after."""
+    from report.rubric import load_rubric
+
+    load_rubric(lab)
 
 
 def _check_writable(folder: Path) -> None:

@@ -46,6 +46,8 @@ CHECKLIST_WORDS = (
     "records, and says so where they do not hold the answer."
 )
 """Message id of what stands above it, before the reference."""
+PUBLISHED = ("architecture", "comparison", "conclusions")
+"""Modules of sections that are computed from the records of the networks as published."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,18 @@ class Appendix:
         ]
 
 
-def appendix(lab: LabData, language: Language) -> Appendix:
-    """What the appendix of a report on this lab lists."""
+def appendix(lab: LabData, language: Language, *, published: bool = True) -> Appendix:
+    """What the appendix of a report on this lab lists.
+
+    Args:
+        published: whether the report is about the networks as published too, and not only about those that were trained.
+    """
     parts = tuple(lab.parts.values())
     runs = {run.run.id: _run(run, language) for part in parts for run in part.runs}
     runs |= {one.run.id: _diverged(one, language) for part in parts for one in part.diverged}
     data = {part.dataset.record.id: part.dataset for part in parts}
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
-    architectures = {arch.record.id: arch.record for arch in lab.architectures.values()} | used
+    architectures = {arch.record.id: arch.record for arch in lab.architectures.values() if published} | used
     return Appendix(
         checklist=tuple(Entry((), title, tuple(facts)) for title, facts in checklist(lab, language)),
         runs=tuple(map(_sourced, runs.values())),

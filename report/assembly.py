@@ -11,11 +11,10 @@ from typing import Any
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
-from report.appendix import CHECKLIST, Appendix, appendix
+from report.appendix import CHECKLIST, PUBLISHED, Appendix, appendix
 from report.checks.staleness import review_states
 from report.commentary import Commentary, Draft, template_folders
 from report.document import (
-    TITLED_PARTS,
     Cited,
     Document,
     ItemKind,
@@ -32,6 +31,7 @@ from report.markdown import markdown_html
 from report.provenance import entries, evidence_hash, record_hashes
 from report.records import FoldProblem, LabData, Part
 from report.reviews import read_reviews
+from report.rubric import DATA_PARTS, Rubric, load_rubric
 from report.tokens import Medium, Place, Printed, Tokens
 from report.words import numbers_in
 
@@ -47,30 +47,30 @@ def assemble(
     """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
 
     Args:
-        sections: default `report.activities.SECTIONS`.
+        sections: in place of those of the lab's rubric, whose questions are then left out.
         references: what can be cited; default `report.literature.REFERENCES`.
 
     Raises:
-        TemplateProblem: a commentary file is wrong, or refers to something that is not there.
+        TemplateProblem: the rubric or a commentary file is wrong, or refers to something that is not there.
         StoreError: a record that a section reads is damaged, or the file of accepted sections.
     """
+    rubric = load_rubric(lab)
     if sections is None:
-        from report.activities import SECTIONS
-
-        sections = SECTIONS
+        sections = rubric.report_sections()
+    else:
+        rubric = rubric.model_copy(update={"sections": ()})
     if references is None:
         from report.literature import REFERENCES
 
         references = REFERENCES
-    return _reviewed(_Assembly(data, lab, language, references).document(sections), lab)
+    return _reviewed(_Assembly(data, lab, language, references, rubric).document(sections), lab)
 
 
 def answered(data: LabData, lab: Lab, language: Language, key: str) -> tuple[Evidence | None, tuple[str, ...]]:
     """The evidence of the section `key`, None where it has no results, and what is missing, in the reader's language."""
-    from report.activities import SECTIONS
-
-    section = next(section for section in SECTIONS if section.key == key)
-    problems, answerable = _Assembly(data, lab, language, {}).problems(section)
+    rubric = load_rubric(lab)
+    section = next(section for section in rubric.report_sections() if section.key == key)
+    problems, answerable = _Assembly(data, lab, language, {}, rubric).problems(section)
     return section.answer(data, language) if answerable else None, problems
 
 
@@ -95,8 +95,11 @@ class _Drafted:
 
 
 class _Assembly:
-    def __init__(self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any]) -> None:
-        self.data, self.lab, self.language = data, lab, language
+    def __init__(
+        self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any], rubric: Rubric
+    ) -> None:
+        self.data, self.lab, self.language, self.rubric = data, lab, language, rubric
+        self.part_titles = rubric.part_titles(data, language)
         self.tokens = Tokens(language)
         self.placed: dict[tuple[str, str], Placed] = {}
         self.cited: list[str] = []
@@ -119,7 +122,8 @@ class _Assembly:
         self._check_refs()
         info = self.lab.file.lab
         texts = tuple(self._finish(draft) for draft in drafts)
-        records = appendix(self.data, self.language)
+        published = any(section.module in PUBLISHED for section in sections)
+        records = appendix(self.data, self.language, published=published)
         if CHECKLIST in self.references:
             self._cite(CHECKLIST)
         printed = (*self.tokens.printed, *_of_appendix(records))
@@ -135,6 +139,8 @@ class _Assembly:
             printed=printed,
             missing=tuple(dict.fromkeys(self.missing)),
             evidence_hash=evidence_hash(entries(printed), record_hashes(self.data)),
+            rubric=self.rubric,
+            part_titles=self.part_titles,
             tokens=self.tokens,
         )
 
@@ -156,7 +162,7 @@ class _Assembly:
 
     def problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
         """What keeps this section from being complete, and whether it can be answered at all."""
-        if section.part not in ("2_1", "2_2"):
+        if section.part not in DATA_PARTS:
             return (), True
         part: Part | None = self.data.parts.get(section.part)
         if part is None:
@@ -167,7 +173,7 @@ class _Assembly:
             *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
             *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
         )
-        if part.runs or section.module == "dataset":
+        if part.runs or not section.needs_runs:
             return problems, True
         none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
         self.missing.append(f"{section.key}: {none}")
@@ -267,8 +273,8 @@ class _Assembly:
             number=section.number,
             part=section.part,
             module=section.module,
-            label=self.language.text("Activity {number}", number=section.number) if section.number else "",
-            title=self.language.text(section.title_msgid),
+            label=section.label_in(self.language),
+            title=section.title_in(self.language),
             pieces=tuple(
                 piece if isinstance(piece, Placed) else self._prose(piece, drafted) for piece in drafted.pieces
             ),
@@ -279,11 +285,15 @@ class _Assembly:
             uses=draft.uses if draft else frozenset(),
             files=draft.files if draft else {},
             review="generated" if draft and draft.generated else "written",
+            level=self._level(section),
         )
 
+    def _level(self, section: Section) -> int:
+        return 3 if section.part in self.part_titles else 2
+
     def _prose(self, source: str, drafted: _Drafted) -> Prose:
-        level = 4 if drafted.section.part in TITLED_PARTS else 3
-        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level)
+        level = self._level(drafted.section)
+        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level + 1)
         blocks = (block.strip() for block in _BLANK_LINES.split(source))
         return Prose(
             screen=self.tokens.resolve(page, "screen"),

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from report.appendix import Appendix
 from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
 from report.language import Language
 from report.records import LabData
 from report.tokens import Printed, Tokens
+
+if TYPE_CHECKING:
+    from report.rubric import Rubric
 
 ItemKind = Literal["figure", "table", "listing"]
 Review = Literal["generated", "accepted", "stale", "written"]
@@ -32,7 +35,7 @@ TITLED_PARTS = ("1", "2_1", "2_2")
 
 
 class Section(Protocol):
-    """What `report.activities.SECTIONS` holds: see its own docstring."""
+    """What a report is made of: see `report.rubric.Section`, whose docstring says what each is."""
 
     @property
     def key(self) -> str: ...
@@ -41,11 +44,13 @@ class Section(Protocol):
     @property
     def part(self) -> str | None: ...
     @property
-    def title_msgid(self) -> str: ...
+    def needs_runs(self) -> bool: ...
     @property
     def module(self) -> str: ...
     @property
     def answer(self) -> Callable[[LabData, Language], Evidence]: ...
+    def title_in(self, language: Language) -> str: ...
+    def label_in(self, language: Language) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class SectionText:
     Attributes:
         key: `activity-07`; also its id in the page and the name of its commentary file.
         number: of the activity, None outside the activities.
-        part: "1", "comparison", "2_1", "2_2" or None.
+        part: a key of the rubric's parts ("1", "2_1", …) or None.
         label: "Actividad 7", or empty.
         title: the words after it.
         pieces: prose and items, in reading order.
@@ -103,6 +108,7 @@ class SectionText:
         uses: every name that its commentary mentions: `best`, `best.accuracy`.
         files: its commentary file and those that it includes, by their names below a folder of templates.
         review: what its author has done with its text (`report.reviews`).
+        level: of its heading in the page: 3 under a part's heading, else 2.
     """
 
     key: str
@@ -119,6 +125,7 @@ class SectionText:
     uses: frozenset[str]
     files: Mapping[str, Path]
     review: Review
+    level: int = 2
 
     @property
     def generated(self) -> bool:
@@ -134,11 +141,6 @@ class SectionText:
     def heading(self) -> str:
         """Label and title: "Actividad 7: Entrenamiento"."""
         return f"{self.label}: {self.title}" if self.label else self.title
-
-    @property
-    def level(self) -> int:
-        """Level of its heading in the page: 3 under a part's heading, else 2."""
-        return 3 if self.part in TITLED_PARTS else 2
 
     @property
     def items(self) -> list[Placed]:
@@ -173,6 +175,8 @@ class Document:
         printed: every quantity that it prints, the appendix's after the sections'.
         missing: what was asked for and is not in it, in the user's words.
         evidence_hash: 12 hexadecimal digits that change with any of the numbers and with any record behind them.
+        rubric: the assignment that it answers.
+        part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
     """
 
     title: str
@@ -186,24 +190,22 @@ class Document:
     printed: tuple[Printed, ...]
     missing: tuple[str, ...]
     evidence_hash: str
+    rubric: Rubric = field(repr=False)
+    part_titles: Mapping[str, str]
     tokens: Tokens = field(repr=False)
 
     def cited(self, key: str) -> Cited | None:
         """The entry of the bibliography for a reference, None where nothing cites it."""
         return next((cited for cited in self.bibliography if cited.key == key), None)
 
+    @property
+    def stale(self) -> frozenset[str]:
+        """Keys of the sections whose text was reviewed before its evidence changed."""
+        return frozenset(section.key for section in self.sections if section.review == "stale")
+
     def section(self, key: str) -> SectionText:
         """The section of this key."""
         return next(section for section in self.sections if section.key == key)
-
-    def part_title(self, part: str) -> str:
-        """The heading over a part's sections: "Parte 2.1: mini-ImageNet"."""
-        text = self.language.text
-        if part == "1":
-            return text("Part 1: VGG-19")
-        data = self.lab.parts.get(part)
-        name = str(data.dataset.manifest["title"]) if data else text("no data set")
-        return text("Part {number}: {title}", number=part.replace("_", "."), title=name)
 
 
 def kind_of(item: Item) -> ItemKind:

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, CHECKLIST_WORDS
-from report.document import TITLED_PARTS, Document, Prose, SectionText
+from report.document import Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 from report.language import Language
 from report.provenance import record_hashes
@@ -118,8 +118,7 @@ def groups(document: Document) -> list[Group]:
     """The sections by the part that they belong to, in document order."""
     result = []
     for part, sections in groupby(document.sections, key=lambda section: section.part):
-        titled = part in TITLED_PARTS
-        result.append(Group(part, document.part_title(str(part)) if titled else None, list(sections)))
+        result.append(Group(part, document.part_titles.get(part or ""), list(sections)))
     return result
 
 

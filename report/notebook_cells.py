@@ -8,28 +8,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from cnnlab.lab import Lab
+from cnnlab.lab import DEFAULT_RUBRIC, Lab
 from cnnlab.registry import NETWORKS
 from cnnlab.resources import labs_dir
 from cnnlab.spec import NetworkOptions
 from cnnlab.store import RunStore
 from report.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
-from report.document import TITLED_PARTS, Document, Placed, Prose, SectionText
+from report.asked import AskedSection, asked
+from report.document import Document, Placed, Prose, SectionText
 from report.evidence import Figure, Gallery, Listing, Table
 from report.html import colophon
 from report.records import LabData, Part, RunData
 from report.tokens import printable
-
-STEPS = {
-    1: ("block1", "block2"),
-    2: ("block3",),
-    3: ("block4", "block5"),
-    4: ("flatten",),
-    5: ("fc6",),
-    6: ("fc7", "fc8"),
-}
-"""Which steps of VGG-19's construction each activity of Part 1 runs."""
 
 SUMMARY = "modelVGG19.summary()"
 OPEN = """\
@@ -75,12 +67,13 @@ class CellWriter:
         yield "code", OPEN.format(arguments=self._arguments())
         part: str | None = None
         for section in self.document.sections:
-            if section.part != part and section.part in TITLED_PARTS:
-                yield "markdown", f"## {self._data(self.document.part_title(section.part))}"
+            if section.part != part and (title := self.document.part_titles.get(section.part or "")):
+                yield "markdown", f"## {self._data(title)}"
             part = section.part
             yield from self._section(section)
         yield "markdown", self._bibliography()
         yield "markdown", self._appendix()
+        yield "markdown", self._asked()
 
     def _title(self) -> str:
         document = self.document
@@ -96,12 +89,17 @@ class CellWriter:
             "runs": _relative(self.store.root, self.out),
             "profile": lab.stem.removeprefix(lab.path.stem)[1:],
             "language": self.document.language.code,
+            "rubric": self._other_rubric(),
         }
         return ", ".join(f"{key}{'=' if key else ''}{_quoted(value)}" for key, value in arguments.items() if value)
 
+    def _other_rubric(self) -> str:
+        rubric = self.lab.file.report.rubric
+        return rubric if rubric != DEFAULT_RUBRIC else ""
+
     def _section(self, section: SectionText) -> Iterator[Cell]:
         yield "markdown", "\n\n".join(self._head(section))
-        yield from self._architecture(section) if section.number in STEPS else self._plain(section)
+        yield from self._architecture(section) if self._blocks(section) else self._plain(section)
         if section.module == "training" and section.part in self.document.lab.parts:
             yield from self._training(self.document.lab.parts[str(section.part)])
         if section.module == "comparison":
@@ -136,8 +134,8 @@ class CellWriter:
         return f"**{placed.label}.** {self._data(placed.item.caption)}{below}"
 
     def _architecture(self, section: SectionText) -> Iterator[Cell]:
-        """Prose and items of an activity of Part 1, its listings as cells that build the network."""
-        steps = {step: self._step(step) for step in STEPS[section.number or 0]}
+        """Prose and items of a section about VGG-19, its listings as cells that build the network."""
+        steps = {step: self._step(step) for step in self._blocks(section)}
         cells: list[Cell] = []
         for piece in section.pieces:
             if isinstance(piece, Prose):
@@ -152,7 +150,7 @@ class CellWriter:
         # Whatever the prose shows, the network is built and summarised here; a step runs before what comes after it.
         rest: list[Cell] = [("code", code) for code in steps.values()]
         first = next((index for index, cell in enumerate(cells) if cell[0] == "code"), len(cells))
-        if len(rest) == len(STEPS[section.number or 0]):
+        if len(rest) == len(self._blocks(section)):
             cells[first:first] = rest
         else:
             cells += rest
@@ -161,16 +159,23 @@ class CellWriter:
             cells.insert(last + 1, ("code", SUMMARY))
         yield from cells
 
+    def _blocks(self, section: SectionText) -> list[str]:
+        """The steps of VGG-19's construction that the section is about, in the order in which they build on each other."""
+        if section.module != "architecture" or section.evidence is None:
+            return []
+        construction = self.document.lab.architectures["vgg19"].construction
+        return [step["block"] for step in construction if step["block"] in section.evidence.items]
+
     def _step(self, block: str) -> str:
         construction = self.document.lab.architectures["vgg19"].construction
         return str(next(step["code"] for step in construction if step["block"] == block))
 
     def _step_cells(self, section: SectionText) -> list[Cell]:
-        return [("code", self._step(step)) for step in STEPS[section.number or 0]]
+        return [("code", self._step(step)) for step in self._blocks(section)]
 
     def _comparison(self) -> Iterator[Cell]:
         others = {name: a.manifest for name, a in self.document.lab.architectures.items() if name != "vgg19"}
-        if others and any(section.number in STEPS for section in self.document.sections):
+        if others and any(map(self._blocks, self.document.sections)):
             sizes = tuple((name, int(manifest["image_size"])) for name, manifest in others.items())
             yield "markdown", self.text("The parameters of the three networks, counted by Keras:")
             yield "code", BUILT.format(sizes=json.dumps(sizes).replace("[", "(").replace("]", ")")[1:-1])
@@ -213,10 +218,29 @@ class CellWriter:
         facts = "\n".join(f"- {self._data(term)}: {self._data(text)}" for term, text in entry.facts)
         return f"#### {self._data(entry.title)}\n\n{facts}"
 
+    def _asked(self) -> str:
+        """The ledger as a table; the links are those that Jupyter gives headings."""
+        found = asked(self.document)
+        if found is None:
+            return ""
+        lines = [f"## {self._data(found.title)}", f"**{self._data(found.summary)}.** {self._data(found.note)}"]
+        heads = (self.text("Section"), self.text("What is asked"), self.text("State"))
+        rows = [
+            (_link(self._data(section.heading), section), self._data(row.text), f"{row.sign} {row.words}")
+            for section in found.sections
+            for row in section.rows
+        ]
+        table = [heads, ("---",) * 3, *rows]
+        return "\n\n".join([*lines, "\n".join(f"| {' | '.join(row)} |" for row in table)])
+
     def _data(self, text: str) -> str:
         """Text that must print literally, whatever Markdown or mathematics it looks like."""
         tokens = self.document.tokens
         return tokens.resolve(tokens.text(text), "markdown")
+
+
+def _link(words: str, section: AskedSection) -> str:
+    return f"[{words}](#{quote(section.heading.replace(' ', '-'), safe=':')})" if section.key else words
 
 
 def _built(part: Part, run: RunData) -> str:

@@ -7,10 +7,19 @@ from typing import Any
 
 from report.evidence import Evidence, Item, Listing, Quantity
 from report.language import Language
-from report.notebook_cells import STEPS
 from report.records import LabData
 from tests.figure_samples import samples
 from tests.pages import PlainSection, build_evidence
+
+STEPS = {
+    1: ("block1", "block2"),
+    2: ("block3",),
+    3: ("block4", "block5"),
+    4: ("flatten",),
+    5: ("fc6",),
+    6: ("fc7", "fc8"),
+}
+"""Which steps of VGG-19's construction each activity of Part 1 runs."""
 
 PRICE = "$5 and $6 <b>"
 

@@ -36,6 +36,16 @@ class PlainSection:
     module: str
     answer: Callable[[LabData, Language], Evidence]
 
+    @property
+    def needs_runs(self) -> bool:
+        return self.module != "dataset"
+
+    def title_in(self, language: Language) -> str:
+        return language.text(self.title_msgid)
+
+    def label_in(self, language: Language) -> str:
+        return language.text("Activity {number}", number=self.number) if self.number else ""
+
 
 @dataclass(frozen=True)
 class PlainReference:

@@ -12,15 +12,16 @@ import pytest
 
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
-from report.activities import SECTIONS
 from report.activities.common import primary_network
 from report.assembly import assemble
 from report.document import Document, Prose
 from report.evidence import Figure
 from report.language import Language
 from report.records import LabData, open_lab
+from report.rubric import load_rubric
 from tests.fabricate import write_store
 
+SECTIONS = load_rubric(load_lab("demo")).report_sections()
 KEYS = [section.key for section in SECTIONS]
 
 

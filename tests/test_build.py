@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
-import report.activities
 from cnnlab.errors import LabError, StoreError
+from report.assembly import assemble
 from report.build import build_report
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
@@ -21,8 +20,7 @@ from tests.pages import REFERENCES, SECTIONS, write_lab
 @pytest.fixture(autouse=True)
 def small_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine with the small sections of these tests in place of the assignment's."""
-    monkeypatch.setattr(report.activities, "SECTIONS", SECTIONS, raising=False)
-    monkeypatch.setitem(sys.modules, "report.literature", SimpleNamespace(REFERENCES=REFERENCES))  # type: ignore[arg-type]
+    monkeypatch.setattr("report.build.assemble", partial(assemble, sections=SECTIONS, references=REFERENCES))
 
 
 def test_it_writes_the_files_asked_for(tmp_path: Path) -> None:

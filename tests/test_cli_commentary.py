@@ -12,6 +12,7 @@ import pytest
 
 from cnnlab.cli_commentary import section_key
 from cnnlab.errors import LabError
+from cnnlab.lab import load_lab
 from report.activities import SECTIONS
 from report.evidence import Column, Evidence, Quantity, Table
 from report.language import Language
@@ -148,13 +149,13 @@ def test_a_place_that_cannot_be_written_is_told(folder: Path) -> None:
 
 @pytest.mark.parametrize("text", ["9", "09", "activity-9", "activity-09"])
 def test_sections_by_number(text: str) -> None:
-    assert section_key(text) == "activity-09"
+    assert section_key(text, load_lab("demo")) == "activity-09"
 
 
 @pytest.mark.parametrize("text", ["0", "14", "", "activity", "9 "])
 def test_unknown_sections(text: str) -> None:
     with pytest.raises(LabError, match="no such section"):
-        section_key(text)
+        section_key(text, load_lab("demo"))
 
 
 def test_entries_of_every_kind() -> None:

@@ -301,7 +301,7 @@ def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> Non
     )
     document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=sections, references=REFERENCES)
     assert document.section("activity-07").problems == (
-        "vgg19 no tiene aquí ninguna ejecución terminada: diverged at epoch 2",
+        "VGG-19 no tiene aquí ninguna ejecución terminada: diverged at epoch 2",
     )
     last = document.section("activity-11")
     assert last.problems[0].startswith("Ninguna red se ha entrenado")

@@ -19,6 +19,7 @@ CORE = {
     "cnnlab.store",
     "cnnlab.lab",
     "cnnlab.resources",
+    "cnnlab.toml_file",
 }
 FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "mlxtend"}
 HEAVY = {
@@ -49,6 +50,7 @@ ALLOWED_THIRD_PARTY = {
     "cnnlab.lab": {"pydantic"},
     "cnnlab.store": {"numpy"},
     "cnnlab.resources": {"platformdirs"},
+    "cnnlab.toml_file": {"pydantic"},
     "cnnlab.plan": set(),
     "cnnlab.selection": {"pydantic"},
     "cnnlab.commentary_copy": set(),

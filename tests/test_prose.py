@@ -14,7 +14,6 @@ import pytest
 from cnnlab.lab import load_lab
 from cnnlab.resources import templates_dir
 from cnnlab.store import RunStore
-from report.activities import SECTIONS
 from report.activities.architecture import FIGURE_1, _by_block, agrees
 from report.activities.classes import rank_class
 from report.activities.results import compare
@@ -24,10 +23,12 @@ from report.evidence import Table
 from report.language import Language
 from report.metrics import confusion
 from report.records import LabData, open_lab
+from report.rubric import load_rubric
 from tests.fabricate import write_store
 
 FOLDER = templates_dir() / "commentary"
 NAMES = sorted(path.name for path in (FOLDER / "es").glob("*.j2"))
+SECTIONS = load_rubric(load_lab("demo")).report_sections()
 SECTIONS_BY_KEY = {section.key: section for section in SECTIONS}
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
 Edit = Callable[[dict[str, Any]], None]
@@ -134,7 +135,7 @@ def test_languages_place_and_ask_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("code", ["es", "en"])
 def test_each_text_is_marked_as_generated_and_none_has_idle_blanks(code: str) -> None:
-    assert len(NAMES) == 17
+    assert len(NAMES) == 20
     for path in sorted((FOLDER / code).glob("*.j2")):
         lines = path.read_text("utf-8").split("\n")
         assert lines[0] == "{# generated: remove this line when you have reviewed the text #}", path

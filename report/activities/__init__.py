@@ -1,14 +1,14 @@
-"""The report's sections in order, each with the module that answers it.
+"""The answerers: what can gather the evidence of a section, by the names that a rubric uses for them.
 
-A new activity is one module with an answering function, one template and one commentary file of the same names, and
-one line here.
+A new answerer is one module with an answering function, one layout template of the module's name in
+`templates/activities/`, and one line here. Which sections a report has, in which order, is the rubric's to say
+(`report.rubric`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from report.activities import (
     architecture,
@@ -22,56 +22,37 @@ from report.activities import (
     training,
 )
 from report.evidence import Evidence
-from report.language import Language
-from report.records import LabData
 
 
 @dataclass(frozen=True)
-class Section:
-    """One section of the report.
+class Answerer:
+    """Gathers a section's evidence.
 
     Attributes:
-        key: names its commentary file and its place in the page.
-        number: of the activity, None for what is not one.
-        part: "1", "comparison", "2_1", "2_2", or None outside the parts.
-        title_msgid: its title, as a message id.
-        module: names its layout template.
-        answer: gathers its evidence.
+        answer: called with (lab, language), and with `part=` where it is about a data set.
+        of_data: whether it is asked of one data set, so that its section belongs to a part that names one.
+        needs_runs: whether there is nothing to say before a network was trained on that data set.
     """
 
-    key: str
-    number: int | None
-    part: str | None
-    title_msgid: str
-    module: str
-    answer: Callable[[LabData, Language], Evidence]
+    answer: Callable[..., Evidence]
+    of_data: bool = False
+    needs_runs: bool = False
 
 
-def _activity(number: int, part: str, title_msgid: str, module: str, answer: Callable[..., Evidence]) -> Section:
-    return Section(f"activity-{number:02d}", number, part, title_msgid, module, answer)
-
-
-def _trained(first: int, part: str) -> tuple[Section, ...]:
-    """The three questions that are asked of each data set: strategy, curves, results."""
-    return (
-        _activity(first, part, "Training strategy", "training", partial(training.answer, part=part)),
-        _activity(first + 1, part, "Training curves", "curves", partial(curves.answer, part=part)),
-        _activity(first + 2, part, "Results on the test set", "results", partial(results.answer, part=part)),
-    )
-
-
-SECTIONS: tuple[Section, ...] = (
-    Section("introduction", None, None, "Introduction", "introduction", introduction.answer),
-    _activity(1, "1", "Blocks 1 and 2", "architecture", architecture.blocks_1_and_2),
-    _activity(2, "1", "Block 3", "architecture", architecture.block_3),
-    _activity(3, "1", "Blocks 4 and 5", "architecture", architecture.blocks_4_and_5),
-    _activity(4, "1", "Flattening", "architecture", architecture.flattening),
-    _activity(5, "1", "First dense layer", "architecture", architecture.first_dense_layer),
-    _activity(6, "1", "Layers 7 and 8: filters and parameters", "architecture", architecture.whole_network),
-    Section("comparison", None, "comparison", "AlexNet, VGG-19 and ResNet-50", "comparison", comparison.answer),
-    *_trained(7, "2_1"),
-    _activity(10, "2_2", "The data set", "dataset", partial(dataset.answer, part="2_2")),
-    *_trained(11, "2_2"),
-    Section("conclusions", None, None, "Conclusions", "conclusions", conclusions.answer),
-    Section("sanity", None, None, "Appendix: sanity checks", "sanity", sanity.answer),
-)
+ANSWERERS: Mapping[str, Answerer] = {
+    "introduction": Answerer(introduction.answer),
+    "architecture.blocks_1_and_2": Answerer(architecture.blocks_1_and_2),
+    "architecture.block_3": Answerer(architecture.block_3),
+    "architecture.blocks_4_and_5": Answerer(architecture.blocks_4_and_5),
+    "architecture.flattening": Answerer(architecture.flattening),
+    "architecture.first_dense_layer": Answerer(architecture.first_dense_layer),
+    "architecture.whole_network": Answerer(architecture.whole_network),
+    "comparison": Answerer(comparison.answer),
+    "dataset": Answerer(dataset.answer, of_data=True),
+    "training": Answerer(training.answer, of_data=True, needs_runs=True),
+    "curves": Answerer(curves.answer, of_data=True, needs_runs=True),
+    "results": Answerer(results.answer, of_data=True, needs_runs=True),
+    "conclusions": Answerer(conclusions.answer),
+    "sanity": Answerer(sanity.answer),
+}
+"""By name: the module's, which is also its layout template's, and after a dot the question where it answers several."""

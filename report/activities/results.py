@@ -31,7 +31,7 @@ from report.activities.common import (
     share,
 )
 from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
-from report.evidence import Cell, Column, Evidence, Figure, Gallery, Quantity, Table
+from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
 from report.figures.confusion import confusion_matrix
 from report.language import Language
@@ -256,7 +256,7 @@ def _items(
         "mistakes": mistakes_gallery(run, classes, language),
     }
     return {
-        name: of_records(item, [run.run.id]) if isinstance(item, Figure | Gallery) else item
+        name: item if isinstance(item, Table) else of_records(item, [run.run.id])
         for name, item in items.items()
         if not (isinstance(item, Gallery) and not item.items)
     }

@@ -1,0 +1,115 @@
+"""TOML files that a user writes, read into checked models: one message with the file, the key, what was received and
+what is accepted, the same for a lab and for a rubric."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cnnlab.errors import CnnlabError, did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file: its `name` in messages ("lab"), and the `error` that its mistakes raise."""
+
+    name: str
+    error: type[CnnlabError]
+
+    def parse(self, path: Path) -> dict[str, Any]:
+        """The file's table.
+
+        Raises:
+            CnnlabError: of this kind's class; the file cannot be read, or is not TOML.
+        """
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+            raise self.error(
+                f"the {self.name} file is not valid TOML",
+                where=path,
+                received=str(problem),
+                hint="mend that line and run again",
+            ) from None
+        except OSError as problem:
+            raise self.error(f"the {self.name} file cannot be read", where=path, received=problem.strerror) from None
+
+    def validate(self, model: type[Model], table: dict[str, Any], path: Path) -> Model:
+        """`table`, read from `path`, as a checked `model`.
+
+        Raises:
+            CnnlabError: of this kind's class; a key is unknown or absent, or a value is wrong.
+        """
+        try:
+            return model.model_validate(table)
+        except ValidationError as problem:
+            raise self._error(problem, model, path) from None
+
+    def require(self, name: str, known: Iterable[str], where: str, what: str) -> None:
+        """Refuse a `name` that is not among the `known` ones.
+
+        Raises:
+            CnnlabError: of this kind's class, with the nearest known name.
+        """
+        known = sorted(known)
+        if name not in known:
+            raise self.error(
+                f"the {self.name} names an unknown {what}",
+                where=where,
+                received=name,
+                expected=", ".join(known),
+                hint=did_you_mean(name, known),
+            )
+
+    def _error(self, problem: ValidationError, model: type[BaseModel], path: Path) -> CnnlabError:
+        """The first of pydantic's findings as one message, with the others counted.
+
+        An unknown key comes before all others: what is lacking is often the key that it misspells.
+        """
+        errors = problem.errors(include_url=False)
+        first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+        key = ".".join(str(part) for part in first["loc"] if part not in ("int", "float")) or "the whole file"
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        if first["type"] == "extra_forbidden":
+            known = list(_fields_at(model, first["loc"][:-1]))
+            return self.error(
+                f"the {self.name} file has an unknown key{more}",
+                where=f"{path}, {key}",
+                received=first["loc"][-1],
+                expected=", ".join(known),
+                hint=did_you_mean(str(first["loc"][-1]), known),
+            )
+        what = "lacks a key" if first["type"] == "missing" else "has a wrong value"
+        return self.error(
+            f"the {self.name} file {what}{more}",
+            where=f"{path}, {key}",
+            received=None if first["type"] == "missing" else repr(first["input"]),
+            expected=first["msg"].removeprefix("Value error, "),
+        )
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> Iterator[str]:
+    """The keys accepted at `loc`, following nested models through dicts, tuples and unions."""
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            nested = _model_in(model.model_fields[part].annotation)
+            if nested is None:
+                return
+            model = nested
+    yield from model.model_fields
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_in(inner)) is not None:
+            return found
+    return None
