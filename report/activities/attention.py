@@ -50,7 +50,7 @@ def attention(run: RunData) -> dict[str, Any]:
     found = run.attention
     if found is None:
         return {"known": False}
-    marked = found.maps.any(axis=(1, 2))
+    marked = np.asarray(found.maps.any(axis=(1, 2)))
     right = _right(run, found)
     return {
         "known": True,
@@ -190,7 +190,7 @@ def central_shares(maps: np.ndarray) -> np.ndarray:
 def _middle(side: int) -> np.ndarray:
     """How much of each of `side` cells lies in the middle half of a line, 0 to 1."""
     edges = np.arange(side + 1)
-    return np.clip(np.minimum(edges[1:], 0.75 * side) - np.maximum(edges[:-1], 0.25 * side), 0, 1)
+    return np.asarray(np.clip(np.minimum(edges[1:], 0.75 * side) - np.maximum(edges[:-1], 0.25 * side), 0, 1))
 
 
 def _covering(run: RunData, found: Attention, right: np.ndarray, used: np.ndarray) -> dict[str, Any] | None:
@@ -228,14 +228,19 @@ def _mean(run: RunData, values: Sequence[float], how: str) -> Quantity:
     )
 
 
-def filters(run: RunData) -> dict[str, Any]:
-    """How alike neighbouring weights of the first filters are; `known` is False in records without them."""
-    found = run.filters
+def filters(run: RunData, *, grey: bool = False) -> dict[str, Any]:
+    """How alike neighbouring weights of the first filters are; `known` is False in records without them.
+
+    Args:
+        grey: whether the images are grey, so that of a filter only the sum over its channels does anything.
+    """
+    found = _effective(run, grey)
     if found is None or found.shape[0] < 2 or not found.any():
         return {"known": False}
     value, low, high = mean_interval(neighbours(found).tolist())
     return {
         "known": True,
+        "grey": grey,
         "count": count(found.shape[3]),
         "size": "×".join(map(str, found.shape[:2])),
         "alike": Quantity(
@@ -244,6 +249,13 @@ def filters(run: RunData) -> dict[str, Any]:
         ),
         "structured": low > LEAST_ALIKE,
     }  # fmt: skip
+
+
+def _effective(run: RunData, grey: bool) -> np.ndarray | None:
+    """The filters, those for grey images with the sum of their channels in each."""
+    if run.filters is None or not grey:
+        return run.filters
+    return np.asarray(run.filters.sum(axis=2, keepdims=True).repeat(3, axis=2))
 
 
 def neighbours(weights: np.ndarray) -> np.ndarray:
@@ -263,10 +275,10 @@ def neighbours(weights: np.ndarray) -> np.ndarray:
     return np.asarray(beside / np.where(squares > 0, squares, 1))
 
 
-def filter_figure(run: RunData, language: Language) -> Figure | None:
+def filter_figure(run: RunData, language: Language, *, grey: bool = False) -> Figure | None:
     """The first layer's filters; None in records without them."""
-    names = filters(run)
-    if run.filters is None or not names["known"]:
+    names, found = filters(run, grey=grey), _effective(run, grey)
+    if found is None or not names["known"]:
         return None
     words = (
         "The {count} filters of {network}'s first layer have a structure: neighbouring weights are alike"
@@ -274,10 +286,13 @@ def filter_figure(run: RunData, language: Language) -> Figure | None:
         else "The {count} filters of {network}'s first layer are hardly more than noise"
     )
     return first_layer(
-        run.filters,
+        found,
         language,
         caption=language.text(words, count=names["count"], network=run.title),
         note=language.text(
-            "Each filter in its own scale, in its weights for red, green and blue; grey is a weight of 0; the strongest first."
+            "Each filter in its own scale, the weights of its three channels added up, as the images are grey; mid-grey is a "
+            "weight of 0; the strongest first."
+            if grey
+            else "Each filter in its own scale, in its weights for red, green and blue; grey is a weight of 0; the strongest first."
         ),
     )

@@ -25,7 +25,7 @@ def confusion_gallery(run: RunData, classes: Sequence[str], matrix: np.ndarray, 
     """Images taken for another class beside right ones of their class and of the other; without items in records of
     before these were kept."""
     pairs = top_confusions(matrix, CONFUSIONS)
-    rows = [row for true, taken, _ in pairs for row in _rows(run, classes, true, taken, language)]
+    rows = _rows(run, classes, pairs)
     return Gallery(
         caption=_caption(classes, pairs, matrix, language) if rows else "",
         note=language.text(
@@ -45,22 +45,29 @@ def confusion_gallery(run: RunData, classes: Sequence[str], matrix: np.ndarray, 
 
 
 def _rows(
-    run: RunData, classes: Sequence[str], true: int, taken: int, language: Language
+    run: RunData, classes: Sequence[str], pairs: Sequence[tuple[int, int, int]]
 ) -> list[tuple[Exhibit, Exhibit, Exhibit]]:
-    """Of one confusion, as many rows as there are images of its three kinds, the surest answers first."""
-    columns = [_kept(run, label, answer) for label, answer in ((true, taken), (true, true), (taken, taken))]
-    return [
-        (exhibit(run, classes, wrong), exhibit(run, classes, right), exhibit(run, classes, other))
-        for wrong, right, other in zip(*columns, strict=False)
-    ]
+    """Of each confusion, as many rows as there are images of its three kinds, the surest answers first.
+
+    A right answer that stands in one row is in another only where no further one is kept.
+    """
+    shown: list[int] = []
+    rows = []
+    for true, taken, _ in pairs:
+        columns = [_kept(run, label, answer, shown) for label, answer in ((true, taken), (true, true), (taken, taken))]
+        for wrong, right, other in zip(*columns, strict=False):
+            rows.append((exhibit(run, classes, wrong), exhibit(run, classes, right), exhibit(run, classes, other)))
+            shown += [wrong, right, other]
+    return rows
 
 
-def _kept(run: RunData, label: int, answer: int) -> list[int]:
-    """Positions of the kept test images of a class with one answer, the surest first."""
+def _kept(run: RunData, label: int, answer: int, shown: Sequence[int]) -> list[int]:
+    """Positions of kept test images of a class with one answer: those not shown yet, then the surest."""
     test = run.predictions["test"]
     found = np.flatnonzero((test.labels == label) & (test.predicted == answer))
     order = found[np.argsort(-test.probabilities[found].max(axis=1), kind="stable")]
-    return [int(i) for i in order if int(test.ids[i]) in run.exhibits][:EXAMPLES]
+    kept = [int(i) for i in order if int(test.ids[i]) in run.exhibits]
+    return sorted(kept, key=lambda i: i in shown)[:EXAMPLES]
 
 
 def _caption(

@@ -67,7 +67,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "surest": surest_mistake(run, classes),
             "diversity": diversity(data, run, matrix, best, worst),
             "attention": attention(run),
-            "filters": filters(run),
+            "filters": filters(run, grey=_is_grey(data)),
             "many_classes": len(classes) > MANY_CLASSES,
             "linear": against_linear(data, run),
             "flip": run.flip,
@@ -250,7 +250,7 @@ def _items(
             caption=_classes_caption(run, best, worst, language),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
-        "per_class": class_table(run, classes, matrix, language, data.baseline and data.baseline.diversity),
+        "per_class": class_table(run, classes, matrix, language, data.baseline.diversity if data.baseline else None),
         "best": class_gallery(run, classes, best, language),
         "worst": class_gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
@@ -263,9 +263,14 @@ def _items(
         "confusions": confusion_gallery(run, classes, matrix, language),
         "mistakes": mistakes_gallery(run, classes, language),
         "attention": attention_gallery(run, classes, best, worst, language),
-        "filters": filter_figure(run, language),
+        "filters": filter_figure(run, language, grey=_is_grey(data)),
     }
     return {name: item for name, item in items.items() if _is_shown(item)}
+
+
+def _is_grey(data: Part) -> bool:
+    """Whether the images have one channel, repeated in the three that networks take."""
+    return bool(data.dataset.manifest["original"].get("channels") == 1)
 
 
 def _is_shown(item: Any) -> bool:
