@@ -18,7 +18,7 @@ from report.records import RunData
 from report.statistics import mean_difference, mean_interval
 from report.trainings import Attention
 
-SHOWN = 4
+SHOWN = 3
 """Right answers whose maps are shown, and wrong ones."""
 
 MIDDLE = 0.25
