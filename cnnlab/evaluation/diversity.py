@@ -13,7 +13,9 @@ def class_diversity(seen: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
 
     It is meant for thumbnails (`baseline.thumbnails`), not for the features of a trained network. Those are learned so
     that classes come apart: a class lies scattered in them *because* the network fails on it, which would explain the
-    failure by itself. Thumbnails do not know the network, and are one measure for all networks of a data set.
+    failure by itself. Thumbnails do not know the network, and are one measure for all networks of a data set. Over 25 classes of Places
+    (AlexNet, 64 px) neither went with accuracy for certain: rank correlation −0.09 (−0.47 to 0.32) for thumbnails; for the
+    features of test images 0.35 (−0.06 to 0.66), by which varied classes would be the better recognised ones.
 
     Args:
         seen: (N, D), whatever describes an image; labels: int (N,).
