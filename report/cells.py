@@ -121,7 +121,7 @@ def _grid(gallery: Gallery, captions: Sequence[Sequence[str]], theme: Any) -> Mp
 
     from report.figures.style import clean
 
-    items, columns = gallery.items, _COLUMNS - _COLUMNS % gallery.group
+    items, columns = gallery.items, gallery.group * max(1, round(_COLUMNS / gallery.group))
     rows = max(1, -(-len(items) // columns))
     figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / columns + 0.56)), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -129,7 +129,9 @@ def _grid(gallery: Gallery, captions: Sequence[Sequence[str]], theme: Any) -> Mp
         place.set_axis_off()
     for place, exhibit, lines in zip(axes.flat, items, captions, strict=False):
         place.imshow(exhibit.pixels, interpolation="nearest")
-        place.set_title("\n".join(clean(line, 22) for line in lines), y=-0.07, va="top", loc="left", weight="normal")
+        place.set_title(
+            "\n".join(clean(line, 110 // columns) for line in lines), y=-0.07, va="top", loc="left", weight="normal"
+        )
     return figure
 
 

@@ -105,6 +105,7 @@ class Exhibit:
     """One image of a gallery: `pixels` uint8 (h, w, 3), what it is, and what a network took it for.
 
     `origin` says where it stands, such as the split that it belongs to.
+    `alt` is what a reader who cannot see it is told, by default that it is an image of its class.
     """
 
     pixels: Any
@@ -112,6 +113,7 @@ class Exhibit:
     origin: str = ""
     predicted: str | None = None
     confidence: Quantity | None = None
+    alt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,11 @@ REFERENCES = {
         "O. Russakovsky et al.", "ImageNet large scale visual recognition challenge",
         "International Journal of Computer Vision 115(3)", 2015, "https://arxiv.org/abs/1409.0575",
     ),
+    "selvaraju2017": Reference(
+        "R. R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra",
+        "Grad-CAM: visual explanations from deep networks via gradient-based localization", "ICCV", 2017,
+        "https://arxiv.org/abs/1610.02391",
+    ),
     "wilson1927": Reference(
         "E. B. Wilson", "Probable inference, the law of succession, and statistical inference",
         "Journal of the American Statistical Association 22(158)", 1927,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from cnnlab.spec import DatasetSpec, EarlyStopping, Fold, Recipe, RunSpec, Split
 from cnnlab.store import RunStore
 from tests.fabricate_architectures import PUBLISHED, SIZE, write_architecture
+from tests.fabricate_insight import write_insight
 from tests.fabricate_runs import FINGERPRINT as FINGERPRINT
 from tests.fabricate_runs import run_manifest, write_history
 from tests.fabricate_tuning import write_baseline, write_diverged, write_fold, write_search
@@ -45,6 +47,7 @@ def write_store(
     searches: Mapping[str, Mapping[str, Any]] | None = None,
     baselines: Mapping[str, Mapping[str, Any]] | None = None,
     diverged: Mapping[str, str] | None = None,
+    insight: Mapping[str, Any] | None = MappingProxyType({}),
     flip: bool = False,
     test_uses: int | None = None,
     time: Mapping[str, float] | None = None,
@@ -69,6 +72,7 @@ def write_store(
         searches: by network, `search` and `trials` as `write_search` takes them, or nothing for the usual ones.
         baselines: by data set, what `write_baseline` takes as changed.
         diverged: by network, why its training diverged, on both data sets.
+        insight: what `write_insight` takes as changed; None for evaluations without maps and filters.
         flip, test_uses, time: as in the lab lock.
     """
     classes = classes or {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
@@ -86,7 +90,7 @@ def write_store(
                 runs.append(
                     _run(
                         store, name, spec, network, seed, list(names), skill[network], datasets[name],
-                        recipe=recipe or {}, resolved=resolved or {}, history=history, sanity=sanity,
+                        recipe=recipe or {}, resolved=resolved or {}, history=history, sanity=sanity, insight=insight,
                         bonus={"train": 0.15, "validation": 0.02, **(bonus or {})},
                     )
                 )  # fmt: skip
@@ -225,7 +229,8 @@ def _leak_finding(
 def _run(
     store: RunStore, dataset: str, data: DatasetSpec, network: str, seed: int, names: list[str], skill: float,
     entry: dict[str, Any], *, recipe: Mapping[str, Any], resolved: Mapping[str, Any],
-    history: Sequence[Mapping[str, float]] | None, sanity: Mapping[str, Any] | None, bonus: Mapping[str, float],
+    history: Sequence[Mapping[str, float]] | None, sanity: Mapping[str, Any] | None,
+    insight: Mapping[str, Any] | None, bonus: Mapping[str, float],
 ) -> dict[str, Any]:  # fmt: skip
     spec = _spec(dataset, data, network, seed, recipe)
     run_id = spec.run_id(FINGERPRINT)
@@ -261,10 +266,12 @@ def _run(
         np.savez(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
         images = generator.integers(0, 255, (splits["test"].size, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "exhibits.npz", images=images, ids=splits["test"])
+        confidence = arrays["test_probabilities"].max(axis=1).astype(np.float64)
         return {
             "run": run_id,
             "seconds": 2.0,
             "splits": {s: int(splits[s].size) for s in ("train", "validation", "test")},
+            **write_insight(folder, splits["test"], confidence, insight),
         }
 
     store.publish("run", run_id, write_run)

@@ -11,13 +11,14 @@ from training_toys import build, spec, toy
 
 from cnnlab.errors import CnnlabError, DataError, StoreError
 from cnnlab.evaluation import predict
-from cnnlab.evaluation.exhibits import choose
+from cnnlab.evaluation.exhibits import choose, confusion_examples, explained
 from cnnlab.evaluation.predict import evaluate, load_model, read_spec
 from cnnlab.spec import Fold, evaluation_id
 from cnnlab.store import RunStore
 from cnnlab.training.fit import Trained, train_model
 from cnnlab.training.progress import QuietProgress
 from report.activities.classes import class_order
+from report.metrics import top_confusions
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -192,3 +193,36 @@ def test_the_images_kept_are_those_of_the_classes_that_a_report_calls_best_and_w
     shown = set(labels[choose(predicted, random.rand(600), labels, names)].tolist())
     assert np.diag(matrix)[order[-1]] == np.diag(matrix)[order[-6]], "the worst are tied"
     assert {order[0], order[-1]} <= shown
+
+
+def test_examples_of_a_confusion_are_its_surest_mistakes_beside_right_answers_of_both_classes():
+    labels = np.repeat([0, 1, 2], 10)
+    predicted = labels.copy()
+    predicted[:5], predicted[10:12], predicted[20] = 1, 2, 0
+    confidence = np.tile(np.linspace(0.9, 0.5, 10), 3)
+    found = confusion_examples(predicted, confidence, labels, 3).tolist()
+    assert found[:9] == [0, 1, 2, 5, 6, 7, 12, 13, 14], "0 taken for 1, right ones of 0, right ones of 1"
+    assert found[9:17] == [10, 11, 12, 13, 14, 21, 22, 23] and found[17:18] == [20]
+    kept = choose(predicted, confidence, labels, "abc")
+    assert set(found) <= set(kept.tolist()) and len(set(kept.tolist())) == len(kept)
+
+
+def test_the_confusions_kept_are_those_that_a_report_names():
+    random = np.random.RandomState(5)
+    labels = np.repeat(np.arange(40), 12)
+    predicted = np.where(random.rand(480) < 0.4, labels, random.randint(0, 40, 480))
+    matrix = np.zeros((40, 40), int)
+    np.add.at(matrix, (labels, predicted), 1)
+    pairs = [(true, taken) for true, taken, _ in top_confusions(matrix, 3)]
+    assert matrix[pairs[0]] == matrix[pairs[1]] or matrix[pairs[1]] == matrix[pairs[2]], "a tie is among them"
+    confidence = random.rand(480)
+    names = [f"class {i:02}" for i in range(40)]
+    for chosen in (choose, explained):
+        kept = chosen(predicted, confidence, labels, names)
+        for true, taken in pairs:
+            for label, answer in ((true, taken), (true, true), (taken, taken)):
+                wanted = ((labels == label) & (predicted == answer)).sum()
+                assert ((labels[kept] == label) & (predicted[kept] == answer)).sum() >= min(3, wanted)
+    assert len(choose(predicted, confidence, labels, names)) <= 159
+    assert len(explained(predicted, confidence, labels, names)) <= 55
+    assert set(explained(predicted, confidence, labels, names)) <= set(choose(predicted, confidence, labels, names))

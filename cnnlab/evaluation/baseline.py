@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlab.errors import DataError
+from cnnlab.evaluation.diversity import class_diversity
 from cnnlab.spec import DatasetSpec, hash8
 from cnnlab.store import Record, RunStore
 
@@ -21,7 +22,7 @@ METHOD, SIDE = "ridge classifier on 8x8 mean colours", 8
 STRENGTHS = (1.0, 10.0, 100.0, 1e3, 1e4)
 """Of regularisation, among which the validation images choose."""
 
-_VERSION = 1
+_VERSION = 2
 """Bumped by hand when the same images would give other numbers."""
 
 _CHUNK_VALUES = 1 << 22
@@ -45,7 +46,8 @@ def publish_baseline(store: RunStore, name: str, spec: DatasetSpec, table: Image
         `validation_labels`, `test_predicted`, `test_labels`, int32, rows in the order of the split. The manifest's
         `constant` is of always answering the most frequent training class: accuracies in [0, 1], and the cross entropy
         in nats on validation of answering the training class frequencies (none below 1e-7). What is measured on a split
-        without images is None.
+        without images is None. `diversity.npz`: `train`, how varied the training images of each class are, see
+        `class_diversity`.
 
     Raises:
         DataError: there is no training image.
@@ -58,7 +60,9 @@ def publish_baseline(store: RunStore, name: str, spec: DatasetSpec, table: Image
             raise DataError("there is no training image to fit a baseline on", where=f"datasets.{name}.split")
         started = time.perf_counter()
         labels = {part: table.labels[getattr(splits, part)].astype(np.int32) for part in _PARTS}
-        strength, predicted = _linear(table.images, splits, labels)
+        seen = {part: thumbnails(table.images, getattr(splits, part)) for part in _PARTS}
+        diversity = class_diversity(seen["train"], labels["train"], len(table.classes))
+        strength, predicted = _linear(seen, labels)
         fields = {
             "dataset": name,
             "fingerprint": table.fingerprint,
@@ -75,6 +79,7 @@ def publish_baseline(store: RunStore, name: str, spec: DatasetSpec, table: Image
             for part in _PARTS[1:]:
                 arrays |= {f"{part}_predicted": predicted[part], f"{part}_labels": labels[part]}
             np.savez_compressed(folder / "predictions.npz", **arrays)
+            np.savez_compressed(folder / "diversity.npz", train=diversity)
             return {**fields, "seconds": round(time.perf_counter() - started, 3)}
 
         return store.publish("baseline", record_id, write)
@@ -111,9 +116,9 @@ def _areas(size: int) -> np.ndarray:
     return (np.clip(ends - starts, 0, None) * SIDE / size).astype(np.float32)
 
 
-def _linear(images: np.ndarray, splits: Splits, labels: dict[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
+def _linear(thumbs: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
     """The strength that is best on validation, and what it predicts of validation and test, int32."""
-    seen = {part: thumbnails(images, getattr(splits, part)).astype(np.float64) for part in _PARTS}
+    seen = {part: values.astype(np.float64) for part, values in thumbs.items()}
     mean, deviation = seen["train"].mean(axis=0), seen["train"].std(axis=0)
     deviation[deviation < 1e-3] = 1  # a cell of one colour throughout, whose deviation is rounding
     for values in seen.values():

@@ -10,7 +10,8 @@ import numpy as np
 
 from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
-from cnnlab.evaluation.exhibits import choose
+from cnnlab.evaluation.attention import explain, first_filters, sample
+from cnnlab.evaluation.exhibits import choose, explained
 from cnnlab.registry import EVALUATION_VERSION
 from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec, evaluation_id
 from cnnlab.store import Record, RunStore
@@ -49,7 +50,10 @@ def evaluate(
         `s_probabilities` float16 (N, K), `s_labels` and `s_ids` int32 (N,), rows in the order of the split; with more
         than 1,000 classes the 20 largest probabilities in falling order, and `s_classes` int32 (N, 20). The manifest's
         `correct` counts what the first largest of these float16 values gets right, its `test_use` how many evaluations
-        had looked at these test images by then, this one included. `exhibits.npz`: see `choose`.
+        had looked at these test images by then, this one included. `exhibits.npz`: see `choose`. `attention.npz`: `ids`
+        int32 (n,) and what `explain` gives of the images themselves, not mirrored: of those that `explained` chooses,
+        and of a `sample` of the test images; the manifest's `attention` says which layer's map it is. `filters.npz`:
+        `filters`, see `first_filters`. Either file is left out where the network has nothing to put into it.
 
     Raises:
         StoreError: the run's files cannot be trusted, or it has no weights.
@@ -93,11 +97,19 @@ def evaluate(
             "test_use": uses,
             "version": EVALUATION_VERSION,
         }
-        exhibits = _exhibits(arrays, table)
+        test = {key.removeprefix("test_"): value for key, value in arrays.items() if key.startswith("test_")}
+        fields["attention"], attention = _attention(predictor, test, table)
+        files = {
+            "predictions": arrays,
+            "exhibits": _exhibits(test, table),
+            "attention": attention,
+            "filters": _filters(predictor.model),
+        }
 
         def write(folder: Path) -> dict[str, Any]:
-            np.savez_compressed(folder / "predictions.npz", **arrays)
-            np.savez_compressed(folder / "exhibits.npz", **exhibits)
+            for name, content in files.items():
+                if content:
+                    np.savez_compressed(folder / f"{name}.npz", **content)
             return {**fields, "seconds": round(time.perf_counter() - started, 3)}
 
         return store.publish("evaluation", record_id, write)
@@ -166,8 +178,27 @@ def _top(part: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return (part["classes"][rows, column] if "classes" in part else column), probabilities[rows, column]
 
 
-def _exhibits(arrays: dict[str, Any], table: ImageTable) -> dict[str, Any]:
-    test = {key.removeprefix("test_"): value for key, value in arrays.items() if key.startswith("test_")}
-    positions = choose(*_top(test), test["labels"], table.classes)
-    ids = test["ids"][positions]
+def _exhibits(test: dict[str, Any], table: ImageTable) -> dict[str, Any]:
+    ids = test["ids"][choose(*_top(test), test["labels"], table.classes)]
     return {"images": np.asarray(table.images[ids]), "ids": ids}
+
+
+def _attention(
+    predictor: Predictor, test: dict[str, Any], table: ImageTable
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the manifest says of the maps, and `attention.npz`."""
+    predicted, confidence = _top(test)
+    shown = explained(predicted, confidence, test["labels"], table.classes)
+    sampled = sample(predicted == test["labels"])
+    positions = np.union1d(shown, sampled)
+    ids = test["ids"][positions]
+    images = np.asarray(table.images[ids])
+    about, arrays = explain(
+        predictor.model, predictor, images, np.asarray(predicted)[positions], np.isin(positions, sampled)
+    )
+    return about, {"ids": ids, **arrays} if arrays else {}
+
+
+def _filters(model: keras.Model) -> dict[str, np.ndarray]:
+    filters = first_filters(model)
+    return {} if filters is None else {"filters": filters}

@@ -22,6 +22,7 @@ class Predictor:
     """A model's probabilities in inference mode, traced once for every batch size."""
 
     def __init__(self, model: keras.Model) -> None:
+        self.model = model
         self.classes = int(model.output_shape[-1])
         signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
 

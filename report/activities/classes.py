@@ -116,8 +116,14 @@ def class_share(run: RunData, right: np.ndarray, images: np.ndarray, label: int)
     return share(int(right[label]), int(images[label]), runs=[run.run.id])
 
 
-def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, language: Language) -> Table:
-    """Accuracy of each class with its interval, the best first; of many classes only the ends."""
+def class_table(
+    run: RunData, classes: Sequence[str], matrix: np.ndarray, language: Language, varied: np.ndarray | None = None
+) -> Table:
+    """Accuracy of each class with its interval, the best first; of many classes only the ends.
+
+    Args:
+        varied: how varied the images of each class are, float (K,), where that was measured.
+    """
     text = language.text
     images, right = matrix.sum(axis=1), np.diag(matrix)
     order = class_order(classes, matrix)
@@ -132,6 +138,7 @@ def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, langua
                 "right": count(right[label], runs=[run.run.id]),
                 "accuracy": accuracy,
                 "interval": language.interval(accuracy),
+                **({"varied": _varied(varied[label])} if varied is not None else {}),
             }
         )
     return Table(
@@ -142,6 +149,11 @@ def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, langua
             "{network} on {n} test images; 95 % Wilson intervals.",
             network=run.title,
             n=count(matrix.sum(), runs=[run.run.id]),
+        )
+        + (
+            " " + text("Variety: distance between training images of the class over that between any two.")
+            if varied is not None
+            else ""
         ),
         columns=(
             Column(key="name", head=text("Class")),
@@ -149,9 +161,14 @@ def class_table(run: RunData, classes: Sequence[str], matrix: np.ndarray, langua
             Column(key="right", head=text("Right")),
             Column(key="accuracy", head=text("Accuracy")),
             Column(key="interval", head=text("95% interval")),
+            *([Column(key="varied", head=text("Variety"))] if varied is not None else []),
         ),
         rows=tuple(rows),
     )
+
+
+def _varied(value: float) -> Quantity | None:
+    return Quantity(value=float(value), unit="number") if np.isfinite(value) else None
 
 
 def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: Language) -> Gallery:
@@ -172,7 +189,7 @@ def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, languag
         alt=language.text(
             "{count} images of class {name} with the network's answers", count=len(right) + len(wrong), name=rank.name
         ),
-        items=tuple(_exhibit(run, classes, i) for i in [*right, *wrong]),
+        items=tuple(exhibit(run, classes, i) for i in [*right, *wrong]),
     )
 
 
@@ -200,7 +217,7 @@ def mistakes_gallery(run: RunData, classes: Sequence[str], language: Language) -
         caption=language.text("The mistakes of which {network} was surest", network=run.title),
         note=language.text("Test images; under each, its class and the answer with its probability."),
         alt=language.text("{count} misclassified test images", count=len(shown)),
-        items=tuple(_exhibit(run, classes, i) for i in shown),
+        items=tuple(exhibit(run, classes, i) for i in shown),
     )
 
 
@@ -240,6 +257,7 @@ def _exhibit_facts(run: RunData, classes: Sequence[str], position: int) -> dict[
     }
 
 
-def _exhibit(run: RunData, classes: Sequence[str], position: int) -> Exhibit:
+def exhibit(run: RunData, classes: Sequence[str], position: int) -> Exhibit:
+    """A kept test image with its class, the answer and its probability."""
     pixels = run.exhibits[int(run.predictions["test"].ids[position])]
     return Exhibit(pixels=pixels, **_exhibit_facts(run, classes, position))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from report.activities.attention import attention, attention_gallery, filter_figure, filters
 from report.activities.baseline import against_linear
 from report.activities.classes import (
     ClassRank,
@@ -30,6 +31,7 @@ from report.activities.common import (
     required_part,
     share,
 )
+from report.activities.explained import confusion_gallery, diversity
 from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
 from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
@@ -64,12 +66,18 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
                 for i, j, n in top_confusions(matrix, 3)
             ],
             "surest": surest_mistake(run, classes),
+            "diversity": diversity(data, run, matrix, best, worst),
+            "attention": attention(run),
+            "filters": filters(run, grey=_is_grey(data)),
             "many_classes": len(classes) > MANY_CLASSES,
             "linear": against_linear(data, run),
             "flip": run.flip,
             "searched": bool(data.searches),
             "leaks": {**leaks, "shown_here": "leaks" in items},
-            **{f"shows_{name}": name in items for name in ("best", "worst", "mistakes")},
+            **{
+                f"shows_{name}": name in items
+                for name in ("best", "worst", "mistakes", "confusions", "attention", "filters")
+            },
         },
         items=items,
     )
@@ -243,7 +251,7 @@ def _items(
             caption=_classes_caption(run, best, worst, language),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
-        "per_class": class_table(run, classes, matrix, language),
+        "per_class": class_table(run, classes, matrix, language, data.baseline.diversity if data.baseline else None),
         "best": class_gallery(run, classes, best, language),
         "worst": class_gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
@@ -253,13 +261,26 @@ def _items(
             caption=text("Where {network}'s mistakes go", network=run.title),
             note=text("{n} test images; rows are the true class, columns the answer.", n=n),
         ),
+        "confusions": confusion_gallery(run, classes, matrix, language),
         "mistakes": mistakes_gallery(run, classes, language),
+        "attention": attention_gallery(run, classes, best, worst, language),
+        "filters": filter_figure(run, language, grey=_is_grey(data)),
     }
     return {
         name: item if isinstance(item, Table) else of_records(item, [run.run.id])
         for name, item in items.items()
-        if not (isinstance(item, Gallery) and not item.items)
+        if _is_shown(item)
     }
+
+
+def _is_grey(data: Part) -> bool:
+    """Whether the images have one channel, repeated in the three that networks take."""
+    return bool(data.dataset.manifest["original"].get("channels") == 1)
+
+
+def _is_shown(item: Any) -> bool:
+    """Whether there is something to see; older records lack the images of some galleries."""
+    return item is not None and not (isinstance(item, Gallery) and not item.items)
 
 
 def _leak_items(lab: LabData, data: Part, leaks: Mapping[str, Any], language: Language) -> dict[str, Any]:
