@@ -12,7 +12,8 @@ from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
 from cnnlab.resources import templates_dir
-from report.commentary import Commentary, Draft
+from report.claims import Claim, Request, examine, judge, wording
+from report.commentary import Commentary, Draft, Where
 from report.document import (
     TITLED_PARTS,
     Cited,
@@ -84,6 +85,9 @@ class _Assembly:
         self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
         self.missing: list[str] = []
         self.pending: list[tuple[str, str]] = []
+        self.claims: list[Claim] = []
+        self.claim_words: list[str] = []
+        self.parts: dict[str, str | None] = {}
         info = lab.file.lab
         self.references = references
         self.commentary = Commentary(
@@ -92,12 +96,16 @@ class _Assembly:
             lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
             on_ref=self._ref,
             on_cite=self._cite,
+            on_claim=self._claim,
             citable=list(self.references),
         )
 
     def document(self, sections: Sequence[Section]) -> Document:
+        self.parts = {section.key: section.part for section in sections}
         drafts = [self._draft(section) for section in sections]
         self._check_refs()
+        self.claims = judge(self.claims)
+        self.claim_words = [self._worded(number, claim) for number, claim in enumerate(self.claims, 1)]
         info = self.lab.file.lab
         texts = tuple(self._finish(draft) for draft in drafts)
         return Document(
@@ -108,8 +116,9 @@ class _Assembly:
             lab=self.data,
             sections=texts,
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
-            printed=tuple(self.tokens.printed),
+            printed=tuple(sorted(self.tokens.printed, key=lambda printed: list(self.parts).index(printed.section))),
             missing=tuple(dict.fromkeys(self.missing)),
+            claims=tuple(self.claims),
             tokens=self.tokens,
         )
 
@@ -232,6 +241,29 @@ class _Assembly:
             return f"[{number}]" if medium == "markdown" else f'<a class="cite" href="#ref-{key}">[{number}]</a>'
 
         return self.tokens.add(link)
+
+    def _claim(self, section: str, text: str, on: str, dataset: str, where: Where) -> str:
+        """A token: what the runs say of a claim is known when all prose is rendered, since all are corrected together."""
+        request = Request(
+            section=section, part=self.parts[section], text=text, on=on, dataset=dataset, path=where[0], line=where[1]
+        )
+        self.claims.append(examine(self.data, request))
+        index = len(self.claims) - 1
+        return self.tokens.phrase(lambda: self.claim_words[index])
+
+    def _worded(self, number: int, claim: Claim) -> str:
+        """The claim in words, of tokens; HTML says its verdict as a class too."""
+
+        def quantity(value: Quantity, text: str, name: str) -> str:
+            return self.tokens.quantity(value, text, section=claim.section, name=f"claim.{number}.{name}")
+
+        def markup(text: str) -> str:
+            return self.tokens.add(lambda medium: "" if medium == "markdown" else text)
+
+        words, verdict = wording(claim, self.language, self.tokens.text, quantity)
+        kind, inner, end = f"claim {claim.verdict.replace(' ', '-')}", "verdict", markup("</span>")
+        opened, marked = markup(f'<span class="{kind}">'), markup(f'<span class="{inner}">')
+        return f"{opened}{words}: {marked}{verdict}{end}{end}"
 
     def _finish(self, drafted: _Drafted) -> SectionText:
         section, draft = drafted.section, drafted.draft

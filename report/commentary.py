@@ -7,6 +7,7 @@ Rendered in a sandbox with every misspelt name an error. What a template prints 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,13 +30,17 @@ from jinja2.utils import missing
 from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem, did_you_mean
+from report.claims import WrongClaim
 from report.evidence import Evidence, Quantity
 from report.language import Language
 from report.names import names_of_quantities, names_used
 from report.tokens import Tokens
 
-FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
+FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "claim", "lab")
 """Names that the engine adds to those of the evidence, which must not use them."""
+
+Where = tuple[Path, int]
+"""A template and a line in it."""
 
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
@@ -109,6 +114,7 @@ class Commentary:
         lab: what templates see as `lab` (title, authors, course).
         on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence).
         on_cite: makes the token of a citation.
+        on_claim: makes the token of a claim from (section, text, what it is on, data set, where it stands).
         citable: the keys that can be cited.
     """
 
@@ -120,10 +126,11 @@ class Commentary:
         lab: Mapping[str, Any],
         on_ref: Callable[[str, str, bool], str],
         on_cite: Callable[[str], str],
+        on_claim: Callable[[str, str, str, str, Where], str],
         citable: Sequence[str] = (),
     ) -> None:
         self._folders, self._tokens, self._lab = folders, tokens, lab
-        self._on_ref, self._on_cite, self._citable = on_ref, on_cite, citable
+        self._on_ref, self._on_cite, self._on_claim, self._citable = on_ref, on_cite, on_claim, citable
         self._section, self._names = "", {}  # type: ignore[var-annotated]
 
     @property
@@ -187,7 +194,7 @@ class Commentary:
     def _functions(self, evidence: Evidence, placed: dict[str, str]) -> dict[str, Any]:
         kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
         places = {kind: partial(self._place, kind, cls, evidence, placed) for kind, cls in kinds.items()}
-        return {**places, "ref": self._ref, "cite": self._cite}
+        return {**places, "ref": self._ref, "cite": self._cite, "claim": self._claim}
 
     def _place(self, kind: str, cls: str, evidence: Evidence, placed: dict[str, str], name: str) -> Markup:
         known = [key for key, item in evidence.items.items() if type(item).__name__ == cls]
@@ -207,6 +214,12 @@ class Commentary:
             if key not in self._citable:
                 raise _CallError("the bibliography has no such reference", key, self._citable)
         return Markup(" ".join(self._on_cite(key) for key in keys))
+
+    def _claim(self, text: str, on: str = "test accuracy", dataset: str = "") -> Markup:
+        try:
+            return Markup(self._on_claim(self._section, str(text), str(on), str(dataset), _called_from()))
+        except WrongClaim as wrong:
+            raise _CallError(str(wrong), wrong.received, wrong.known) from None
 
     @cached_property
     def _environment(self) -> ImmutableSandboxedEnvironment:
@@ -306,6 +319,16 @@ def _attributes(owner: Any) -> list[str]:
     if isinstance(owner, Mapping):
         return sorted(map(str, owner))
     return sorted(name for name in dir(owner) if not name.startswith("_"))
+
+
+def _called_from() -> Where:
+    """The template that is being rendered, and the line that it is at."""
+    frame = sys._getframe()
+    while "__jinja_template__" not in frame.f_globals:
+        assert frame.f_back is not None, "called outside a template"
+        frame = frame.f_back
+    template = frame.f_globals["__jinja_template__"]
+    return Path(template.filename), int(template.get_corresponding_lineno(frame.f_lineno))
 
 
 def _line(problem: Exception, path: Path) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from report.claims import Claim
 from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
 from report.language import Language
 from report.records import LabData
@@ -142,7 +143,10 @@ class Cited:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report. `missing` says, in the user's words, what was asked for and is not in it."""
+    """The whole report. `missing` says, in the user's words, what was asked for and is not in it.
+
+    `claims` are those of the prose, in reading order, with what the runs say of them.
+    """
 
     title: str
     authors: tuple[str, ...]
@@ -153,6 +157,7 @@ class Document:
     bibliography: tuple[Cited, ...]
     printed: tuple[Printed, ...]
     missing: tuple[str, ...]
+    claims: tuple[Claim, ...]
     tokens: Tokens = field(repr=False)
 
     def section(self, key: str) -> SectionText:

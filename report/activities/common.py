@@ -9,10 +9,8 @@ import numpy as np
 
 from report.evidence import Quantity
 from report.records import LabData, Part, RunData
+from report.statistics import SIGNIFICANT as SIGNIFICANT
 from report.statistics import mean_interval, wilson
-
-SIGNIFICANT = 0.05
-"""Level of every test of the report."""
 
 MANY_CLASSES = 25
 """With more classes, tables show only the best and the worst."""

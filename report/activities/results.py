@@ -36,7 +36,7 @@ from report.figures.confusion import confusion_matrix
 from report.language import Language
 from report.metrics import calibration_error, class_counts, confusion, top_confusions, top_k
 from report.records import LabData, Part, RunData
-from report.statistics import difference, mcnemar, mean_interval, mean_of_proportions, paired_difference
+from report.statistics import difference, holm, mcnemar, mean_interval, mean_of_proportions, paired_difference
 
 LARGE_GAP = 0.1
 """Training accuracy this far above test accuracy is called considerable overfitting."""
@@ -170,11 +170,8 @@ def compare(data: Part) -> dict[str, Any]:
     order = sorted(data.networks, key=lambda name: -network_accuracy(data.of(name)).value)
     pairs = [_pair(data.of(a)[0], data.of(b)[0]) for a, b in combinations(order, 2)]
     first = network_accuracy(data.of(order[0]))
-    # Holm: the smallest p is compared with 0.05 over the number of pairs, the next with one fewer.
-    holding = True
-    for rank, pair in enumerate(sorted(pairs, key=lambda pair: pair["p"].value)):
-        holding = holding and pair["p"].value <= SIGNIFICANT / (len(pairs) - rank)
-        pair["distinct"] = holding
+    for pair, adjusted in zip(pairs, holm([pair["p"].value for pair in pairs]), strict=True):
+        pair["distinct"] = adjusted <= SIGNIFICANT
     return {
         "ranking": [{"network": data.of(name)[0].title, "accuracy": network_accuracy(data.of(name))} for name in order],
         "pairs": pairs,
