@@ -167,10 +167,10 @@ def _over_seeds(gap: float, error: float, freedom: float) -> OverSeeds:
 
 def student_p(t: float, freedom: float) -> float:
     """Two-sided p-value of Student's t: the incomplete beta function I(ν/(ν + t²); ν/2, ½)."""
-    if t == 0:
-        return 1.0
     a, b = freedom / 2, 0.5
     x, rest = freedom / (freedom + t * t), t * t / (freedom + t * t)
+    if not (x and rest):  # t is nothing, or beyond what a float can square
+        return 1.0 if x else 0.0
     front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest))
     if x >= (a + 1) / (a + b + 2):  # the fraction converges fast on one side only; the other is its mirror image
         return 1 - front * _beta_fraction(rest, b, a) / b

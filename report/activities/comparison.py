@@ -209,8 +209,8 @@ def _changes(lab: LabData, language: Language) -> Table:
                         "{network} ({classes} classes)", network=run.title, classes=run.architecture.manifest["classes"]
                     ),
                     "what": language.text(CHANGES[code]) if code in CHANGES else code,
-                    "published": _side(change["published"], language),
-                    "used": _side(change["used"], language),
+                    "published": published_words(change["published"], language),
+                    "used": published_words(change["used"], language),
                 }
             )
     return Table(
@@ -226,6 +226,7 @@ def _changes(lab: LabData, language: Language) -> Table:
     )
 
 
-def _side(value: str, language: Language) -> str:
+def published_words(value: str, language: Language) -> str:
+    """What an adaptation's record says of either side, in words."""
     words = {"none": "none", "after each convolution": "after each convolution"}
     return language.text(words[value]) if value in words else value.replace("x", "×")

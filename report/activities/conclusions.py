@@ -6,6 +6,7 @@ from typing import Any
 
 from report.activities import architecture, results
 from report.activities.common import accuracy, count, network_accuracy, primary_run
+from report.activities.fairness import confounders
 from report.evidence import Evidence
 from report.language import Language
 from report.records import LabData, Part
@@ -55,5 +56,6 @@ def _summary(part: Part, language: Language) -> dict[str, Any]:
         "gap": gap,
         "overfits": results.sign(gap) > 0,
         "distinct_pairs": [pair for pair in comparison["pairs"] if pair["distinct"]],
+        "confounders": confounders(part, language) if len(part.networks) > 1 else [],
         "tied_pairs": [pair for pair in comparison["pairs"] if not pair["distinct"]],
     }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from report.activities.baseline import against_linear
+from report.activities.calibration import calibration, reliability
 from report.activities.classes import (
     ClassRank,
     class_gallery,
@@ -29,6 +30,7 @@ from report.activities.common import (
     required_part,
     share,
 )
+from report.activities.fairness import fairness, fairness_table
 from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
 from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
@@ -51,7 +53,10 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     best, worst = (rank_class(run, classes, matrix, best=which) for which in (True, False))
     items = _items(data, run, classes, matrix, best, worst, language)
     leaks = {**leak_counts(data.dataset), **without_leaks(data, run)}
+    items["reliability"] = reliability(data, language)
     items |= _leak_items(lab, data, leaks, language)
+    if len(data.networks) > 1:
+        items["fairness"] = fairness_table(data, language)
     return Evidence(
         names={
             **_accuracies(data, run, classes),
@@ -68,6 +73,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "flip": run.flip,
             "searched": bool(data.searches),
             "leaks": {**leaks, "shown_here": "leaks" in items},
+            "fairness": fairness(data, language),
+            "sureness": calibration(run),
             **{f"shows_{name}": name in items for name in ("best", "worst", "mistakes")},
         },
         items=items,
@@ -177,7 +184,6 @@ def compare(data: Part) -> dict[str, Any]:
         "pairs": pairs,
         "first_is_tied": len(order) > 1 and network_accuracy(data.of(order[1])).value == first.value,
         "primary_is_first": order[0] == primary_network(data),
-        "same_budget": len({(run.resolved["epochs_planned"], str(run.recipe), run.flip) for run in data.runs}) == 1,
     }
 
 
