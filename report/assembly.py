@@ -108,6 +108,7 @@ class _Assembly:
         self.claim_words = [self._worded(number, claim) for number, claim in enumerate(self.claims, 1)]
         info = self.lab.file.lab
         texts = tuple(self._finish(draft) for draft in drafts)
+        order = {section.key: place for place, section in enumerate(sections)}
         return Document(
             title=info.title,
             authors=info.authors,
@@ -116,7 +117,7 @@ class _Assembly:
             lab=self.data,
             sections=texts,
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
-            printed=tuple(sorted(self.tokens.printed, key=lambda printed: list(self.parts).index(printed.section))),
+            printed=tuple(sorted(self.tokens.printed, key=lambda printed: order[printed.section])),
             missing=tuple(dict.fromkeys(self.missing)),
             claims=tuple(self.claims),
             tokens=self.tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from cnnlab.errors import TemplateProblem
+from cnnlab.resources import templates_dir
 from report.assembly import assemble
 from report.checks.claims import audit_claims
 from report.claims import compare_networks, wording
 from report.document import Document, Prose
+from report.figures.style import COLOURS
 from report.language import Language
 from report.records import LabData, open_lab
 from report.statistics import paired_difference
@@ -258,3 +261,19 @@ def test_a_section_without_a_data_set_has_to_name_one(tmp_path: Path) -> None:
     assert "say dataset=" in problem.what and problem.expected == "clothes, digits"
     document = document_of(tmp_path / "named", '{{ claim("vgg19 > alexnet", dataset="clothes") }}', key="introduction")
     assert "on Clothes, p" in first_prose(document, "introduction").markdown
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_verdicts_can_be_read_in_light_in_dark_and_on_paper() -> None:
+    style = (templates_dir() / "style" / "common.css").read_text(encoding="utf-8")
+    used = dict(re.findall(r"^\.claim[^{]*\{[^}]*color: var\(--(\w+), (#\w{6})\)", style, flags=re.MULTILINE))
+    assert set(used) == {"muted", "good", "bad"}
+    for name, printed in used.items():
+        for colour, paper in (*zip(COLOURS[name], COLOURS["paper"], strict=True), (printed, "#ffffff")):
+            light, dark = sorted((luminance(colour), luminance(paper)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, colour)

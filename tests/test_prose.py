@@ -341,7 +341,9 @@ def test_mistakes_are_discussed_where_they_are_shown(lab: Callable[..., Lab]) ->
     made.check("activity-09", "El error más seguro es una imagen de", "The surest mistake is an image of")
     made.check("activity-09", "confianza media", "mean confidence")
     placed = [item.name for item in made.document("es").section("activity-09").items]
-    assert placed == ["accuracies", "accuracy", "best", "worst", "classes", "per_class", "confusion", "mistakes"]
+    assert placed == [
+        "accuracies", "accuracy", "reliability", "best", "worst", "classes", "per_class", "confusion", "mistakes",
+    ]  # fmt: skip
     run = made.data.parts["2_1"].runs[0]
     test = run.predictions["test"]
     sure = float(test.probabilities.max(axis=1)[~test.right].max())

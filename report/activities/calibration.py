@@ -49,7 +49,7 @@ def overconfidence(run: RunData) -> Quantity:
 
 
 def _confidence(run: RunData) -> np.ndarray:
-    return run.predictions["test"].probabilities.max(axis=1).astype(np.float64)
+    return np.asarray(run.predictions["test"].probabilities.max(axis=1), dtype=np.float64)
 
 
 def reliability(data: Part, language: Language) -> Figure:

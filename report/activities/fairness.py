@@ -15,7 +15,7 @@ from report.evidence import Cell, Column, Quantity, Table
 from report.language import Language
 from report.records import Part
 
-Kind = Literal["confounder", "choice of recipe", "design of the network", "outcome"]
+Kind = Literal["confounder", "choice of recipe", "design of the network", "outcome of training"]
 """Message ids. Only a confounder makes the comparison one of more than the networks and their recipes."""
 
 Show = Callable[[Part, str, Language], Cell]
@@ -63,6 +63,7 @@ def fairness(data: Part, language: Language) -> dict[str, Any]:
     times = {data.of(network)[0].title: _time(data, network, language) for network in data.networks}
     fastest, slowest = (pick(times, key=lambda title: times[title].value) for pick in (min, max))
     return {
+        "any": bool(found),
         "confounders": [_confounder(one, data, language) for one in found if one.aspect.kind == "confounder"],
         "recipe": [_name(one, language) for one in found if one.aspect.kind == "choice of recipe"],
         "design": [_name(one, language) for one in found if one.aspect.kind == "design of the network"],
@@ -83,11 +84,11 @@ def fairness_table(data: Part, language: Language) -> Table:
     text, found = language.text, audit(data, language)
     same = [_name(one, language) for one in found if not one.differs]
     rows: list[Mapping[str, Cell]] = [
-        {"aspect": text(one.aspect.name), **one.cells, "kind": text(one.aspect.kind)} for one in found if one.differs
+        {"aspect": _title(one, language), **one.cells, "kind": text(one.aspect.kind)} for one in found if one.differs
     ]
     return Table(
         caption=_caption(found, data, language),
-        note=text("The same for all: {list}.", list=language.join(same)),
+        note=text("The same for all: {list}.", list="; ".join(same)),
         columns=(
             Column(key="aspect", head=text("What differs")),
             *(Column(key=network, head=data.of(network)[0].title) for network in data.networks),
@@ -112,14 +113,20 @@ def _caption(found: Sequence[Difference], data: Part, language: Language) -> str
     )
 
 
+def _title(one: Difference, language: Language) -> str:
+    words = language.text(one.aspect.name)
+    return words[0].upper() + words[1:]
+
+
 def _name(one: Difference, language: Language) -> str:
+    """The same inside a sentence."""
     words = language.text(one.aspect.name)
     return words[0].lower() + words[1:]
 
 
 def _confounder(one: Difference, data: Part, language: Language) -> dict[str, Any]:
     return {
-        "what": language.text(one.aspect.name),
+        "what": _title(one, language),
         "each": [
             {"network": data.of(network)[0].title, "value": "–" if cell is None else cell}
             for network, cell in one.cells.items()
@@ -239,7 +246,7 @@ ASPECTS: tuple[Aspect, ...] = (
         "there is no cross-validated accuracy of all networks, or not from as many folds",
     ),
     *(Aspect(HYPERPARAMETERS[key][0], "choice of recipe", _recipe(key)) for key in CHOICES),
-    Aspect("Epochs run", "outcome", _run),
-    Aspect("Training time", "outcome", _time),
+    Aspect("Epochs run", "outcome of training", _run),
+    Aspect("Training time", "outcome of training", _time),
 )  # fmt: skip
 """All that is compared, whatever the networks; departures from the published networks come on top."""

@@ -55,8 +55,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     leaks = {**leak_counts(data.dataset), **without_leaks(data, run)}
     items["reliability"] = reliability(data, language)
     items |= _leak_items(lab, data, leaks, language)
-    if len(data.networks) > 1:
-        items["fairness"] = fairness_table(data, language)
+    if (table := fairness_table(data, language)).rows:
+        items["fairness"] = table
     return Evidence(
         names={
             **_accuracies(data, run, classes),

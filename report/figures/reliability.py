@@ -91,7 +91,7 @@ def _told(one: Mapping[str, Any], language: Words) -> str:
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     words, code = data["words"], data["code"]
     figure = Canvas(figsize=(theme.width, theme.width * 0.82), layout="constrained")
@@ -102,11 +102,10 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     axes.set_ylim(0, 1.02)
     axes.set_xlim(_left(data), 1.01)
     _counts(lower, theme, data)
-    shares = FuncFormatter(lambda value, _: number(100 * value, 0, code))
     for axis in (axes.yaxis, lower.xaxis):
-        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-        axis.set_major_formatter(shares)
-    lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+        axis.set_major_locator(MultipleLocator(0.2))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, 0, code)))
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, code)))
     axes.grid(axis="both")
     axes.set_title(f"{words['y']} (%)")
