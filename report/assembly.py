@@ -13,7 +13,8 @@ from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
 from report.appendix import CHECKLIST, PUBLISHED, Appendix, appendix
 from report.checks.staleness import review_states
-from report.commentary import Commentary, Draft, template_folders
+from report.claims import Claim, Request, examine, judge, wording
+from report.commentary import Commentary, Draft, Where, template_folders
 from report.document import (
     Cited,
     Document,
@@ -106,6 +107,9 @@ class _Assembly:
         self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
         self.missing: list[str] = []
         self.pending: list[tuple[str, str, str]] = []
+        self.claims: list[Claim] = []
+        self.claim_words: list[str] = []
+        self.parts: dict[str, str | None] = {}
         info = lab.file.lab
         self.references = references
         self.commentary = Commentary(
@@ -114,19 +118,25 @@ class _Assembly:
             lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
             on_ref=self._ref,
             on_cite=self._cite,
+            on_claim=self._claim,
             citable=list(self.references),
         )
 
     def document(self, sections: Sequence[Section]) -> Document:
+        self.parts = {section.key: section.part for section in sections}
         drafts = [self._draft(section) for section in sections]
         self._check_refs()
+        self.claims = judge(self.claims)
+        self.claim_words = [self._worded(number, claim) for number, claim in enumerate(self.claims, 1)]
         info = self.lab.file.lab
         texts = tuple(self._finish(draft) for draft in drafts)
         published = any(section.module in PUBLISHED for section in sections)
         records = appendix(self.data, self.language, published=published)
         if CHECKLIST in self.references:
             self._cite(CHECKLIST)
-        printed = (*self.tokens.printed, *_of_appendix(records))
+        order = {section.key: place for place, section in enumerate(sections)}
+        in_order = sorted(self.tokens.printed, key=lambda one: order[one.section])
+        printed = (*in_order, *_of_appendix(records))
         return Document(
             title=info.title,
             authors=info.authors,
@@ -141,6 +151,7 @@ class _Assembly:
             evidence_hash=evidence_hash(entries(printed), record_hashes(self.data)),
             rubric=self.rubric,
             part_titles=self.part_titles,
+            claims=tuple(self.claims),
             tokens=self.tokens,
         )
 
@@ -265,6 +276,29 @@ class _Assembly:
             return f"[{number}]" if medium == "markdown" else f'<a class="cite" href="#ref-{key}">[{number}]</a>'
 
         return self.tokens.add(link)
+
+    def _claim(self, section: str, text: str, on: str, dataset: str, where: Where) -> str:
+        """A token: what the runs say of a claim is known when all prose is rendered, since all are corrected together."""
+        request = Request(
+            section=section, part=self.parts[section], text=text, on=on, dataset=dataset, path=where[0], line=where[1]
+        )
+        self.claims.append(examine(self.data, request))
+        index = len(self.claims) - 1
+        return self.tokens.phrase(lambda: self.claim_words[index])
+
+    def _worded(self, number: int, claim: Claim) -> str:
+        """The claim in words, of tokens; HTML says its verdict as a class too."""
+
+        def quantity(value: Quantity, text: str, name: str) -> str:
+            return self.tokens.quantity(value, text, section=claim.section, name=f"claim.{number}.{name}")
+
+        def markup(text: str) -> str:
+            return self.tokens.add(lambda medium: "" if medium == "markdown" else text)
+
+        words, verdict = wording(claim, self.language, self.tokens.text, quantity)
+        kind, inner, end = f"claim {claim.verdict.replace(' ', '-')}", "verdict", markup("</span>")
+        opened, marked = markup(f'<span class="{kind}">'), markup(f'<span class="{inner}">')
+        return f"{opened}{words}: {marked}{verdict}{end}{end}"
 
     def _finish(self, drafted: _Drafted) -> SectionText:
         section, draft = drafted.section, drafted.draft

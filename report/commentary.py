@@ -23,6 +23,7 @@ from cnnlab.errors import TemplateProblem
 from cnnlab.lab import Lab
 from cnnlab.resources import templates_dir
 from report import usage
+from report.claims import WrongClaim
 from report.evidence import Evidence, Quantity
 from report.language import Language
 from report.names import names_of_quantities, names_used
@@ -30,6 +31,7 @@ from report.template_problems import (
     CallError,
     Misspelt,
     calling_line,
+    calling_place,
     checked,
     named,
     rendering_problem,
@@ -40,6 +42,9 @@ from report.words import Words
 
 FUNCTIONS = tuple(usage.FUNCTIONS)
 """Names that the engine adds to those of the evidence, which must not use them."""
+
+Where = tuple[Path, int]
+"""A template and a line in it."""
 
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
@@ -129,6 +134,7 @@ class Commentary:
         lab: what templates see as `lab` (title, authors, course).
         on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence, line).
         on_cite: makes the token of a citation.
+        on_claim: makes the token of a claim from (section, text, what it is on, data set, where it stands).
         citable: the keys that can be cited.
     """
 
@@ -140,10 +146,11 @@ class Commentary:
         lab: Mapping[str, Any],
         on_ref: Callable[[str, str, bool, str], str],
         on_cite: Callable[[str], str],
+        on_claim: Callable[[str, str, str, str, Where], str],
         citable: Sequence[str] = (),
     ) -> None:
         self._folders, self._tokens, self._lab = folders, tokens, lab
-        self._on_ref, self._on_cite, self._citable = on_ref, on_cite, citable
+        self._on_ref, self._on_cite, self._on_claim, self._citable = on_ref, on_cite, on_claim, citable
         self._section, self._names, self._file = "", {}, Path()  # type: ignore[var-annotated]
         self._lines: dict[str, str] = {}
 
@@ -207,7 +214,12 @@ class Commentary:
     def _functions(self, evidence: Evidence, placed: dict[str, str]) -> dict[str, Any]:
         kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
         places = {kind: partial(self._place, kind, cls, evidence, placed) for kind, cls in kinds.items()}
-        functions: dict[str, Callable[..., Markup]] = {**places, "ref": self._ref, "cite": self._cite}
+        functions: dict[str, Callable[..., Markup]] = {
+            **places,
+            "ref": self._ref,
+            "cite": self._cite,
+            "claim": self._claim,
+        }
         return {name: checked(name, one, usage.FUNCTIONS[name].example) for name, one in functions.items()}
 
     def _place(self, kind: str, cls: str, evidence: Evidence, placed: dict[str, str], name: str) -> Markup:
@@ -230,6 +242,12 @@ class Commentary:
             if key not in self._citable:
                 raise CallError("the bibliography has no such reference", key, self._citable)
         return Markup(" ".join(self._on_cite(key) for key in keys))
+
+    def _claim(self, text: str, on: str = "test accuracy", dataset: str = "") -> Markup:
+        try:
+            return Markup(self._on_claim(self._section, str(text), str(on), str(dataset), calling_place(self._file)))
+        except WrongClaim as wrong:
+            raise CallError(str(wrong), wrong.received, wrong.known) from None
 
     @cached_property
     def _environment(self) -> _Environment:

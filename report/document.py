@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from report.appendix import Appendix
+from report.claims import Claim
 from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
 from report.language import Language
 from report.records import LabData
@@ -176,6 +177,7 @@ class Document:
         missing: what was asked for and is not in it, in the user's words.
         evidence_hash: 12 hexadecimal digits that change with any of the numbers and with any record behind them.
         rubric: the assignment that it answers.
+        claims: those of the prose, in reading order, with what the runs say of them.
         part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
     """
 
@@ -192,6 +194,7 @@ class Document:
     evidence_hash: str
     rubric: Rubric = field(repr=False)
     part_titles: Mapping[str, str]
+    claims: tuple[Claim, ...]
     tokens: Tokens = field(repr=False)
 
     def cited(self, key: str) -> Cited | None:

@@ -114,6 +114,10 @@ REFERENCES = {
         "Q. McNemar", "Note on the sampling error of the difference between correlated proportions or percentages",
         "Psychometrika 12(2)", 1947,
     ),
+    "guo2017": Reference(
+        "C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger", "On calibration of modern neural networks", "ICML", 2017,
+        "https://arxiv.org/abs/1706.04599",
+    ),
     "akiba2019": Reference(
         "T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama",
         "Optuna: a next-generation hyperparameter optimization framework", "KDD", 2019,

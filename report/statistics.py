@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+SIGNIFICANT = 0.05
+"""Level of every test of the report."""
+
 Z95 = NormalDist().inv_cdf(0.975)
 
 # Student's t, 97.5 % quantile by degrees of freedom; above 30 its expansion about the normal one is within 0.004.
@@ -187,3 +190,90 @@ def probability_extreme(
     sample = generator.beta(successes, failures, size=(draws, len(successes)))
     chosen = sample.argmax(axis=1) if best else sample.argmin(axis=1)
     return float((chosen == index).mean())
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for being several (Holm 1979), in the order given; each is compared with the level itself."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+class OverSeeds(NamedTuple):
+    """Two means over seeds: a − b, its standard error and degrees of freedom, and the two-sided p-value."""
+
+    gap: float
+    error: float
+    freedom: float
+    p: float
+
+
+def student(a: Sequence[float], b: Sequence[float]) -> OverSeeds:
+    """Student's t test of pairs `a[i]`, `b[i]`, of which there are at least two (Student 1908)."""
+    gaps = [x - y for x, y in zip(a, b, strict=True)]
+    return _over_seeds(fmean(gaps), stdev(gaps) / math.sqrt(len(gaps)), len(gaps) - 1)
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> OverSeeds:
+    """Welch's t test of two independent samples of at least two values each (Welch 1947)."""
+    first, second = stdev(a) ** 2 / len(a), stdev(b) ** 2 / len(b)
+    total = first + second
+    spread = first**2 / (len(a) - 1) + second**2 / (len(b) - 1)
+    freedom = total**2 / spread if spread > 0 else float(len(a) + len(b) - 2)
+    return _over_seeds(fmean(a) - fmean(b), math.sqrt(total), freedom)
+
+
+def _over_seeds(gap: float, error: float, freedom: float) -> OverSeeds:
+    if error == 0:
+        return OverSeeds(gap, error, freedom, 1.0 if gap == 0 else 0.0)
+    return OverSeeds(gap, error, freedom, student_p(gap / error, freedom))
+
+
+def student_p(t: float, freedom: float) -> float:
+    """Two-sided p-value of Student's t: the incomplete beta function I(ν/(ν + t²); ν/2, ½)."""
+    a, b = freedom / 2, 0.5
+    x, rest = freedom / (freedom + t * t), t * t / (freedom + t * t)
+    if not (x and rest):  # t is nothing, or beyond what a float can square
+        return 1.0 if x else 0.0
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest))
+    if x >= (a + 1) / (a + b + 2):  # the fraction converges fast on one side only; the other is its mirror image
+        return 1 - front * _beta_fraction(rest, b, a) / b
+    return front * _beta_fraction(x, a, b) / a
+
+
+def _beta_fraction(x: float, a: float, b: float) -> float:
+    """The continued fraction of the incomplete beta function (Abramowitz & Stegun 26.5.8), by Lentz's method."""
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    value = d
+    for m in range(1, 300):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d, c = 1 / (1 + step * d), 1 + step / c
+            value *= c * d
+        if abs(c * d - 1) < 1e-14:
+            break
+    return value
+
+
+def bootstrap_mean(
+    values: np.ndarray, *, error: float = 0.0, freedom: float = math.inf, draws: int = 2_000
+) -> tuple[float, float, float]:
+    """Mean of `values` (N,) with its 95 % percentile bootstrap interval (Efron 1979), from a fixed random state.
+
+    Args:
+        values: one a sampling unit, of few different values: those that are equal are drawn together, as counts.
+        error, freedom: of a second source of chance that adds to the mean, as Student's t with `freedom` degrees of
+            freedom times `error`. That is how seeds enter: two or three of them are too few to be drawn again
+            themselves, which would leave out a half or a third of their variance.
+    """
+    generator = np.random.default_rng(0)
+    different, counts = np.unique(values, return_counts=True)
+    means = generator.multinomial(values.size, counts / values.size, size=draws) @ different / values.size
+    if error > 0:
+        means = means + error * generator.standard_t(freedom, size=draws)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(values.mean()), float(low), float(high)

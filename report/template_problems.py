@@ -77,14 +77,20 @@ def named(value: Any, what: str, example: str) -> str:
 
 
 def calling_line(path: Path) -> str:
-    """The template and the line that is being rendered now; `path` where it is none."""
+    """The template and the line that is being rendered now, in words; `path` where it is none."""
+    file, line = calling_place(path)
+    return f"{file}, line {line}" if line else str(file)
+
+
+def calling_place(path: Path) -> tuple[Path, int]:
+    """The template and the line that is being rendered now; `path` and 0 where it is none."""
     frame = sys._getframe(1)
     while frame is not None:
         template = frame.f_globals.get("__jinja_template__")
         if template is not None:
-            return f"{template.filename}, line {template.get_corresponding_lineno(frame.f_lineno)}"
+            return Path(template.filename), int(template.get_corresponding_lineno(frame.f_lineno))
         frame = frame.f_back  # type: ignore[assignment]
-    return str(path)
+    return path, 0
 
 
 def line_of(path: Path, pattern: str) -> str:

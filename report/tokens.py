@@ -58,6 +58,7 @@ class Tokens:
     printed: list[Printed] = field(default_factory=list)
     _makers: list[Callable[[Medium], str]] = field(default_factory=list)
     _numbers: dict[int, Printed] = field(default_factory=dict)
+    _phrases: dict[int, Callable[[], str]] = field(default_factory=dict)
     _nonce: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def add(self, make: Callable[[Medium], str]) -> str:
@@ -68,6 +69,11 @@ class Tokens:
     def text(self, text: str) -> str:
         """A token for a text from data: it prints literally, whatever it holds. Tokens inside it stay tokens."""
         return self.add(lambda medium: self.resolve(_escaped(text, medium), medium))
+
+    def phrase(self, make: Callable[[], str]) -> str:
+        """A token for words with tokens in them that are known only once all prose is rendered."""
+        self._phrases[len(self._makers)] = make
+        return self.add(lambda medium: self.resolve(make(), medium))
 
     def quantity(self, quantity: Quantity, text: str, *, section: str, name: str) -> str:
         """A token for a number already worded as `text`."""
@@ -121,12 +127,18 @@ class Tokens:
 
     def printed_in(self, text: str) -> list[Printed]:
         """The quantities whose tokens stand in `text`, in order."""
-        found = (int(match[1]) for match in self._pattern.finditer(text))
+        found = (int(match[1]) for match in self._pattern.finditer(self._spelt_out(text)))
         return [self._numbers[index] for index in found if index in self._numbers]
 
     def without_numbers(self, text: str) -> str:
         """`text` with `#` in place of every token of a quantity."""
-        return self._pattern.sub(lambda match: "#" if int(match[1]) in self._numbers else match[0], text)
+        spelt_out = self._spelt_out(text)
+        return self._pattern.sub(lambda match: "#" if int(match[1]) in self._numbers else match[0], spelt_out)
+
+    def _spelt_out(self, text: str) -> str:
+        """`text` with the words of its phrases, and their tokens, in place."""
+        made = self._phrases
+        return self._pattern.sub(lambda match: made[int(match[1])]() if int(match[1]) in made else match[0], text)
 
     @property
     def _pattern(self) -> re.Pattern[str]:

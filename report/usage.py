@@ -22,6 +22,10 @@ FUNCTIONS: Mapping[str, Use] = {
         '{{ ref("name") }}', 'refers to an item: “figure 3”; ref("activity-09/name"), ref("name", capital=true)'
     ),
     "cite": Use('{{ cite("key") }}', 'cites: “[2]”; cite("key", "key") for several'),
+    "claim": Use(
+        '{{ claim("resnet50 > vgg19") }}',
+        'tests a comparison on the runs and prints what came of it; claim("…", on="validation accuracy", dataset="…")',
+    ),
     "lab": Use("{{ lab.title }}", "the lab file's title, authors and course"),
 }
 """Names that the engine adds to those of the evidence."""

@@ -346,6 +346,7 @@ def test_mistakes_are_discussed_where_they_are_shown(lab: Callable[..., Lab]) ->
     assert placed == [
         "accuracies",
         "accuracy",
+        "reliability",
         "best",
         "worst",
         "classes",

@@ -10,11 +10,9 @@ import numpy as np
 
 from report.evidence import Figure, Gallery, Quantity
 from report.records import LabData, Part, RunData
+from report.statistics import SIGNIFICANT as SIGNIFICANT
 from report.statistics import mean_interval, wilson
 from report.words import sourced
-
-SIGNIFICANT = 0.05
-"""Level of every test of the report."""
 
 Pictured = TypeVar("Pictured", bound=Figure | Gallery)
 

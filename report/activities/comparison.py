@@ -229,8 +229,8 @@ def _changes(lab: LabData, language: Language) -> Table:
                         classes=count(run.architecture.manifest["classes"], runs=[run.architecture.id]),
                     ),
                     "what": language.text(CHANGES[code]) if code in CHANGES else code,
-                    "published": _side(change["published"], language, ()),
-                    "used": _side(change["used"], language, (run.architecture.id,)),
+                    "published": published_words(change["published"], language, ()),
+                    "used": published_words(change["used"], language, (run.architecture.id,)),
                 }
             )
     return Table(
@@ -246,7 +246,7 @@ def _changes(lab: LabData, language: Language) -> Table:
     )
 
 
-def _side(value: str, language: Language, runs: Sequence[str]) -> str:
+def published_words(value: str, language: Language, runs: Sequence[str] = ()) -> str:
     """A side of a change in words; each number of "11x11/4" is one by itself."""
     words = {"none": "none", "after each convolution": "after each convolution"}
     if value in words:

@@ -7,6 +7,7 @@ from typing import Any
 from cnnlab.registry import NETWORKS
 from report.activities import architecture, curves, results
 from report.activities.common import accuracy, count, network_accuracy, primary_run
+from report.activities.fairness import confounders
 from report.evidence import Evidence
 from report.language import Language
 from report.records import LabData, Part
@@ -14,7 +15,7 @@ from report.records import LabData, Part
 
 def answer(lab: LabData, language: Language) -> Evidence:
     """For each part: the primary network, its accuracy, which networks differ by more than noise, which have no results."""
-    parts = [{**_absent(part), **(_summary(part) if part.runs else {})} for part in lab.parts.values()]
+    parts = [{**_absent(part), **(_summary(part, language) if part.runs else {})} for part in lab.parts.values()]
     vgg, first = lab.architectures["vgg19"].manifest, lab.parts.get("2_1")
     return Evidence(
         names={
@@ -52,7 +53,7 @@ def _absent(part: Part) -> dict[str, Any]:
     }
 
 
-def _summary(part: Part) -> dict[str, Any]:
+def _summary(part: Part, language: Language) -> dict[str, Any]:
     comparison = results.compare(part)
     run = primary_run(part)
     gap = results.split_gap(run, "train", "test")
@@ -70,5 +71,6 @@ def _summary(part: Part) -> dict[str, Any]:
         "train": train,
         "underfits": curves.underfits(train, gap) and results.sign(gap) <= 0,
         "distinct_pairs": [pair for pair in comparison["pairs"] if pair["distinct"]],
+        "confounders": confounders(part, language) if len(part.networks) > 1 else [],
         "tied_pairs": [pair for pair in comparison["pairs"] if not pair["distinct"]],
     }

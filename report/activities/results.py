@@ -10,6 +10,7 @@ import numpy as np
 
 from report.activities.attention import attention, attention_gallery, filter_figure, filters
 from report.activities.baseline import against_linear
+from report.activities.calibration import calibration, reliability
 from report.activities.classes import (
     ClassRank,
     class_gallery,
@@ -32,6 +33,7 @@ from report.activities.common import (
     share,
 )
 from report.activities.explained import confusion_gallery, diversity
+from report.activities.fairness import fairness, fairness_table
 from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
 from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
 from report.figures.bars import accuracy_comparison, per_class_accuracy
@@ -39,7 +41,7 @@ from report.figures.confusion import confusion_matrix
 from report.language import Language
 from report.metrics import calibration_error, class_counts, confusion, top_confusions, top_k
 from report.records import LabData, Part, RunData
-from report.statistics import difference, mcnemar, mean_interval, mean_of_proportions, paired_difference
+from report.statistics import difference, holm, mcnemar, mean_interval, mean_of_proportions, paired_difference
 
 LARGE_GAP = 0.1
 """Training accuracy this far above test accuracy is called considerable overfitting."""
@@ -54,7 +56,10 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     best, worst = (rank_class(run, classes, matrix, best=which) for which in (True, False))
     items = _items(data, run, classes, matrix, best, worst, language)
     leaks = {**leak_counts(data.dataset), **without_leaks(data, run)}
+    items["reliability"] = reliability(data, language)
     items |= _leak_items(lab, data, leaks, language)
+    if (table := fairness_table(data, language)).rows:
+        items["fairness"] = table
     return Evidence(
         names={
             **_accuracies(data, run, classes),
@@ -78,6 +83,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
                 f"shows_{name}": name in items
                 for name in ("best", "worst", "mistakes", "confusions", "attention", "filters")
             },
+            "fairness": fairness(data, language),
+            "sureness": calibration(run),
         },
         items=items,
     )
@@ -179,17 +186,13 @@ def compare(data: Part) -> dict[str, Any]:
     order = sorted(data.networks, key=lambda name: -network_accuracy(data.of(name)).value)
     pairs = [_pair(data.of(a)[0], data.of(b)[0]) for a, b in combinations(order, 2)]
     first = network_accuracy(data.of(order[0]))
-    # Holm: the smallest p is compared with 0.05 over the number of pairs, the next with one fewer.
-    holding = True
-    for rank, pair in enumerate(sorted(pairs, key=lambda pair: pair["p"].value)):
-        holding = holding and pair["p"].value <= SIGNIFICANT / (len(pairs) - rank)
-        pair["distinct"] = holding
+    for pair, adjusted in zip(pairs, holm([pair["p"].value for pair in pairs]), strict=True):
+        pair["distinct"] = adjusted <= SIGNIFICANT
     return {
         "ranking": [{"network": data.of(name)[0].title, "accuracy": network_accuracy(data.of(name))} for name in order],
         "pairs": pairs,
         "first_is_tied": len(order) > 1 and network_accuracy(data.of(order[1])).value == first.value,
         "primary_is_first": order[0] == primary_network(data),
-        "same_budget": len({(run.resolved["epochs_planned"], str(run.recipe), run.flip) for run in data.runs}) == 1,
     }
 
 
