@@ -34,7 +34,7 @@ from report.language import Language
 from report.names import names_of_quantities, names_used
 from report.tokens import Tokens
 
-FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "lab")
+FUNCTIONS = ("figure", "table", "gallery", "listing", "ref", "cite", "given", "lab")
 """Names that the engine adds to those of the evidence, which must not use them."""
 
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
@@ -74,6 +74,15 @@ def _kept_break(line: str) -> str:
     if not bare.endswith("%}") or bare.endswith(("-%}", "+%}")) or not _TAG.sub("", bare).strip():
         return line
     return f"{bare[:-2]}+%}}"
+
+
+SYNTAX: Mapping[str, Any] = {
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "extensions": [ParagraphEnds],
+}
+"""How an environment reads a commentary file."""
 
 
 class Misspelt(StrictUndefined):
@@ -187,7 +196,7 @@ class Commentary:
     def _functions(self, evidence: Evidence, placed: dict[str, str]) -> dict[str, Any]:
         kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
         places = {kind: partial(self._place, kind, cls, evidence, placed) for kind, cls in kinds.items()}
-        return {**places, "ref": self._ref, "cite": self._cite}
+        return {**places, "ref": self._ref, "cite": self._cite, "given": self._given}
 
     def _place(self, kind: str, cls: str, evidence: Evidence, placed: dict[str, str], name: str) -> Markup:
         known = [key for key, item in evidence.items.items() if type(item).__name__ == cls]
@@ -208,6 +217,12 @@ class Commentary:
                 raise _CallError("the bibliography has no such reference", key, self._citable)
         return Markup(" ".join(self._on_cite(key) for key in keys))
 
+    def _given(self, text: str) -> Markup:
+        """A fact that the author answers for, such as one of the assignment: printed as it stands."""
+        if not isinstance(text, str) or not text:
+            raise _CallError('the function takes a text, as given("224")', repr(text), [])
+        return Markup(self._tokens.text(text))
+
     @cached_property
     def _environment(self) -> ImmutableSandboxedEnvironment:
         @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
@@ -219,10 +234,7 @@ class Commentary:
             autoescape=True,
             undefined=Misspelt,
             finalize=finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            extensions=[ParagraphEnds],
+            **SYNTAX,
         )
         environment.filters.pop("safe")
         environment.filters |= {

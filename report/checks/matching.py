@@ -1,0 +1,171 @@
+"""Which number of the evidence a typed one is: by value and unit, and by the words around it where several fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from report.checks.known import Known, SectionKnown
+from report.checks.reading import Reading, Typed, TypedUnit
+from report.checks.source import Sentence
+from report.checks.words import Words
+from report.evidence import Evidence, Unit
+
+_HUNDREDTH = dict.fromkeys(("share", "points", "probability"), 0.01)
+_UNITS: Mapping[TypedUnit, Mapping[str, float]] = {
+    "percent": _HUNDREDTH | {"rate": 0.01},
+    "points": {"points": 0.01, "share": 0.01},
+    "seconds": {"seconds": 1.0},
+    "bytes": {"bytes": 1.0},
+    "ratio": {"ratio": 1.0, "count": 1.0, "number": 1.0},
+    "pixels": {"pixels": 1.0, "count": 1.0},
+    "speed": {"images_per_second": 1.0},
+    "epoch": {"epoch": 1.0, "count": 1.0},
+    "count": {"count": 1.0, "number": 1.0, "images_per_second": 1.0},
+    "": dict.fromkeys(
+        ("count", "epoch", "pixels", "number", "ratio", "loss", "rate", "probability", "images_per_second"), 1.0
+    ),
+}
+"""By the unit that was typed, the units that it can mean, and what brings the typed number to their base."""
+
+_WHOLE = ("count", "epoch", "pixels")
+"""Units of which a number typed with decimals is none."""
+
+_ABSOLUTE: Mapping[Unit, float] = {"share": 0.05, "points": 0.05, "probability": 0.05, "epoch": 3, "loss": 0.1}
+_RELATIVE: Mapping[Unit, float] = {
+    "count": 0.05, "seconds": 0.25, "ratio": 0.1, "bytes": 0.1, "images_per_second": 0.25, "number": 0.1,
+}  # fmt: skip
+"""How far a number may be from one that it seems to have been: learning rates and image sizes do not drift."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The words around a typed number.
+
+    Attributes:
+        near, wide: what the words beside it, and those of the whole sentence, may be called in the evidence.
+        text: the sentence in small letters, with the names that it prints.
+    """
+
+    near: frozenset[str]
+    wide: frozenset[str]
+    text: str
+
+    @classmethod
+    def of(cls, sentence: Sentence, typed: Typed, words: Words, evidence: Evidence | None) -> Context:
+        """The words around `typed` in its sentence."""
+        names = evidence.names if evidence else {}
+        printed = (names.get(one.name) for one in sentence.prints)
+        text = " ".join([sentence.text, *sentence.heads, *(one for one in printed if isinstance(one, str))])
+        beside = f"{sentence.before(typed.start, 28)} . {sentence.after(typed.end, 28)}"
+        return cls(frozenset(words.ideas_of(beside)), frozenset(words.ideas_of(text)), " ".join(text.lower().split()))
+
+
+@dataclass(frozen=True)
+class Match:
+    """A number that fits, how well, and how much of that is due to the words."""
+
+    known: Known
+    score: float
+    words: float
+
+
+def best_match(known: SectionKnown, typed: Typed, context: Context) -> Match | None:
+    """The number that equals the typed one after rounding, and goes best with the words."""
+    found = [one for reading in _meanings(typed) for one in _equal(known.near, reading, typed)]
+    return _best(known, found, typed, context)
+
+
+def former_match(former: Iterable[Known], typed: Typed, context: Context) -> Match | None:
+    """The former number that equals the typed one after rounding."""
+    section = SectionKnown("", tuple(former), {})
+    found = [one for reading in _meanings(typed) for one in _equal(section.near, reading, typed)]
+    return _best(section, found, typed, context, printable=False)
+
+
+def near_miss(known: SectionKnown, typed: Typed, context: Context) -> Match | None:
+    """A number that the words speak of and that is near the typed one, without equalling it."""
+    if typed.small:
+        return None
+    least = 1 if typed.unit or typed.decimals else 2
+    found = [one for reading in _meanings(typed) for one in _close(known, reading)]
+    best = _best(known, [one for one in found if one.printable and not one.bound], typed, context)
+    return best if best and best.words >= least else None
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    value: float
+    tolerance: float
+    units: frozenset[str]
+
+
+def _meanings(typed: Typed) -> Iterator[_Meaning]:
+    for reading in typed.readings:
+        yield from _meanings_of(reading, typed)
+
+
+def _meanings_of(reading: Reading, typed: Typed) -> Iterator[_Meaning]:
+    by_factor: dict[float, set[str]] = {}
+    broken = reading.tolerance < 0.4 and typed.unit in ("", "epoch", "pixels")
+    for unit, factor in _UNITS.get(typed.unit, {}).items():
+        if broken and unit in _WHOLE:
+            continue
+        by_factor.setdefault(factor, set()).add(unit)
+    if not typed.unit and typed.decimals:  # 0.632 or 63.2 in a column of percentages
+        by_factor.setdefault(0.01 if abs(reading.value) > 1 else 1.0, set()).update(("share", "points"))
+    for factor, units in by_factor.items():
+        slack = reading.tolerance * factor * (1 + 1e-6)
+        yield _Meaning(reading.value * factor, slack + 1e-12, frozenset(units))
+
+
+def _equal(near: object, meaning: _Meaning, typed: Typed) -> Iterator[Known]:
+    for one in near(meaning.value, meaning.tolerance):  # type: ignore[operator]
+        if one.unit in meaning.units and not (typed.signed and one.quantity.value * meaning.value < 0):
+            yield one
+
+
+def _close(known: SectionKnown, meaning: _Meaning) -> Iterator[Known]:
+    reach = max(0.05, 3.0 if "epoch" in meaning.units else 0.0, 0.25 * abs(meaning.value) * 1.5)
+    for one in known.near(meaning.value, reach):
+        size = abs(one.quantity.value)
+        if one.unit in meaning.units and abs(size - abs(meaning.value)) <= _reach(one.unit, size):
+            yield one
+
+
+def _reach(unit: Unit, size: float) -> float:
+    return max(_ABSOLUTE.get(unit, 0.0), _RELATIVE.get(unit, 0.0) * size)
+
+
+def _best(
+    section: SectionKnown, found: Iterable[Known], typed: Typed, context: Context, *, printable: bool = True
+) -> Match | None:
+    matches = [_scored(section, one, typed, context) for one in found]
+    fitting = [one for one in matches if one is not None and _fits(one, typed, printable)]
+    return max(fitting, key=lambda one: one.score, default=None)
+
+
+def _fits(match: Match, typed: Typed, printable: bool) -> bool:
+    """A small number is told by the word beside it only; a table's cell by the name of its row."""
+    if typed.small and match.words < 2:
+        return False
+    known = match.known
+    return known.printable or not printable or match.words >= 3 or typed.figures >= 5
+
+
+def _scored(section: SectionKnown, known: Known, typed: Typed, context: Context) -> Match | None:
+    words = 2.0 * len(known.words & context.near) + len(known.words & context.wide - context.near)
+    words += 2.0 if known.unit == "loss" and "loss" in context.wide else 0.0
+    if typed.small:
+        return Match(known, words, 2.0 * len(known.words & context.near)) if known.words & context.near else None
+    if any(_says(context.text, label) for label in known.labels):
+        words += 3
+    elif known.labels and any(_says(context.text, label) for label in section.labels):
+        words -= 2
+    closeness = 0.5 if typed.unit == "epoch" and known.unit == "epoch" else 0.0
+    score = words + closeness + 0.5 * known.printable - 1.0 * known.bound - 0.1 * known.depth
+    return Match(known, score, words)
+
+
+def _says(text: str, label: str) -> bool:
+    return len(label) > 2 and label.lower() in text
