@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from report.checks.words import Words
 
@@ -35,18 +36,7 @@ class Masks:
 
     def __init__(self, words: Words, texts: Iterable[str]) -> None:
         self._texts = tuple(sorted({text for text in texts if _is_name(text)}, key=len, reverse=True))
-        self._patterns = [_DATE, _DAY, _YEAR_IN_PARENTHESES, _SIGNIFICANCE, _PRODUCT]
-        if words.known:
-            counted = rf"(?![.,]?\d)(?!{_UNIT}|\s(?:\w+\s)?(?:{words.things}|{'|'.join(words.units.values())}))"
-            one = rf"\d+(?:\.\d+)*{counted}"
-            joined = rf"(?:(?:,\s|\s?[–/-]\s?|\s(?:{words.between}|or|e)\s)(?:el\s|la\s|the\s)?{one})*"
-            self._patterns += [
-                re.compile(rf"\b(?:{words.named})[\s*]{{1,3}}(?:n\.?º\s)?{one}{joined}", re.IGNORECASE),
-                re.compile(rf"\b(?:{words.year})\s{_YEAR}\b{counted}", re.IGNORECASE),
-            ]
-        percent = f"|{words.units['percent']}" if words.known else ""
-        self._level = re.compile(rf"\b95(?:[,.]0)?(?:&nbsp;|\s)*(?:%{percent})")
-        self._interval = re.compile(rf"\b(?:{words.interval})\b", re.IGNORECASE) if words.known else None
+        self._patterns, self._interval, self._level = _patterns(words)
 
     def applied(self, text: str) -> str:
         """`text` with blanks in place of what is no number; every position stays."""
@@ -58,6 +48,24 @@ class Masks:
         if self._interval and self._interval.search(text):
             text = self._level.sub(lambda match: _blank(match[0]), text)
         return _WORD.sub(lambda match: _blank(match[0]) if re.search(r"\d", match[0]) else match[0], text)
+
+
+@lru_cache
+def _patterns(words: Words) -> tuple[list[re.Pattern[str]], re.Pattern[str] | None, re.Pattern[str]]:
+    """What is no number; what makes 95 % a level; and that level."""
+    patterns = [_DATE, _DAY, _YEAR_IN_PARENTHESES, _SIGNIFICANCE, _PRODUCT]
+    level = r"\b95(?:[,.]0)?(?:&nbsp;|\s)*(?:%{percent})"
+    if not words.known:
+        return patterns, None, re.compile(level.format(percent=""))
+    counted = rf"(?![.,]?\d)(?!{_UNIT}|\s(?:\w+\s)?(?:{words.things}|{'|'.join(words.units.values())}))"
+    one = rf"\d+(?:\.\d+)*{counted}"
+    joined = rf"(?:(?:,\s|\s?[–/-]\s?|\s(?:{words.between}|or|e)\s)(?:el\s|la\s|the\s)?{one})*"
+    patterns += [
+        re.compile(rf"\b(?:{words.named})[\s*]{{1,3}}(?:n\.?º\s)?{one}{joined}", re.IGNORECASE),
+        re.compile(rf"\b(?:{words.year})\s{_YEAR}\b{counted}", re.IGNORECASE),
+    ]
+    interval = re.compile(rf"\b(?:{words.interval})\b", re.IGNORECASE)
+    return patterns, interval, re.compile(level.format(percent=f"|{words.units['percent']}"))
 
 
 def _blank(text: str) -> str:

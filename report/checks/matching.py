@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from report.checks.known import Known, SectionKnown
@@ -30,6 +30,14 @@ _UNITS: Mapping[TypedUnit, Mapping[str, float]] = {
 
 _WHOLE = ("count", "epoch", "pixels")
 """Units of which a number typed with decimals is none."""
+
+_NEEDED: Mapping[TypedUnit, frozenset[str]] = {
+    "epoch": frozenset(("epoch", "epochs", "patience", "planned", "requested")),
+    "pixels": frozenset(("size", "side", "width", "height")),
+    "ratio": frozenset(("times", "ratio", "over")),
+}
+
+_DIFFERENCES = frozenset(("gap", "difference", "above", "deviation", "calibration", "raised"))
 
 _ABSOLUTE: Mapping[Unit, float] = {"share": 0.05, "points": 0.05, "probability": 0.05, "epoch": 3, "loss": 0.1}
 _RELATIVE: Mapping[Unit, float] = {
@@ -68,6 +76,8 @@ class Match:
     known: Known
     score: float
     words: float
+    named: float = 0.0
+    """As `words`, but without what the labels beside it add."""
 
 
 def best_match(known: SectionKnown, typed: Typed, context: Context) -> Match | None:
@@ -88,9 +98,9 @@ def near_miss(known: SectionKnown, typed: Typed, context: Context) -> Match | No
     if typed.small:
         return None
     least = 1 if typed.unit or typed.decimals else 2
-    found = [one for reading in _meanings(typed) for one in _close(known, reading)]
+    found = [one for reading in _meanings(typed) for one in _close(known, reading, typed)]
     best = _best(known, [one for one in found if one.printable and not one.bound], typed, context)
-    return best if best and best.words >= least else None
+    return best if best and min(best.words, best.named) >= least and _comparable(best.known, typed, context) else None
 
 
 @dataclass(frozen=True)
@@ -119,17 +129,23 @@ def _meanings_of(reading: Reading, typed: Typed) -> Iterator[_Meaning]:
         yield _Meaning(reading.value * factor, slack + 1e-12, frozenset(units))
 
 
-def _equal(near: object, meaning: _Meaning, typed: Typed) -> Iterator[Known]:
-    for one in near(meaning.value, meaning.tolerance):  # type: ignore[operator]
-        if one.unit in meaning.units and not (typed.signed and one.quantity.value * meaning.value < 0):
+def _equal(near: Callable[[float, float], Sequence[Known]], meaning: _Meaning, typed: Typed) -> Iterator[Known]:
+    for one in near(meaning.value, meaning.tolerance):
+        if _may_be(one, meaning, typed) and not (typed.signed and one.quantity.value * meaning.value < 0):
             yield one
 
 
-def _close(known: SectionKnown, meaning: _Meaning) -> Iterator[Known]:
+def _may_be(known: Known, meaning: _Meaning, typed: Typed) -> bool:
+    """Whether the unit is one that was typed; what counts epochs, pixels or times says so in its name."""
+    needed = _NEEDED.get(typed.unit) if known.unit == "count" else None
+    return known.unit in meaning.units and (needed is None or bool(known.words & needed))
+
+
+def _close(known: SectionKnown, meaning: _Meaning, typed: Typed) -> Iterator[Known]:
     reach = max(0.05, 3.0 if "epoch" in meaning.units else 0.0, 0.25 * abs(meaning.value) * 1.5)
     for one in known.near(meaning.value, reach):
         size = abs(one.quantity.value)
-        if one.unit in meaning.units and abs(size - abs(meaning.value)) <= _reach(one.unit, size):
+        if _may_be(one, meaning, typed) and abs(size - abs(meaning.value)) <= _reach(one.unit, size):
             yield one
 
 
@@ -145,6 +161,13 @@ def _best(
     return max(fitting, key=lambda one: one.score, default=None)
 
 
+def _comparable(known: Known, typed: Typed, context: Context) -> bool:
+    """Whether a percentage seems meant for a share, and points for a difference."""
+    if known.unit == "points" and typed.unit == "percent":
+        return bool(known.words & _DIFFERENCES & context.wide)
+    return not (known.unit == "share" and typed.unit == "points")
+
+
 def _fits(match: Match, typed: Typed, printable: bool) -> bool:
     """A small number is told by the word beside it only; a table's cell by the name of its row."""
     if typed.small and match.words < 2:
@@ -158,13 +181,14 @@ def _scored(section: SectionKnown, known: Known, typed: Typed, context: Context)
     words += 2.0 if known.unit == "loss" and "loss" in context.wide else 0.0
     if typed.small:
         return Match(known, words, 2.0 * len(known.words & context.near)) if known.words & context.near else None
+    named = words
     if any(_says(context.text, label) for label in known.labels):
         words += 3
     elif known.labels and any(_says(context.text, label) for label in section.labels):
         words -= 2
     closeness = 0.5 if typed.unit == "epoch" and known.unit == "epoch" else 0.0
     score = words + closeness + 0.5 * known.printable - 1.0 * known.bound - 0.1 * known.depth
-    return Match(known, score, words)
+    return Match(known, score, words, named)
 
 
 def _says(text: str, label: str) -> bool:

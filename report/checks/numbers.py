@@ -12,7 +12,7 @@ from report.checks.finding import Finding, Severity
 from report.checks.known import Known, SectionKnown, known_numbers
 from report.checks.masks import Masks
 from report.checks.matching import Context, Match, best_match, former_match, near_miss
-from report.checks.reading import Reader, Typed
+from report.checks.reading import Typed, reader_of
 from report.checks.source import Sentence, read_source
 from report.checks.words import words_of
 from report.document import Document, SectionText
@@ -51,7 +51,7 @@ class _Audit:
     def __init__(self, document: Document, given: Collection[str], former: Mapping[str, Sequence[Former]]) -> None:
         self.document, self.language, self.former = document, document.language, former
         self.words = words_of(document.language.code)
-        self.reader = Reader(document.language.decimal_sign, self.words)
+        self.reader = reader_of(document.language.decimal_sign, self.words)
         self.given = {value for text in given for value in self.reader.either(text)}
         self.given_sides = {_sides(text) for text in given}
         self.known = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from report.checks.source import Sentence
@@ -54,7 +55,7 @@ class Typed:
     @property
     def small(self) -> bool:
         """Whether it is a whole number below ten without a unit, as prose is full of."""
-        return not self.unit and not self.decimals and all(abs(one.value) < 10 for one in self.readings)
+        return not self.unit and all(abs(one.value) < 10 and one.tolerance > 0.4 for one in self.readings)
 
     @property
     def figures(self) -> int:
@@ -79,6 +80,12 @@ _SIGNS: Mapping[str, str] = {
 }  # fmt: skip
 _SECONDS = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "milliseconds": 0.001}
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+@lru_cache
+def reader_of(decimal: str, words: Words) -> Reader:
+    """The reader of these signs and words; its patterns are made once."""
+    return Reader(decimal, words)
 
 
 class Reader:

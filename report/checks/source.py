@@ -123,6 +123,8 @@ class Source:
         self._length = self._hidden = 0
         self._open: list[int] = []
         self._branches: list[list[int]] = []
+        self._guards: list[tuple[int, int, str]] = []
+        self._conditions: list[tuple[int, str]] = []
         self.begins: dict[int, int] = {}
         """By position of an `else`, that of its `if`."""
         self.ends: dict[int, int] = {}
@@ -142,6 +144,10 @@ class Source:
         """Line of the file of a position in `flat`."""
         piece = max(bisect_right(self._starts, position) - 1, 0)
         return self._lines[piece] + self.flat.count("\n", self._starts[piece], position)
+
+    def guards(self, position: int) -> tuple[str, ...]:
+        """The conditions under which what stands at a position of `flat` is printed; those of an `else` are its `if`'s."""
+        return tuple(condition for start, end, condition in self._guards if start < position < end)
 
     def between(self, start: int, end: int) -> tuple[Expression, ...]:
         """The expressions printed from `start` to before `end`."""
@@ -188,6 +194,7 @@ class Source:
             self._hidden -= 1
         elif not self._hidden:
             self._branch(word, self._length)
+            self._guard(word, " ".join(words[1:]), self._length)
             if word == "for" and "in" in words:
                 self.loops[words[1]] = "".join(words[words.index("in") + 1 :])
             self._add(TAG, line)
@@ -202,6 +209,16 @@ class Source:
         elif word in ("endif", "endfor") and self._open:
             self._open.pop()
             self.ends |= dict.fromkeys(self._branches.pop(), here + 1)
+
+    def _guard(self, word: str, condition: str, here: int) -> None:
+        if word in ("if", "for"):
+            self._conditions.append((here, condition if word == "if" else ""))
+        elif word in ("elif", "else", "endif", "endfor") and self._conditions:
+            start, before = self._conditions.pop()
+            if before:
+                self._guards.append((start, here, before))
+            if word in ("elif", "else"):
+                self._conditions.append((here, condition or before))
 
     def _sentences(self) -> Iterator[Sentence]:
         heads: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Words:
     """One language's words, as alternatives of a regular expression unless something else is said.
 
@@ -22,6 +22,11 @@ class Words:
         roughly: what comes before a number that is only near.
         things: what a number counts, so that it is no year.
         between: what joins the two ends of a range, or the last of a list.
+        better, worse: what says that a network is ahead of others, or behind them.
+        but: what follows such a word without making it a comparison of networks: the best epoch.
+        chance: what is no network, and yet compared with one.
+        not_: what turns a comparison into its denial.
+        other: what is compared and is no accuracy.
         ideas: by the beginning of a word, the words that names in the evidence are made of.
     """
 
@@ -34,6 +39,12 @@ class Words:
     roughly: str = ""
     things: str = ""
     between: str = ""
+    better: str = ""
+    worse: str = ""
+    but: str = ""
+    chance: str = ""
+    not_: str = ""
+    other: str = ""
     ideas: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -109,6 +120,13 @@ _WORDS: Mapping[str, Words] = {
         roughly=r"about|around|almost|nearly|roughly|approximately|some|over|under|more\sthan|less\sthan|close\sto|~|≈",
         things=r"images?|param\w+|weights?|units?|classes|filters?|channels?|epochs?|steps?|updates?|neurons?|samples?",
         between=r"and|to|or|through",
+        better=r"better|best|higher|highest|superior|outperform(?:s|ed|ing)?|beat(?:s|en|ing)?|surpass(?:es|ed|ing)?"
+        r"|exceed(?:s|ed|ing)?|wins?|won|more\s(?:accurate|precise)|most\saccurate|ahead\sof",
+        worse=r"worse|worst|lower|lowest|inferior|less\s(?:accurate|precise)|least\saccurate|loses?\sto|lost\sto|behind",
+        but=r"epochs?|classe?s?|trials?|seeds?|folds?|weights|checkpoint|validation\sloss",
+        chance=r"chance|guess(?:es|ing)?|random|constant|linear|human|frequent|before|paper|published",
+        not_=r"not|no|neither|nor|never|cannot|hardly|n't",
+        other=r"parameters?|weights?|layers?|deeper|depth|time|faster|slower|speed|memory|cost|filters?|loss|arithmetic|errors?",
         ideas=_IDEAS_EN,
     ),
     "es": Words(
@@ -127,6 +145,14 @@ _WORDS: Mapping[str, Words] = {
         roughly=r"unos|unas|casi|cerca\sde|alrededor\sde|aproximadamente|en\storno\sa[l]?|más\sde|menos\sde|~|≈",
         things=r"im[aá]genes|par[aá]metros|pesos|neuronas|clases|filtros|canales|épocas|pasos|actualizaciones|ejemplos",
         between=r"y|a|o|al|hasta",
+        better=r"mejor(?:es)?|supera(?:n|ba|ban|ron|do)?|superó|superior(?:es)?|aventaja(?:n|ron)?|vence(?:n)?|venció|gana(?:n|ron)?"
+        r"|ganó|más\s(?:exactas?|precisas?|acertadas?)|(?:mayor(?:es)?|más)\s(?:exactitud|precisión|acierto|aciertos)",
+        worse=r"peor(?:es)?|inferior(?:es)?|menos\s(?:exactas?|precisas?|acertadas?)"
+        r"|(?:menor(?:es)?|menos)\s(?:exactitud|precisión|acierto|aciertos)|pierde(?:n)?",
+        but=r"épocas?|clases?|intentos?|ensayos?|semillas?|pliegues?|pesos|pérdida\sde\svalidación",
+        chance=r"azar|constante|lineal|human[oa]s?|frecuente|antes|artículo|publicad[oa]s?",
+        not_=r"no|ni|nunca|tampoco|apenas",
+        other=r"parámetros?|pesos|capas?|profund\w+|tiempo|rápid\w+|lent\w+|velocidad|memoria|costo|coste|filtros?|pérdida|errores|error",
         ideas=_IDEAS_ES,
     ),
 }  # fmt: skip
