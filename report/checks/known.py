@@ -13,7 +13,7 @@ from typing import Any
 from report.evidence import Evidence, Quantity, Table, Unit
 from report.language import Language
 
-LABELS = ("network", "name", "dataset", "true", "predicted", "better", "worse", "what", "split")
+LABELS = ("network", "name", "true", "predicted", "better", "worse")
 """Names whose texts say what the numbers beside them are about."""
 
 _DEPTH = 5
@@ -91,11 +91,6 @@ class SectionKnown:
         """The numbers whose size is within `reach` of that of `value`."""
         first = bisect_left(self._values, abs(value) - reach)
         return self._ordered[first : bisect_right(self._values, abs(value) + reach)]
-
-    @cached_property
-    def labels(self) -> frozenset[str]:
-        """Every label, in small letters."""
-        return frozenset(label.lower() for one in self.numbers for label in one.labels)
 
 
 def known_numbers(section: str, evidence: Evidence) -> SectionKnown:

@@ -19,8 +19,12 @@ _MONTHS = (
     "january|february|march|april|may|june|july|august|september|october|november|december"
     "|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre"
 )
-_DAY = re.compile(rf"\b\d{{1,2}}\.?\s(?:de\s)?(?:{_MONTHS})\b|\b(?:{_MONTHS})\s\d{{1,2}}\b(?!\s?%)", re.IGNORECASE)
 _YEAR = r"(?:19[5-9]\d|20[0-4]\d)"
+_DAY = re.compile(
+    rf"\b(?:\d{{1,2}}\.?\s(?:de\s)?)?(?:{_MONTHS})\s(?:\d{{1,2}}\b(?!\s?%),?\s?)?(?:del?\s)?{_YEAR}\b"
+    rf"|\b\d{{1,2}}\.?\s(?:de\s)?(?:{_MONTHS})\b|\b(?:{_MONTHS})\s\d{{1,2}}\b(?!\s?%)",
+    re.IGNORECASE,
+)
 _YEAR_IN_PARENTHESES = re.compile(rf"\([^()\d]{{0,60}}{_YEAR}[a-z]?(?:,\s[^()\d]{{0,20}})?\)")
 _SIGNIFICANCE = re.compile(r"(?:\bp|\bα|\balpha)[\s*_]*[<>≤≥][\s*_]*0[.,]\d+|(?:α|\balpha)\s?=\s?0[.,]\d+")
 _UNIT = r"\s*(?:%|pp\b|s\b|min\b|h\b|px\b|[kMG]B\b)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cnnlab.registry import NETWORKS
 from report.checks.known import Known, SectionKnown
 from report.checks.reading import Reading, Typed, TypedUnit
 from report.checks.source import Sentence
@@ -39,6 +40,9 @@ _NEEDED: Mapping[TypedUnit, frozenset[str]] = {
 
 _DIFFERENCES = frozenset(("gap", "difference", "above", "deviation", "calibration", "raised"))
 
+_COMMON = frozenset(("accuracy", "accuracies"))
+"""Words that tell few numbers apart."""
+
 _ABSOLUTE: Mapping[Unit, float] = {"share": 0.05, "points": 0.05, "probability": 0.05, "epoch": 3, "loss": 0.1}
 _RELATIVE: Mapping[Unit, float] = {
     "count": 0.05, "seconds": 0.25, "ratio": 0.1, "bytes": 0.1, "images_per_second": 0.25, "number": 0.1,
@@ -66,7 +70,8 @@ class Context:
         printed = (names.get(one.name) for one in sentence.prints)
         text = " ".join([sentence.text, *sentence.heads, *(one for one in printed if isinstance(one, str))])
         beside = f"{sentence.before(typed.start, 28)} . {sentence.after(typed.end, 28)}"
-        return cls(frozenset(words.ideas_of(beside)), frozenset(words.ideas_of(text)), " ".join(text.lower().split()))
+        near = words.ideas_of(beside)
+        return cls(frozenset(near), frozenset(words.ideas_of(text) | near), " ".join(text.lower().split()))
 
 
 @dataclass(frozen=True)
@@ -83,14 +88,14 @@ class Match:
 def best_match(known: SectionKnown, typed: Typed, context: Context) -> Match | None:
     """The number that equals the typed one after rounding, and goes best with the words."""
     found = [one for reading in _meanings(typed) for one in _equal(known.near, reading, typed)]
-    return _best(known, found, typed, context)
+    return _best(found, typed, context)
 
 
 def former_match(former: Iterable[Known], typed: Typed, context: Context) -> Match | None:
     """The former number that equals the typed one after rounding."""
     section = SectionKnown("", tuple(former), {})
     found = [one for reading in _meanings(typed) for one in _equal(section.near, reading, typed)]
-    return _best(section, found, typed, context, printable=False)
+    return _best(found, typed, context, printable=False)
 
 
 def near_miss(known: SectionKnown, typed: Typed, context: Context) -> Match | None:
@@ -99,7 +104,7 @@ def near_miss(known: SectionKnown, typed: Typed, context: Context) -> Match | No
         return None
     least = 1 if typed.unit or typed.decimals else 2
     found = [one for reading in _meanings(typed) for one in _close(known, reading, typed)]
-    best = _best(known, [one for one in found if one.printable and not one.bound], typed, context)
+    best = _best([one for one in found if one.printable and not one.bound], typed, context)
     return best if best and min(best.words, best.named) >= least and _comparable(best.known, typed, context) else None
 
 
@@ -142,7 +147,7 @@ def _may_be(known: Known, meaning: _Meaning, typed: Typed) -> bool:
 
 
 def _close(known: SectionKnown, meaning: _Meaning, typed: Typed) -> Iterator[Known]:
-    reach = max(0.05, 3.0 if "epoch" in meaning.units else 0.0, 0.25 * abs(meaning.value) * 1.5)
+    reach = max(0.06, 3.0 if "epoch" in meaning.units else 0.0, 0.25 * abs(meaning.value) * 1.5)
     for one in known.near(meaning.value, reach):
         size = abs(one.quantity.value)
         if _may_be(one, meaning, typed) and abs(size - abs(meaning.value)) <= _reach(one.unit, size):
@@ -150,13 +155,11 @@ def _close(known: SectionKnown, meaning: _Meaning, typed: Typed) -> Iterator[Kno
 
 
 def _reach(unit: Unit, size: float) -> float:
-    return max(_ABSOLUTE.get(unit, 0.0), _RELATIVE.get(unit, 0.0) * size)
+    return max(_ABSOLUTE.get(unit, 0.0), _RELATIVE.get(unit, 0.0) * size) + 1e-9
 
 
-def _best(
-    section: SectionKnown, found: Iterable[Known], typed: Typed, context: Context, *, printable: bool = True
-) -> Match | None:
-    matches = [_scored(section, one, typed, context) for one in found]
+def _best(found: Iterable[Known], typed: Typed, context: Context, *, printable: bool = True) -> Match | None:
+    matches = [_scored(one, typed, context) for one in found]
     fitting = [one for one in matches if one is not None and _fits(one, typed, printable)]
     return max(fitting, key=lambda one: one.score, default=None)
 
@@ -176,15 +179,18 @@ def _fits(match: Match, typed: Typed, printable: bool) -> bool:
     return known.printable or not printable or match.words >= 3 or typed.figures >= 5
 
 
-def _scored(section: SectionKnown, known: Known, typed: Typed, context: Context) -> Match | None:
-    words = 2.0 * len(known.words & context.near) + len(known.words & context.wide - context.near)
+def _scored(known: Known, typed: Typed, context: Context) -> Match | None:
+    words = sum(
+        (2.0 if word in context.near else 1.0) * (0.5 if word in _COMMON else 1.0)
+        for word in known.words & context.wide
+    )
     words += 2.0 if known.unit == "loss" and "loss" in context.wide else 0.0
     if typed.small:
         return Match(known, words, 2.0 * len(known.words & context.near)) if known.words & context.near else None
     named = words
     if any(_says(context.text, label) for label in known.labels):
         words += 3
-    elif known.labels and any(_says(context.text, label) for label in section.labels):
+    elif known.labels and any(_says(context.text, entry.title) for entry in NETWORKS.values()):
         words -= 2
     closeness = 0.5 if typed.unit == "epoch" and known.unit == "epoch" else 0.0
     score = words + closeness + 0.5 * known.printable - 1.0 * known.bound - 0.1 * known.depth
