@@ -87,6 +87,15 @@ def _kept_break(line: str) -> str:
     return f"{bare[:-2]}+%}}"
 
 
+SYNTAX: Mapping[str, Any] = {
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "extensions": [ParagraphEnds],
+}
+"""How an environment reads a commentary file."""
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Remembers which files the templates include, import or extend."""
 
@@ -219,6 +228,7 @@ class Commentary:
             "ref": self._ref,
             "cite": self._cite,
             "claim": self._claim,
+            "given": self._given,
         }
         return {name: checked(name, one, usage.FUNCTIONS[name].example) for name, one in functions.items()}
 
@@ -249,6 +259,12 @@ class Commentary:
         except WrongClaim as wrong:
             raise CallError(str(wrong), wrong.received, wrong.known) from None
 
+    def _given(self, text: str) -> Markup:
+        """A fact that the author answers for, such as one of the assignment: printed as it stands."""
+        if not isinstance(text, str) or not text:
+            raise CallError('the function takes a text, as given("224")', repr(text), [])
+        return Markup(self._tokens.text(text))
+
     @cached_property
     def _environment(self) -> _Environment:
         @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
@@ -260,10 +276,7 @@ class Commentary:
             autoescape=True,
             undefined=Misspelt,
             finalize=finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            extensions=[ParagraphEnds],
+            **SYNTAX,
         )
         environment.filters.pop("safe")
         filters = {

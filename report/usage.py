@@ -26,6 +26,10 @@ FUNCTIONS: Mapping[str, Use] = {
         '{{ claim("resnet50 > vgg19") }}',
         'tests a comparison on the runs and prints what came of it; claim("…", on="validation accuracy", dataset="…")',
     ),
+    "given": Use(
+        '{{ given("7×7×512") }}',
+        "a number that you answer for, as one of the assignment: it is printed and not checked",
+    ),
     "lab": Use("{{ lab.title }}", "the lab file's title, authors and course"),
 }
 """Names that the engine adds to those of the evidence."""
