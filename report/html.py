@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, CHECKLIST_WORDS
+from report.asked import asked
 from report.document import Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 from report.language import Language
@@ -83,6 +84,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             checklist_key=CHECKLIST,
             checklist_words=CHECKLIST_WORDS,
             colophon=colophon(document),
+            asked=asked(document),
             medium=medium,
             style=Markup(_style(document, medium, templates)),
             script=Markup(_read(templates, "style/report.js")) if medium == "screen" else "",

@@ -28,7 +28,7 @@ class Former(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def value(self) -> float: ...
+    def value(self) -> float | None: ...
     @property
     def unit(self) -> Unit: ...
 
@@ -117,6 +117,8 @@ class _Audit:
         """The section's quantities as they were, where they are no longer so."""
         now = {entry.name: entry.quantity for entry in self.document.printed if entry.section == key}
         for one in self.former.get(key, ()):
+            if one.value is None:
+                continue
             name = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", one.name)
             current = known.by_name[name].quantity if name in known.by_name else now.get(one.name)
             was = Quantity(value=one.value, unit=one.unit)
