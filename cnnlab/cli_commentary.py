@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 from cnnlab import resources
@@ -35,7 +34,7 @@ STATES = {
 class ListByDefault(TyperGroup):
     """A group whose first command is meant where none is named: `commentary LAB` is `commentary list LAB`."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in where it is left out."""
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
             args = ["list", *args]
@@ -181,7 +180,7 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
     except TemplateProblem as caught:
         problem, state = caught, "wrong"
     path = commentary_path(template_folders(lab), language, key)
-    found = {
+    found: dict[str, Any] = {
         "section": key,
         "state": state,
         "file": str(path),

@@ -30,7 +30,8 @@ from report.language import NBSP, Language
 from report.markdown import markdown_html
 from report.records import FoldProblem, LabData, Part
 from report.reviews import read_reviews
-from report.tokens import Medium, Printed, Tokens
+from report.template_problems import line_of
+from report.tokens import PERCENT_ENCODED, Medium, Printed, Tokens
 
 
 def assemble(
@@ -272,7 +273,14 @@ class _Assembly:
 
     def _prose(self, source: str, drafted: _Drafted) -> Prose:
         level = 4 if drafted.section.part in TITLED_PARTS else 3
-        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level)
+        path = drafted.draft.path if drafted.draft else None
+        page = markdown_html(source, path, level=level)
+        if path and PERCENT_ENCODED in page:
+            raise TemplateProblem(
+                "what a template prints cannot be part of a link's address",
+                where=line_of(path, r"\]\([^)\n]*\{\{"),
+                expected="an address that is written out",
+            )
         blocks = (block.strip() for block in _BLANK_LINES.split(source))
         return Prose(
             screen=self.tokens.resolve(page, "screen"),

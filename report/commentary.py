@@ -206,7 +206,7 @@ class Commentary:
     def _functions(self, evidence: Evidence, placed: dict[str, str]) -> dict[str, Any]:
         kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
         places = {kind: partial(self._place, kind, cls, evidence, placed) for kind, cls in kinds.items()}
-        functions = {**places, "ref": self._ref, "cite": self._cite}
+        functions: dict[str, Callable[..., Any]] = {**places, "ref": self._ref, "cite": self._cite}
         return {name: checked(name, one, usage.FUNCTIONS[name].example) for name, one in functions.items()}
 
     def _place(self, kind: str, cls: str, evidence: Evidence, placed: dict[str, str], name: str) -> Markup:
@@ -247,7 +247,7 @@ class Commentary:
             extensions=[ParagraphEnds],
         )
         environment.filters.pop("safe")
-        filters = {
+        filters: dict[str, Callable[..., Any]] = {
             "interval": self._filter(self.language.with_interval),
             "plain": self._filter(self.language.plain),
             "signed": self._filter(self.language.signed),

@@ -148,6 +148,17 @@ def test_a_text_typed_by_hand_is_stale_when_its_tables_print_other_numbers(tmp_p
     assert made.state() == "stale"
 
 
+def test_a_row_that_came_counts_and_a_table_that_came_does_not(tmp_path: Path) -> None:
+    made = results(tmp_path, 'Typed.\n\n{{ table("results") }}\n', {"test": share(0.8)})
+    made.items["results"] = table(0.8)
+    made.accept()
+    made.items["besides"] = table(0.3)
+    assert audited(made) == []
+    before, row = table(0.8), {"network": "AlexNet", "test": share(0.6)}
+    made.items["results"] = Table(caption="Accuracies", columns=before.columns, rows=(*before.rows, row))
+    assert "results.AlexNet.test from – to 60.0%" in audited(made)[0].what
+
+
 def test_numbers_of_figures_and_citations_do_not_count(tmp_path: Path) -> None:
     text = "See {{ ref('results') }} {{ cite('vgg') }}.\n\n{{ table('results') }}\n"
     made = results(tmp_path, text, {"test": share(0.8)})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -19,6 +20,9 @@ Named = TypeVar("Named", Remembered, Printed)
 
 ALIKE = 0.5
 """Paragraphs at least this alike (in difflib's measure) are one that reads differently; else one went and one came."""
+
+NOTHING = "–"
+"""Stands for what was not printed then, or is not now."""
 
 WORDS = 9
 """Words that are shown of a paragraph."""
@@ -75,8 +79,10 @@ class Staleness:
 
 def staleness(document: Document, reviews: Reviews) -> list[Staleness]:
     """What changed in each accepted section whose files are as they were, in document order; unchanged ones left out."""
-    compare = _Comparison(document)
     accepted = reviews.of(document.language)
+    if not accepted:
+        return []
+    compare = _Comparison(document)
     current = (section for section in document.sections if section.key in accepted)
     found = (compare.section(one, accepted[one.key]) for one in current if accepted[one.key].holds_for(one))
     return [one for one in found if one.paragraphs or one.items]
@@ -162,16 +168,12 @@ class _Comparison:
         self._name = references(document)
 
     def section(self, section: SectionText, accepted: Acceptance) -> Staleness:
-        now = _by_name(items_printed(self._document, section))
-        pairs = (
-            pair for name, old in _by_name(accepted.items).items() for pair in zip(old, now.get(name, ()), strict=False)
-        )
-        moved = (_moved(old, new, self._language) for old, new in pairs)
+        now = items_printed(self._document, section)
         return Staleness(
             section=section.key,
             accepted=accepted.time,
             paragraphs=tuple(self._paragraphs(section, accepted.paragraphs)),
-            items=tuple(one for one in moved if one),
+            items=tuple(_items_moved(accepted.items, now, self._language)),
         )
 
     def _paragraphs(self, section: SectionText, then: Sequence[ReadParagraph]) -> Iterator[Reread]:
@@ -246,6 +248,19 @@ def _moved_by_name(then: Sequence[Remembered], now: Sequence[Printed], language:
     by_name = {printed.name: printed for printed in now if printed.name}
     pairs = (_moved(old, by_name[old.name], language) for old in then if old.name in by_name)
     return tuple(dict.fromkeys(pair for pair in pairs if pair))
+
+
+def _items_moved(then: Sequence[Remembered], now: Sequence[Printed], language: Language) -> Iterator[Moved]:
+    """What tables and galleries that are there then and now print differently, rows that came or went included."""
+    old, new = _by_name(then), _by_name(now)
+    items = {name.partition(".")[0] for name in old} & {name.partition(".")[0] for name in new}
+    for name in dict.fromkeys([*old, *new]):
+        if name.partition(".")[0] in items:
+            for before, after in zip_longest(old.get(name, []), new.get(name, [])):
+                if before is None or after is None:
+                    yield Moved(name, before.text if before else NOTHING, after.text if after else NOTHING)
+                elif moved := _moved(before, after, language):
+                    yield moved
 
 
 def _moved(then: Remembered, now: Printed, language: Language) -> Moved | None:
