@@ -71,8 +71,8 @@ def test_another_branch_is_shown_with_its_words_then_and_now(made: Results) -> N
     made.names |= {"gap": points(0.1), "gap_is_real": True}
     [found] = stale(made)
     assert (found.kind, found.line) == ("rewritten", 5)
-    assert found.then == "… distance is 0.5 pp: this cannot be told from …"
-    assert found.now == "… distance is 10.0 pp: there is overfitting."
+    assert found.then == "… 0.5 pp: this cannot be told from zero."
+    assert found.now == "… 10.0 pp: there is overfitting."
     assert found.moved == (Moved("gap", "0.5\u00a0pp", "10.0\u00a0pp"),)
 
 

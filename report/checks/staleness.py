@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from functools import lru_cache
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -28,8 +29,7 @@ WORDS = 9
 """Words that are shown of a paragraph."""
 
 _ESCAPED = re.compile(r"\\([^\w\s])")
-_SHORTEST = 5
-"""Letters that a piece of text must have to be looked for in its file."""
+_DIGITS = re.compile(r"[\d.,()–−%]+")
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,19 @@ class _Comparison:
         moved: tuple[Moved, ...],
     ) -> Reread:
         words = _differing(then.text if then else "", now.text if now else "")
-        path, line = _place(section, now.skeleton) if now else (section.path, None)
+        names = [one.name for one in (now.printed if now else then.quantities if then else ())]
+        path, line = self._place(section, (now or then).skeleton if now or then else "", names)
         return Reread(kind, *words, moved=moved, path=path, line=line)
+
+    def _place(self, section: SectionText, skeleton: str, names: Sequence[str]) -> tuple[Path | None, int | None]:
+        """The file and the line that have most in common with the paragraph: runs of words, and names of quantities."""
+        wanted, most, place = _runs(skeleton), 0, (section.path, None)
+        for path in section.files.values():
+            for number, (line, runs) in enumerate(_lines(path.read_text(encoding="utf-8")), 1):
+                common = len(wanted & runs) + sum(name in line for name in names)
+                if common > most:
+                    most, place = common, (path, number)
+        return place
 
 
 def _by_name(quantities: Iterable[Named]) -> dict[str, list[Named]]:
@@ -235,7 +246,10 @@ def _alike(then: list[str], now: list[str], old: range, new: range) -> Iterator[
 
 
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio()
+    """From 0 to 1; paragraphs with the same beginning are alike whatever follows."""
+    first, second = one.split(), other.split()
+    same_start = first[:3] == second[:3]
+    return max(ALIKE * same_start, SequenceMatcher(None, first, second, autojunk=False).ratio())
 
 
 def _all_moved(then: Sequence[Remembered], now: Sequence[Printed], language: Language) -> tuple[Moved, ...]:
@@ -274,9 +288,10 @@ def _moved(then: Remembered, now: Printed, language: Language) -> Moved | None:
 
 
 def _differing(then: str, now: str) -> tuple[str, str]:
-    """The first words of both texts, from shortly before where they differ if the beginning is the same."""
+    """The first words of both texts, from shortly before where they differ, numbers aside, if they begin the same."""
     old, new = (_ESCAPED.sub(r"\1", text).split() for text in (then, now))
-    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    bare = [[_DIGITS.sub("#", word) for word in words] for words in (old, new)]
+    same = next((i for i, (a, b) in enumerate(zip(*bare, strict=False)) if a != b), min(len(old), len(new)))
     start = max(0, same - 2) if old and new and same > WORDS // 2 else 0
     return _words(old, start), _words(new, start)
 
@@ -287,12 +302,13 @@ def _words(words: Sequence[str], start: int) -> str:
     return f"{before}{shown}{after}"
 
 
-def _place(section: SectionText, skeleton: str) -> tuple[Path | None, int | None]:
-    """The file and the line that hold the longest piece of text that the paragraph has in common with one of them."""
-    pieces = sorted((piece.strip() for piece in re.split(r"[#\n\\]", skeleton)), key=len, reverse=True)
-    for piece in pieces:
-        for path in section.files.values():
-            text = path.read_text(encoding="utf-8")
-            if len(piece) >= _SHORTEST and text.count(piece) == 1:
-                return path, text.count("\n", 0, text.index(piece)) + 1
-    return section.path, None
+@lru_cache(maxsize=32)
+def _lines(text: str) -> list[tuple[frozenset[str], frozenset[tuple[str, ...]]]]:
+    """For each line of a template: the dotted names in it, and its runs of words."""
+    return [(frozenset(re.findall(r"[\w.]+", line)), _runs(line)) for line in text.split("\n")]
+
+
+def _runs(text: str) -> frozenset[tuple[str, ...]]:
+    """Every two and every three words that follow each other."""
+    words = re.findall(r"\w+", text)
+    return frozenset([*pairwise(words), *zip(words, words[1:], words[2:], strict=False)])
