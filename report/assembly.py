@@ -33,7 +33,8 @@ from report.provenance import entries, evidence_hash, record_hashes
 from report.records import FoldProblem, LabData, Part
 from report.reviews import read_reviews
 from report.rubric import DATA_PARTS, Rubric, load_rubric
-from report.tokens import Medium, Place, Printed, Tokens
+from report.template_problems import line_of
+from report.tokens import PERCENT_ENCODED, Medium, Place, Printed, Tokens
 from report.words import numbers_in
 
 
@@ -326,8 +327,15 @@ class _Assembly:
         return 3 if section.part in self.part_titles else 2
 
     def _prose(self, source: str, drafted: _Drafted) -> Prose:
-        level = self._level(drafted.section)
-        page = markdown_html(source, drafted.draft.path if drafted.draft else None, level=level + 1)
+        level = self._level(drafted.section) + 1
+        path = drafted.draft.path if drafted.draft else None
+        page = markdown_html(source, path, level=level)
+        if path and PERCENT_ENCODED in page:
+            raise TemplateProblem(
+                "what a template prints cannot be part of a link's address",
+                where=line_of(path, r"\]\([^)\n]*\{\{"),
+                expected="an address that is written out",
+            )
         blocks = (block.strip() for block in _BLANK_LINES.split(source))
         return Prose(
             screen=self.tokens.resolve(page, "screen"),

@@ -279,7 +279,7 @@ class Commentary:
             **SYNTAX,
         )
         environment.filters.pop("safe")
-        filters = {
+        filters: dict[str, Callable[..., Any]] = {
             "interval": self._filter(self.language.with_interval),
             "plain": self._filter(self.language.plain),
             "signed": self._filter(self.language.signed),

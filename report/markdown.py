@@ -8,6 +8,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from cnnlab.errors import TemplateProblem
+from report.template_problems import line_of
 
 
 def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> str:
@@ -25,7 +26,10 @@ def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> s
             if token.tag in ("h1", "h2", "h3"):
                 title = text.content if text else ""
                 raise TemplateProblem(
-                    "a heading in the prose is too high", where=path, received=title, expected="#### or lower"
+                    "a heading in the prose is too high",
+                    where=line_of(path, r"(?m)^ {0,3}#{1,3}\s") if path else None,
+                    received=title,
+                    expected="#### or lower",
                 )
             token.tag = f"h{int(token.tag[1]) - 4 + level}"
     return str(_markdown().renderer.render(parsed, _markdown().options, {}))

@@ -21,7 +21,9 @@ from report.words import pieces
 Medium = Literal["screen", "print", "markdown"]
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_PERCENT_ENCODED = "%EE%80%80"
+PERCENT_ENCODED = "%EE%80%80"
+"""How Markdown writes the beginning of a token into the address of a link."""
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]!|<>&~$]|^[#+-]|(?<=^\d)[.)])")
 
@@ -117,7 +119,7 @@ class Tokens:
         Raises:
             TemplateProblem: a token stands in the address of a link.
         """
-        if _PERCENT_ENCODED in text:
+        if PERCENT_ENCODED in text:
             raise TemplateProblem("what a template prints cannot be part of a link's address", received=text[:200])
         return self._pattern.sub(lambda match: self._makers[int(match[1])](medium), text)
 

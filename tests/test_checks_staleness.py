@@ -71,8 +71,8 @@ def test_another_branch_is_shown_with_its_words_then_and_now(made: Results) -> N
     made.names |= {"gap": points(0.1), "gap_is_real": True}
     [found] = stale(made)
     assert (found.kind, found.line) == ("rewritten", 5)
-    assert found.then == "… distance is 0.5 pp: this cannot be told from …"
-    assert found.now == "… distance is 10.0 pp: there is overfitting."
+    assert found.then == "… 0.5 pp: this cannot be told from zero."
+    assert found.now == "… 10.0 pp: there is overfitting."
     assert found.moved == (Moved("gap", "0.5\u00a0pp", "10.0\u00a0pp"),)
 
 
@@ -146,6 +146,17 @@ def test_a_text_typed_by_hand_is_stale_when_its_tables_print_other_numbers(tmp_p
     [found] = audited(made)
     assert "results.VGG-19.test from 80.0% to 70.0%" in found.what and found.severity == "fault"
     assert made.state() == "stale"
+
+
+def test_a_row_that_came_counts_and_a_table_that_came_does_not(tmp_path: Path) -> None:
+    made = results(tmp_path, 'Typed.\n\n{{ table("results") }}\n', {"test": share(0.8)})
+    made.items["results"] = table(0.8)
+    made.accept()
+    made.items["besides"] = table(0.3)
+    assert audited(made) == []
+    before, row = table(0.8), {"network": "AlexNet", "test": share(0.6)}
+    made.items["results"] = Table(caption="Accuracies", columns=before.columns, rows=(*before.rows, row))
+    assert "results.AlexNet.test from – to 60.0%" in audited(made)[0].what
 
 
 def test_numbers_of_figures_and_citations_do_not_count(tmp_path: Path) -> None:

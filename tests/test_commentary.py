@@ -219,6 +219,8 @@ def test_mistakes_name_file_line_and_the_nearest_name(
         ("a\n{% if clear \nb {% endif %}", "cannot be read", 2, None, "{% of line 2 has no %}"),
         ("a\n\nb {{ table('results') }}", "inside a paragraph", 3, "results", None),
         ("{{ table('results') }} b", "inside a paragraph", 1, "results", None),
+        ("a\n\n[b]({{ best.name }})", "link's address", 3, None, None),
+        ("a\n\n### {{ best.name }}", "too high", 3, None, "####"),
         ("a\n\n{% include 'commentary/es/activty-01.md.j2' %}", "not exist", 3, "activty-01", "activity-01"),
     ],
 )  # fmt: skip

@@ -30,7 +30,7 @@ def kept(epoch: int, of: int, **resolved: Any) -> dict[str, Any]:
     return {"best_epoch": epoch, "epochs_run": of, "epochs_planned": of, "epochs_requested": of, **resolved}
 
 
-FALLING = course((1.2, 1.21, 0.5, 0.5), (0.7, 0.72, 0.75, 0.74), (0.4, 0.42, 0.88, 0.87), (0.33, 0.36, 0.9, 0.89))
+FALLING = course((1.2, 1.21, 0.5, 0.5), (0.7, 0.72, 0.75, 0.74), (0.4, 0.42, 0.88, 0.87), (0.33, 0.353, 0.9, 0.89))
 COURSES: dict[str, dict[str, Any]] = {
     "converged": {
         "history": [*FALLING, *course((0.32, 0.351, 0.905, 0.895), (0.318, 0.35, 0.905, 0.895))],
@@ -55,7 +55,10 @@ COURSES: dict[str, dict[str, Any]] = {
                           (0.975, 1.0, 0.71, 0.7)),
         "resolved": kept(2, 5), "skill": equal(0.7), "bonus": {"train": 0.0, "validation": 0.0},
     },
-    "diverged": {"diverged": {"resnet50": "the loss is no longer a number"}, "skill": equal(0.8)},
+    "diverged": {
+        "diverged": {"resnet50": "the loss is no longer a number"}, "history": FALLING, "resolved": kept(4, 4),
+        "skill": equal(0.8), "bonus": {"train": 0.0, "validation": 0.0},
+    },
 }  # fmt: skip
 
 
@@ -81,7 +84,7 @@ SAYS: dict[str, dict[str, tuple[str, str]]] = {
         "underfitted": ("Incluso en entrenamiento la red acierta solo el 46,0 %", "Even of the training images the network is right for 46.0%"),
         "stopped early": ("Se activó tras 2 épocas sin mejora, al final de la 4, y devolvió los pesos de la 2",
                           "It ended training after 2 epochs without improvement, at the end of epoch 4, and restored the weights of epoch 2"),
-        "noisy": ("La exactitud de validación apenas cambia", "The validation accuracy hardly changes"),
+        "noisy": ("La exactitud de validación no sube con claridad", "The validation accuracy does not clearly rise"),
     },
     "conclusions": {
         "overfitted": ("hay sobreajuste.", "there is overfitting."),

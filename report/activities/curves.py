@@ -33,15 +33,16 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     data = required_part(lab, part)
     runs = data.of(primary_network(data))
     run = runs[0]
+    facts, learned = _facts(run, len(data.dataset.class_names)), _learned(data, run)
     return Evidence(
         names={
             "network": run.title,
             "several_networks": len(data.networks) > 1,
             "several_seeds": len(runs) > 1,
             "seeds": count(len(runs), runs=[one.run.id for one in runs]),
-            **_facts(run, len(data.dataset.class_names)),
-            **_learned(data, run),
-            "underfits": underfits(_training_share(run), _gap(run, _kept(run))),
+            **facts,
+            **learned,
+            "underfits": _underfits(facts, learned, run),
             "others": [_other(data.of(name)[0]) for name in data.networks if name != run.network],
         },
         items=_figures(data, runs, language),
@@ -107,6 +108,11 @@ def _learned(data: Part, run: RunData) -> dict[str, Any]:
 def underfits(train: Quantity, gap: Quantity) -> bool:
     """Whether training accuracy itself is clearly low, and not far above that on images that were not trained on."""
     return train.high is not None and train.high < UNDERFIT and gap.value <= LARGE_GAP
+
+
+def _underfits(facts: Mapping[str, Any], learned: Mapping[str, Any], run: RunData) -> bool:
+    """Whether the network has learned something, shows no overfitting, and yet misses many of its training images."""
+    return bool(learned["learned"] and not facts["overfits"] and underfits(_training_share(run), facts["gap"]))
 
 
 def _kept(run: RunData) -> int:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -20,12 +22,14 @@ Named = TypeVar("Named", Remembered, Printed)
 ALIKE = 0.5
 """Paragraphs at least this alike (in difflib's measure) are one that reads differently; else one went and one came."""
 
+NOTHING = "–"
+"""Stands for what was not printed then, or is not now."""
+
 WORDS = 9
 """Words that are shown of a paragraph."""
 
 _ESCAPED = re.compile(r"\\([^\w\s])")
-_SHORTEST = 5
-"""Letters that a piece of text must have to be looked for in its file."""
+_DIGITS = re.compile(r"[\d.,()–−%]+")
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,10 @@ class Staleness:
 
 def staleness(document: Document, reviews: Reviews) -> list[Staleness]:
     """What changed in each accepted section whose files are as they were, in document order; unchanged ones left out."""
-    compare = _Comparison(document)
     accepted = reviews.of(document.language)
+    if not accepted:
+        return []
+    compare = _Comparison(document)
     current = (section for section in document.sections if section.key in accepted)
     found = (compare.section(one, accepted[one.key]) for one in current if accepted[one.key].holds_for(one))
     return [one for one in found if one.paragraphs or one.items]
@@ -162,16 +168,12 @@ class _Comparison:
         self._name = references(document)
 
     def section(self, section: SectionText, accepted: Acceptance) -> Staleness:
-        now = _by_name(items_printed(self._document, section))
-        pairs = (
-            pair for name, old in _by_name(accepted.items).items() for pair in zip(old, now.get(name, ()), strict=False)
-        )
-        moved = (_moved(old, new, self._language) for old, new in pairs)
+        now = items_printed(self._document, section)
         return Staleness(
             section=section.key,
             accepted=accepted.time,
             paragraphs=tuple(self._paragraphs(section, accepted.paragraphs)),
-            items=tuple(one for one in moved if one),
+            items=tuple(_items_moved(accepted.items, now, self._language)),
         )
 
     def _paragraphs(self, section: SectionText, then: Sequence[ReadParagraph]) -> Iterator[Reread]:
@@ -197,8 +199,19 @@ class _Comparison:
         moved: tuple[Moved, ...],
     ) -> Reread:
         words = _differing(then.text if then else "", now.text if now else "")
-        path, line = _place(section, now.skeleton) if now else (section.path, None)
+        names = [one.name for one in (now.printed if now else then.quantities if then else ())]
+        path, line = self._place(section, (now or then).skeleton if now or then else "", names)
         return Reread(kind, *words, moved=moved, path=path, line=line)
+
+    def _place(self, section: SectionText, skeleton: str, names: Sequence[str]) -> tuple[Path | None, int | None]:
+        """The file and the line that have most in common with the paragraph: runs of words, and names of quantities."""
+        wanted, most, place = _runs(skeleton), 0, (section.path, None)
+        for path in section.files.values():
+            for number, (line, runs) in enumerate(_lines(path.read_text(encoding="utf-8")), 1):
+                common = len(wanted & runs) + sum(name in line for name in names)
+                if common > most:
+                    most, place = common, (path, number)
+        return place
 
 
 def _by_name(quantities: Iterable[Named]) -> dict[str, list[Named]]:
@@ -233,7 +246,10 @@ def _alike(then: list[str], now: list[str], old: range, new: range) -> Iterator[
 
 
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio()
+    """From 0 to 1; paragraphs with the same beginning are alike whatever follows."""
+    first, second = one.split(), other.split()
+    same_start = first[:3] == second[:3]
+    return max(ALIKE * same_start, SequenceMatcher(None, first, second, autojunk=False).ratio())
 
 
 def _all_moved(then: Sequence[Remembered], now: Sequence[Printed], language: Language) -> tuple[Moved, ...]:
@@ -248,6 +264,19 @@ def _moved_by_name(then: Sequence[Remembered], now: Sequence[Printed], language:
     return tuple(dict.fromkeys(pair for pair in pairs if pair))
 
 
+def _items_moved(then: Sequence[Remembered], now: Sequence[Printed], language: Language) -> Iterator[Moved]:
+    """What tables and galleries that are there then and now print differently, rows that came or went included."""
+    old, new = _by_name(then), _by_name(now)
+    items = {name.partition(".")[0] for name in old} & {name.partition(".")[0] for name in new}
+    for name in dict.fromkeys([*old, *new]):
+        if name.partition(".")[0] in items:
+            for before, after in zip_longest(old.get(name, []), new.get(name, [])):
+                if before is None or after is None:
+                    yield Moved(name, before.text if before else NOTHING, after.text if after else NOTHING)
+                elif moved := _moved(before, after, language):
+                    yield moved
+
+
 def _moved(then: Remembered, now: Printed, language: Language) -> Moved | None:
     """What is printed differently; None where the rounded text and the rounded interval are what they were."""
     intervals = language.interval(then.quantity), language.interval(now.quantity)
@@ -259,9 +288,10 @@ def _moved(then: Remembered, now: Printed, language: Language) -> Moved | None:
 
 
 def _differing(then: str, now: str) -> tuple[str, str]:
-    """The first words of both texts, from shortly before where they differ if the beginning is the same."""
+    """The first words of both texts, from shortly before where they differ, numbers aside, if they begin the same."""
     old, new = (_ESCAPED.sub(r"\1", text).split() for text in (then, now))
-    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    bare = [[_DIGITS.sub("#", word) for word in words] for words in (old, new)]
+    same = next((i for i, (a, b) in enumerate(zip(*bare, strict=False)) if a != b), min(len(old), len(new)))
     start = max(0, same - 2) if old and new and same > WORDS // 2 else 0
     return _words(old, start), _words(new, start)
 
@@ -272,12 +302,13 @@ def _words(words: Sequence[str], start: int) -> str:
     return f"{before}{shown}{after}"
 
 
-def _place(section: SectionText, skeleton: str) -> tuple[Path | None, int | None]:
-    """The file and the line that hold the longest piece of text that the paragraph has in common with one of them."""
-    pieces = sorted((piece.strip() for piece in re.split(r"[#\n\\]", skeleton)), key=len, reverse=True)
-    for piece in pieces:
-        for path in section.files.values():
-            text = path.read_text(encoding="utf-8")
-            if len(piece) >= _SHORTEST and text.count(piece) == 1:
-                return path, text.count("\n", 0, text.index(piece)) + 1
-    return section.path, None
+@lru_cache(maxsize=32)
+def _lines(text: str) -> list[tuple[frozenset[str], frozenset[tuple[str, ...]]]]:
+    """For each line of a template: the dotted names in it, and its runs of words."""
+    return [(frozenset(re.findall(r"[\w.]+", line)), _runs(line)) for line in text.split("\n")]
+
+
+def _runs(text: str) -> frozenset[tuple[str, ...]]:
+    """Every two and every three words that follow each other."""
+    words = re.findall(r"\w+", text)
+    return frozenset([*pairwise(words), *zip(words, words[1:], words[2:], strict=False)])
