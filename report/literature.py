@@ -155,13 +155,6 @@ REFERENCES = {
 }  # fmt: skip
 
 DATASET_REFERENCES = {
-    "pineau2021": Reference(
-        "J. Pineau, P. Vincent-Lamarre, K. Sinha, V. Larivière, A. Beygelzimer, F. d'Alché-Buc, E. Fox, H. Larochelle",
-        "Improving reproducibility in machine learning research (a report from the NeurIPS 2019 reproducibility program)",
-        "Journal of Machine Learning Research 22(164)",
-        2021,
-        "https://jmlr.org/papers/v22/20-303.html",
-    ),
     "fashion-mnist": "xiao2017",
     "mnist": "lecun1998",
     "mini-imagenet": "vinyals2016",

@@ -16,7 +16,7 @@ from report.words import sourced
 SIGNIFICANT = 0.05
 """Level of every test of the report."""
 
-Pictured = TypeVar("Pictured", Figure, Gallery)
+Pictured = TypeVar("Pictured", bound=Figure | Gallery)
 
 MANY_CLASSES = 25
 """With more classes, tables show only the best and the worst."""
@@ -29,8 +29,12 @@ def count(value: int | np.integer[Any], *, how: str = "", runs: Sequence[str] = 
 
 def of_records(item: Pictured, runs: Sequence[str]) -> Pictured:
     """The same item; numbers of its caption, note and description that name no record come from `runs`."""
-    words = {key: sourced(getattr(item, key), runs) for key in ("caption", "note", "alt")}
-    return replace(item, **words)
+    return replace(
+        item,
+        caption=sourced(item.caption, runs),
+        note=sourced(item.note, runs),
+        alt=sourced(item.alt, runs),
+    )
 
 
 def share(
