@@ -16,6 +16,7 @@ from report.language import Language
 from report.records import open_lab
 from tests.fabricate import write_store
 
+NETWORKS = {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet"]}
 CLASSES = {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["zero", "one", "two"]}
 
 NOT_NUMBERS = {
@@ -43,7 +44,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Docum
     """A report with everything in it, in both languages."""
     folder = tmp_path_factory.mktemp("numbers")
     store = write_store(
-        folder / "runs", classes=CLASSES, leaks={"clothes": [(30, 0, True), (70, 1, False)]}, seeds=(0, 1),
+        folder / "runs", classes=CLASSES, networks=NETWORKS, leaks={"clothes": [(30, 0, True), (70, 1, False)]}, seeds=(0, 1),
         folds={"alexnet": [0.5, 0.6, None]}, searches={"vgg19": {}}, test_uses=9, baselines={"clothes": {}},
         sanity={"classes": 4, "ln_classes": 1.386, "initial_loss": 1.4,
                 "overfit": {"images": 8, "loss": 0.1, "loss_before": 1.4, "steps": 30}},

@@ -27,6 +27,7 @@ from report.records import open_lab
 from tests.command import cnnlab
 from tests.fabricate import write_store
 
+NETWORKS = {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet"]}
 LEAKS = {"clothes": [(30, 0, True)]}
 
 
@@ -35,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with runs and the report on them, in HTML and PDF."""
     folder = tmp_path_factory.mktemp("built")
     write_store(
-        folder / "runs", leaks=LEAKS, folds={"alexnet": [0.5, 0.6, 0.7]}, searches={"vgg19": {}}, test_uses=3,
+        folder / "runs", leaks=LEAKS, networks=NETWORKS, folds={"alexnet": [0.5, 0.6, 0.7]}, searches={"vgg19": {}}, test_uses=3,
         diverged={"resnet50": "the loss is no longer a number"}, baselines={"clothes": {}},
     )  # fmt: skip
     build_report(RunStore(folder / "runs"), load_lab("demo"), folder / "out/demo", {"html", "pdf"})
