@@ -112,7 +112,7 @@ def colophon(document: Document) -> str:
         hash=document.evidence_hash,
         numbers=str(document.language.number(len(document.printed))),
         records=str(len(record_hashes(document.lab))),
-        command=f"cnnlab verify {document.lab.stem}",
+        command="cnnlab verify",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cnnlab.registry import NETWORKS
 from report.activities.common import count
 from report.activities.findings import findings_in_words
 from report.activities.search import ranges_in_words
@@ -90,14 +91,13 @@ def _left_out(data: DatasetData, language: Language) -> str:
 def _choice(lab: LabData, language: Language) -> Facts:
     t = language.text
     for part in lab.parts.values():
-        for network in part.networks:
-            where = f"{part.of(network)[0].title}, {part.dataset.manifest['title']}"
-            search = part.searches.get(network)
+        unsearched = [part.of(network)[0].title for network in part.networks if network not in part.searches]
+        for network, search in part.searches.items():
+            yield f"{NETWORKS[network].title}, {_title(part)}", _searched(search, language)
+        if unsearched:
             yield (
-                where,
-                _searched(search, language)
-                if search
-                else t("set in the lab file before training; no other values were tried by this lab"),
+                f"{language.join(unsearched)}, {_title(part)}",
+                t("set in the lab file before training; no other values were tried by this lab"),
             )
     yield t("All values that were used"), t("under each run below, and in the tables of the activities")
 
@@ -125,10 +125,14 @@ def _trainings(lab: LabData, language: Language) -> Facts:
     trials = count(sum(len(search.trials) for search in searches.values()), runs=list(searches))
     yield t("Trials of searches"), language.quantity(trials)
     yield t("Evaluations reported"), _number([run.evaluation.id for run in runs.values()], language)
-    for part in _by_dataset(lab).values():
-        uses = part.test_uses
-        shown = t("not recorded") if uses is None else language.quantity(count(uses, runs=[part.dataset.record.id]))
-        yield t("Evaluations that have looked at the test images of {dataset}", dataset=_title(part)), shown
+    uses = (joined([f"{_title(part)}: ", _test_uses(part, language)]) for part in _by_dataset(lab).values())
+    yield t("Evaluations that have looked at the test images"), joined(uses, "; ")
+
+
+def _test_uses(part: Part, language: Language) -> str:
+    if part.test_uses is None:
+        return language.text("not recorded")
+    return language.quantity(count(part.test_uses, runs=[part.dataset.record.id]))
 
 
 def _number(ids: Any, language: Language) -> str:

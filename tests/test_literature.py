@@ -8,6 +8,7 @@ import pytest
 
 from cnnlab.resources import templates_dir
 from report.activities.comparison import _error
+from report.appendix import CHECKLIST
 from report.language import Language
 from report.literature import DATASET_REFERENCES, IMAGENET_RESULTS, REFERENCES, dataset_reference
 
@@ -58,7 +59,7 @@ def test_the_assignments_own_bibliography_is_cited_in_any_report(key: str) -> No
 def test_whatever_is_cited_is_in_the_bibliography_and_the_reverse() -> None:
     texts = [path.read_text("utf-8") for path in (templates_dir() / "commentary").rglob("*.j2")]
     cited = {key for text in texts for key in re.findall(r'cite\("(\w+)"\)', text)}
-    assert cited | set(DATASET_REFERENCES.values()) == set(REFERENCES)
+    assert cited | {CHECKLIST} | set(DATASET_REFERENCES.values()) == set(REFERENCES)
 
 
 def test_references_are_complete() -> None:

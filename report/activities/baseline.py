@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from report.activities.common import SIGNIFICANT, accuracy, share
+from report.activities.common import SIGNIFICANT, accuracy, count, share
 from report.baselines import BaselineData
 from report.evidence import Quantity
 from report.records import Part, RunData
@@ -26,7 +26,7 @@ def against_linear(part: Part, run: RunData) -> dict[str, Any]:
     distinct = paired.p <= SIGNIFICANT
     return {
         "known": True,
-        "side": str(baseline.manifest["side"]),
+        "side": count(baseline.manifest["side"], runs=[baseline.record.id]),
         "accuracy": share(int(right.sum()), right.size, runs=[baseline.record.id]),
         "network": accuracy(run),
         "difference": Quantity(

@@ -10,6 +10,7 @@ from report.activities.common import count
 from report.evidence import Cell, Column, Quantity, Table
 from report.language import Language
 from report.records import Part, RunData
+from report.words import joined
 
 OPTIMIZERS = {"sgd": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
 SCHEDULES = {
@@ -84,7 +85,7 @@ def hyperparameter_table(data: Part, language: Language) -> Table:
         caption=language.text(
             "Every hyper-parameter of the trainings on {dataset}", dataset=data.dataset.manifest["title"]
         ),
-        note=" ".join([*_origins(data, language), language.text("The loss is cross entropy on softmax outputs.")]),
+        note=joined([*_origins(data, language), language.text("The loss is cross entropy on softmax outputs.")], " "),
         columns=tuple(columns),
         rows=tuple(rows),
     )

@@ -200,12 +200,14 @@ class _Comparison:
     ) -> Reread:
         words = _differing(then.text if then else "", now.text if now else "")
         names = [one.name for one in (now.printed if now else then.quantities if then else ())]
-        path, line = self._place(section, (now or then).skeleton if now or then else "", names)
+        shown = now or then
+        path, line = self._place(section, shown.skeleton if shown else "", names)
         return Reread(kind, *words, moved=moved, path=path, line=line)
 
     def _place(self, section: SectionText, skeleton: str, names: Sequence[str]) -> tuple[Path | None, int | None]:
         """The file and the line that have most in common with the paragraph: runs of words, and names of quantities."""
-        wanted, most, place = _runs(skeleton), 0, (section.path, None)
+        wanted, most = _runs(skeleton), 0
+        place: tuple[Path | None, int | None] = (section.path, None)
         for path in section.files.values():
             for number, (line, runs) in enumerate(_lines(path.read_text(encoding="utf-8")), 1):
                 common = len(wanted & runs) + sum(name in line for name in names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from report.evidence import Figure, Quantity
 from report.figures.style import Theme, Words, clean, network_style, network_title, number
-from report.words import worded
+from report.words import joined, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,14 +86,14 @@ def comparison_curves(
         language.text("Validation accuracy against the epoch.")
         if metric == "accuracy"
         else language.text("Validation loss against the epoch.")
-    ) + " " + " ".join(
+    ) + " " + joined((
         language.text(
             "{network}: best epoch {epoch} of {epochs}, with {value}.",
             network=one["title"], epoch=one["best"], epochs=len(one["mean"]),
             value=_number(one["mean"][one["best"] - 1] or math.nan, code, _runs(histories, one["network"])),
         )
         for one in series
-    )  # fmt: skip
+    ), " ")  # fmt: skip
     data = {
         "series": series, "metric": metric, "code": code, "seeds": len({history.seed for history in histories}),
         "words": {
