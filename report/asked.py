@@ -74,15 +74,11 @@ def _summary(entries: tuple[Entry, ...], language: Language) -> str:
     """How many are answered, how many of them in generated text, and what the others are."""
     counts, words, t = Counter(entry.state for entry in entries), _words(language), language.text
     answered = counts["answered"] + counts["generated"]
-    if counts["generated"]:
-        head = t(
-            "{answered} of {asked} answered, {generated} of them in generated text that is not reviewed yet",
-            answered=answered,
-            asked=len(entries),
-            generated=counts["generated"],
-        )
-    else:
-        head = t("{answered} of {asked} answered", answered=answered, asked=len(entries))
+    head = t("{answered} of {asked} things asked are answered", answered=answered, asked=len(entries))
+    if counts["generated"] and not counts["answered"]:
+        head += ", " + t("all of them in generated text that is not reviewed yet")
+    elif counts["generated"]:
+        head += ", " + t("{n} of them in generated text that is not reviewed yet", n=counts["generated"])
     others: list[State] = ["missing", "placeholder", "stale"]
     return "; ".join(
         [head, *(f"{words[state]}: {language.number(counts[state])}" for state in others if counts[state])]

@@ -262,7 +262,7 @@ def test_the_page_counts_lists_and_leads_there(make: Make, lab: Lab, runs: Path,
     found = asked(document)
     assert found is not None
     assert found.summary == (
-        "65 de 69 respondidas, 62 de ellas en texto generado que aún no se revisa; falta: 3; por escribir: 1"
+        "65 de 69 cosas pedidas están respondidas, 62 de ellas en texto generado que aún no se revisa; falta: 3; por escribir: 1"
     )
     dom = BeautifulSoup(page(document, lab, tmp_path / "out", "screen"), "html.parser")
     section = dom.select_one("section#asked")
