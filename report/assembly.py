@@ -296,10 +296,10 @@ class _Assembly:
         def markup(text: str) -> str:
             return self.tokens.add(lambda medium: "" if medium == "markdown" else text)
 
-        words, verdict = wording(claim, self.language, self.tokens.text, quantity)
+        words, verdict, contrary = wording(claim, self.language, self.tokens.text, quantity)
         kind, inner, end = f"claim {claim.verdict.replace(' ', '-')}", "verdict", markup("</span>")
         opened, marked = markup(f'<span class="{kind}">'), markup(f'<span class="{inner}">')
-        return f"{opened}{words}: {marked}{verdict}{end}{end}"
+        return f"{opened}{words}: {marked}{verdict}{end}{contrary}{end}"
 
     def _finish(self, drafted: _Drafted) -> SectionText:
         section, draft = drafted.section, drafted.draft

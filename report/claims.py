@@ -278,8 +278,8 @@ Worded = Callable[[Quantity, str, str], str]
 """Prints a quantity as the given text, under a name."""
 
 
-def wording(claim: Claim, language: Language, text: Callable[[str], str], quantity: Worded) -> tuple[str, str]:
-    """The claim in the report's language, and the verdict in words.
+def wording(claim: Claim, language: Language, text: Callable[[str], str], quantity: Worded) -> tuple[str, str, str]:
+    """What the runs say, the verdict, and what was claimed where that is the contrary, in the report's language.
 
     Args:
         text: makes a text of unknown origin printable.
@@ -304,7 +304,10 @@ def wording(claim: Claim, language: Language, text: Callable[[str], str], quanti
         words.append(language.text(measure))
     if claim.elsewhere:
         words.append(language.text("on {dataset}", dataset=text(claim.elsewhere)))
-    return f"{' '.join(words)}, {_probability(claim, language, quantity)}", language.text(claim.verdict)
+    contrary = ""
+    if claim.verdict == "contradicted":
+        contrary = " " + language.text("(the claim was that {other} is ahead)", other=other)
+    return f"{' '.join(words)}, {_probability(claim, language, quantity)}", language.text(claim.verdict), contrary
 
 
 def negative(difference: Quantity) -> Quantity:

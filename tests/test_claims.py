@@ -80,7 +80,9 @@ def test_a_claim_that_the_runs_contradict_is_a_fault(tmp_path: Path) -> None:
     document = document_of(tmp_path, 'One.\n\nTwo, {{ claim("vgg19 < alexnet") }}.')
     (claim,) = document.claims
     assert claim.verdict == "contradicted" and claim.difference.value > 0
-    assert "VGG-19 is ahead of AlexNet" in first_prose(document).markdown
+    text = first_prose(document).markdown
+    assert "VGG-19 is ahead of AlexNet by" in text
+    assert text.endswith(": contradicted (the claim was that AlexNet is ahead).")
     (finding,) = audit_claims(document)
     assert (finding.kind, finding.severity, finding.section, finding.line) == ("claim", "fault", "activity-07", 3)
     assert finding.path == document.section("activity-07").path
@@ -103,8 +105,9 @@ def test_equal_networks_are_even(tmp_path: Path) -> None:
     assert (backing.difference.value, backing.p.value) == (0, 1)
     even = replace(document.claims[0], difference=backing.difference, p=backing.p, adjusted=backing.p)
     assert even.verdict == "not distinguishable"
-    words, _ = wording(even, Language("en"), str, lambda quantity, text, name: text)
+    words, verdict, contrary = wording(even, Language("en"), str, lambda quantity, text, name: text)
     assert words.startswith(f"ResNet-50 and VGG-19 are even, 0.0{NB}pp (") and words.endswith("p = 1.000")
+    assert (verdict, contrary) == ("not distinguishable", "")
 
 
 def test_all_claims_of_the_document_are_corrected_together(tmp_path: Path) -> None:
@@ -227,7 +230,9 @@ def test_claims_are_worded_in_spanish(tmp_path: Path) -> None:
     )
     document = document_of(tmp_path, text, language="es")
     first, second = first_prose(document).markdown.split("\n\n")
-    assert first.startswith("VGG-19 supera a AlexNet por ") and first.endswith(": contradicho")
+    assert first.startswith("VGG-19 supera a AlexNet por ") and first.endswith(
+        ": contradicho (se afirmaba que AlexNet es mejor)"
+    )
     assert "en exactitud de validación, p = " in second and second.endswith(": no se distinguen")
     assert "(corregido por 2 comparaciones)" in second
     assert all(language.has(how) for language in [Language("es")] for how in (

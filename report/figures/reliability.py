@@ -99,7 +99,7 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     _diagonal(axes, theme, words)
     for one in data["series"]:
         _line(axes, theme, one)
-    axes.set_ylim(0, 1.02)
+    axes.set_ylim(-0.03, 1.03)  # whole markers at both ends
     axes.set_xlim(_left(data), 1.01)
     _counts(lower, theme, data)
     for axis in (axes.yaxis, lower.xaxis):
