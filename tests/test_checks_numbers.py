@@ -241,6 +241,33 @@ def test_a_shape_that_the_evidence_knows_is_to_be_printed(audit: Audit) -> None:
     assert only(audit("The images are of 90×90 pixels.")).severity == "fault"
 
 
+def test_a_shape_that_another_section_knows_as_a_size_is_told_with_it(audit: Audit) -> None:
+    found = only(audit("The networks see images of 32x32."))
+    assert (found.severity, found.suggestion) == (
+        "hint",
+        "say it in introduction: {{ first_size }}×{{ first_size }}",
+    )
+
+
+def test_a_small_number_is_told_by_the_word_beside_it(audit: Audit) -> None:
+    assert only(audit("All from seed 0.", key="activity-07")).suggestion == "{{ split_seed }}"
+    assert only(audit("It ran on 2 cores.", key="activity-07")).suggestion == "{{ cores }}"
+    assert audit("There are 2 reasons, and 3 of them are here.", key="activity-07") == []
+
+
+def test_a_number_that_nothing_but_its_value_ties_to_the_evidence_may_be_chance(audit: Audit) -> None:
+    found = only(audit("We asked 40 people."))
+    assert found.severity == "hint" and "perhaps by chance" in found.what
+    assert "perhaps by chance" not in only(audit("There are 40 test images.")).what
+
+
+def test_a_number_beside_a_networks_name_is_that_networks(audit: Audit) -> None:
+    found = only(audit("ResNet-50 got 77.4%."))  # its accuracy is told by its name alone
+    assert (found.severity, found.suggestion) == ("fault", "{{ test }}")
+    alexnet = only(audit("AlexNet got 70%."))
+    assert (alexnet.severity, alexnet.suggestion) == ("hint", "{{ ranking[2].accuracy|plain(0) }}%")
+
+
 @pytest.mark.parametrize("case", LABS)
 @pytest.mark.parametrize("code", ["en", "es"])
 def test_the_shipped_texts_raise_no_alarm(tmp_path: Path, case: str, code: str) -> None:

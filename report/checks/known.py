@@ -104,6 +104,8 @@ def known_numbers(section: str, evidence: Evidence) -> SectionKnown:
                 numbers.setdefault(id(value), Known(section, name, value, labels))
         elif isinstance(value, str):
             texts.setdefault(value, name)
+            if value.isdecimal() and len(value) < 12 and "[" not in name:
+                walk(int(value), name, labels, depth)
         elif isinstance(value, int) and not isinstance(value, bool):
             whole = Quantity(value=value, unit="count")
             numbers[id(whole)] = Known(section, name, whole, labels, whole=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,10 +56,12 @@ class Context:
     """The words around a typed number.
 
     Attributes:
-        near, wide: what the words beside it, and those of the whole sentence, may be called in the evidence.
+        beside, near, wide: what the words next to it, those around it, and those of the whole sentence may be called in
+            the evidence.
         text: the sentence in small letters, with the names that it prints.
     """
 
+    beside: frozenset[str]
     near: frozenset[str]
     wide: frozenset[str]
     text: str
@@ -69,9 +72,12 @@ class Context:
         names = evidence.names if evidence else {}
         printed = (names.get(one.name) for one in sentence.prints)
         text = " ".join([sentence.text, *sentence.heads, *(one for one in printed if isinstance(one, str))])
-        beside = f"{sentence.before(typed.start, 28)} . {sentence.after(typed.end, 28)}"
-        near = words.ideas_of(beside)
-        return cls(frozenset(near), frozenset(words.ideas_of(text) | near), " ".join(text.lower().split()))
+        before, after = sentence.before(typed.start, 28), sentence.after(typed.end, 28)
+        beside = words.ideas_of(f"{_last(before)} {_first(after)}")
+        near = words.ideas_of(f"{before} . {after}")
+        return cls(
+            frozenset(beside), frozenset(near), frozenset(words.ideas_of(text) | near), " ".join(text.lower().split())
+        )
 
 
 @dataclass(frozen=True)
@@ -87,14 +93,14 @@ class Match:
 
 def best_match(known: SectionKnown, typed: Typed, context: Context) -> Match | None:
     """The number that equals the typed one after rounding, and goes best with the words."""
-    found = [one for reading in _meanings(typed) for one in _equal(known.near, reading, typed)]
+    found = [one for reading in _meanings(typed) for one in _equal(known.near, reading, typed, context)]
     return _best(found, typed, context)
 
 
 def former_match(former: Iterable[Known], typed: Typed, context: Context) -> Match | None:
     """The former number that equals the typed one after rounding."""
     section = SectionKnown("", tuple(former), {})
-    found = [one for reading in _meanings(typed) for one in _equal(section.near, reading, typed)]
+    found = [one for reading in _meanings(typed) for one in _equal(section.near, reading, typed, context)]
     return _best(found, typed, context, printable=False)
 
 
@@ -103,9 +109,17 @@ def near_miss(known: SectionKnown, typed: Typed, context: Context) -> Match | No
     if typed.small:
         return None
     least = 1 if typed.unit or typed.decimals else 2
-    found = [one for reading in _meanings(typed) for one in _close(known, reading, typed)]
-    best = _best([one for one in found if one.printable and not one.bound], typed, context)
-    return best if best and min(best.words, best.named) >= least and _comparable(best.known, typed, context) else None
+    found = [one for reading in _meanings(typed) for one in _close(known, reading, typed, context)]
+    found = [one for one in found if one.printable and not one.bound and _comparable(one, typed, context)]
+    best = _best(found, typed, context)
+    return best if best and (min(best.words, best.named) >= least or _nearly(best, typed)) else None
+
+
+def _nearly(match: Match, typed: Typed) -> bool:
+    """Whether a percentage is within a point of one whose network or class the sentence names."""
+    size = abs(match.known.quantity.value)
+    close = any(abs(0.01 * abs(one.value) - size) <= 0.01 for one in typed.readings)
+    return match.words >= 3 and match.known.unit == "share" and typed.unit == "percent" and close
 
 
 @dataclass(frozen=True)
@@ -134,23 +148,27 @@ def _meanings_of(reading: Reading, typed: Typed) -> Iterator[_Meaning]:
         yield _Meaning(reading.value * factor, slack + 1e-12, frozenset(units))
 
 
-def _equal(near: Callable[[float, float], Sequence[Known]], meaning: _Meaning, typed: Typed) -> Iterator[Known]:
+def _equal(
+    near: Callable[[float, float], Sequence[Known]], meaning: _Meaning, typed: Typed, context: Context
+) -> Iterator[Known]:
     for one in near(meaning.value, meaning.tolerance):
-        if _may_be(one, meaning, typed) and not (typed.signed and one.quantity.value * meaning.value < 0):
+        if _may_be(one, meaning, typed, context) and not (typed.signed and one.quantity.value * meaning.value < 0):
             yield one
 
 
-def _may_be(known: Known, meaning: _Meaning, typed: Typed) -> bool:
+def _may_be(known: Known, meaning: _Meaning, typed: Typed, context: Context) -> bool:
     """Whether the unit is one that was typed; what counts epochs, pixels or times says so in its name."""
     needed = _NEEDED.get(typed.unit) if known.unit == "count" else None
+    if known.unit in ("rate", "probability") and typed.unit == "percent" and not known.words & context.wide:
+        return False
     return known.unit in meaning.units and (needed is None or bool(known.words & needed))
 
 
-def _close(known: SectionKnown, meaning: _Meaning, typed: Typed) -> Iterator[Known]:
+def _close(known: SectionKnown, meaning: _Meaning, typed: Typed, context: Context) -> Iterator[Known]:
     reach = max(0.06, 3.0 if "epoch" in meaning.units else 0.0, 0.25 * abs(meaning.value) * 1.5)
     for one in known.near(meaning.value, reach):
         size = abs(one.quantity.value)
-        if _may_be(one, meaning, typed) and abs(size - abs(meaning.value)) <= _reach(one.unit, size):
+        if _may_be(one, meaning, typed, context) and abs(size - abs(meaning.value)) <= _reach(one.unit, size):
             yield one
 
 
@@ -186,15 +204,28 @@ def _scored(known: Known, typed: Typed, context: Context) -> Match | None:
     )
     words += 2.0 if known.unit == "loss" and "loss" in context.wide else 0.0
     if typed.small:
-        return Match(known, words, 2.0 * len(known.words & context.near)) if known.words & context.near else None
+        return Match(known, words, 2.0 * len(known.words & context.beside)) if known.words & context.beside else None
     named = words
     if any(_says(context.text, label) for label in known.labels):
         words += 3
     elif known.labels and any(_says(context.text, entry.title) for entry in NETWORKS.values()):
         words -= 2
     closeness = 0.5 if typed.unit == "epoch" and known.unit == "epoch" else 0.0
-    score = words + closeness + 0.5 * known.printable - 1.0 * known.bound - 0.1 * known.depth
+    plainness = 0.5 * known.printable - 1.0 * known.bound - 0.1 * known.depth - 0.02 * len(known.words)
+    score = words + closeness + plainness
     return Match(known, score, words, named)
+
+
+def _last(text: str) -> str:
+    """The last two words, as far as no sign parts them from what follows."""
+    found = re.search(r"[^\W\d_]+(?:\s+[^\W\d_]+)?[\s*:=]*$", text)
+    return found[0] if found else ""
+
+
+def _first(text: str) -> str:
+    """The first two words, as far as no sign parts them from what precedes."""
+    found = re.match(r"[\s*-]*[^\W\d_]+(?:\s+[^\W\d_]+)?", text)
+    return found[0] if found else ""
 
 
 def _says(text: str, label: str) -> bool:

@@ -142,7 +142,7 @@ class _Audit:
                 section, sentence, typed, "hint", f"stands in the table {known.name}, which changes with the result",
                 f'{{{{ ref("{known.name}") }}}}',
             )  # fmt: skip
-        chance = not typed.unit and not typed.decimals and match.words <= 0 and typed.figures < 3
+        chance = match.words <= 0 and typed.figures < 3
         what = f"is what {known.name} holds{', perhaps by chance' if chance else ''}: print it, so that it stays right"
         return self._finding(section, sentence, typed, "hint", what, binding(known, typed, self.language))
 
@@ -181,8 +181,22 @@ class _Audit:
         if name:
             what = f"is what {name} holds: print it, so that it stays right"
             yield self._finding(section, sentence, typed, "hint", what, f"{{{{ {name} }}}}")
+        elif found := self._size(section.key, sides):
+            text = "×".join(f"{{{{ {one.name} }}}}" for one in found)
+            where = found[0].section
+            known_here = "is known here: print it" if where == section.key else f"is known to {where}"
+            suggestion = text if where == section.key else f"say it in {where}: {text}"
+            yield self._finding(section, sentence, typed, "hint", known_here, suggestion)
         else:
             yield self._unsupported(section, sentence, typed)
+
+    def _size(self, key: str, sides: tuple[int, ...]) -> list[Known]:
+        """The sizes, in one section's evidence, that a shape is made of; its own section is asked first."""
+        for known in sorted(self.known.values(), key=lambda one: one.section != key):
+            sizes = {int(one.quantity.value): one for one in known.numbers if _is_size(one)}
+            if all(side in sizes for side in sides):
+                return [sizes[side] for side in sides]
+        return []
 
     def _finding(
         self, section: SectionText, sentence: Sentence, typed: Typed, severity: Severity, what: str, suggestion: str
@@ -204,6 +218,12 @@ def _of_column(typed: Typed, sentence: Sentence) -> Typed:
     column = sentence.text[: typed.start].strip().count("|") - 1
     head = sentence.heads[column] if 0 <= column < len(sentence.heads) else ""
     return replace(typed, unit="percent") if "%" in head else typed
+
+
+def _is_size(known: Known) -> bool:
+    """Whether a whole number is the size of a picture or of a map, by its name."""
+    sizes = {"size", "side", "width", "height", "channels"}
+    return known.printable and known.unit in ("count", "pixels") and bool(known.words & sizes)
 
 
 def _sides(text: str) -> tuple[int, ...]:

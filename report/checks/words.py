@@ -56,7 +56,7 @@ class Words:
         """Words of the evidence's names that a text speaks of, by its own words."""
         found: set[str] = set()
         for word in re.findall(r"[^\W\d_]{3,}", text.lower()):
-            for length in range(min(len(word), 9), 2, -1):
+            for length in range(min(len(word), 12), 2, -1):
                 if word[:length] in self.ideas:
                     found.update(self.ideas[word[:length]].split())
                     break
@@ -78,7 +78,7 @@ _IDEAS_EN = {
     "deviation": "deviation", "average": "mean", "filters": "filters", "convol": "convolutions", "multipl": "adds work",
     "confus": "confused count confusions", "mistake": "mistakes", "wrong": "wrong mistakes", "guess": "chance",
     "random": "chance uniform", "times": "times ratio over", "layers": "weighted layers", "seeds": "seeds seed",
-    "updates": "updates", "steps": "steps", "memor": "memory bytes", "train accuracy": "train", "linear": "linear",
+    "updates": "updates", "steps": "steps", "memor": "memory bytes", "linear": "linear",
     "validat": "validation val", "fold": "folds fold", "duplic": "duplicates", "copies": "leaks total", "copy": "leaks",
     "probabil": "probability p", "neuron": "units", "dense": "dense fc", "network": "networks", "sure": "confidence sure",
 }  # fmt: skip
@@ -89,18 +89,18 @@ _IDEAS_ES = {
     "pérdida": "loss", "época": "epoch epochs", "parámet": "parameters", "pesos": "parameters weights",
     "imagen": "images image", "imágen": "images image", "clase": "classes class", "brecha": "gap",
     "diferenc": "difference gap", "sobreaj": "gap", "encima": "gap above", "tiempo": "time seconds", "tard": "time",
-    "tom": "time", "dur": "time", "minuto": "time", "hora": "time", "segundo": "time", "velocid": "speed",
+    "tomó": "time", "tomaron": "time", "duró": "time", "duraro": "time", "duraci": "time", "minuto": "time", "hora": "time", "segundo": "time", "velocid": "speed",
     "lote": "batch", "batch": "batch", "tasa": "rate", "aprendiz": "learning", "semilla": "seed seeds",
     "pacienc": "patience", "momento": "momentum", "momentum": "momentum", "calentam": "warmup", "decaim": "decay",
-    "desviac": "deviation", "medi": "mean", "promedio": "mean", "filtro": "filters", "convoluc": "convolutions",
-    "canal": "channel", "capa": "layers weighted", "densa": "dense fc", "bloque": "block", "multipli": "adds work",
+    "desviac": "deviation", "media": "mean", "mediant": "", "mediana": "median", "promedio": "mean", "filtro": "filters", "convoluc": "convolutions",
+    "canal": "channel", "capa": "layers weighted", "capacid": "", "densa": "dense fc", "bloque": "block", "multipli": "adds work",
     "confun": "confused count confusions", "confusi": "confusions confused", "error": "error mistakes top",
     "azar": "chance uniform", "mayorit": "majority", "frecuent": "majority", "mejor": "best highest", "peor": "worst lowest",
     "primer": "first", "último": "last", "última": "last", "memoria": "memory bytes", "núcleo": "cores",
     "confianz": "confidence sure", "probabil": "probability p", "calibrac": "calibration", "intento": "trials trial",
     "ensayo": "trials trial", "pliegue": "folds fold", "lineal": "linear", "veces": "times ratio over",
     "paso": "steps", "actualiz": "updates", "ancho": "width", "alto": "height", "lado": "side size", "copia": "leaks total",
-    "duplicad": "duplicates", "neurona": "units", "planific": "planned", "pidieron": "requested", "red": "networks",
+    "duplicad": "duplicates", "neurona": "units", "planific": "planned", "pidieron": "requested", "redes": "networks",
     "máxima": "highest best", "mínima": "lowest",
 }  # fmt: skip
 
@@ -108,7 +108,7 @@ _WORDS: Mapping[str, Words] = {
     "en": Words(
         units={
             "percent": r"per\s?cent\b", "points": r"(?:percentage[\s-])?points?\b|p\.p\.", "hours": r"hours?\b|hrs?\b",
-            "minutes": r"minutes?\b|mins?\b", "seconds": r"seconds?\b|secs?\b", "ratio": r"times\b|fold\b|-fold\b",
+            "minutes": r"minutes?\b|mins?\b", "seconds": r"seconds?\b|secs?\b", "ratio": r"times\b",
             "pixels": r"pixels?\b", "speed": r"images?\s(?:per|a)\ssecond\b|images?/s\b",
         },
         scales={"million": 1e6, "millions": 1e6, "billion": 1e9, "billions": 1e9, "thousand": 1e3},
