@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 DPI, SCREEN_DPI = 144, 96
+_LARGE, _LARGE_DPI = 200, 100  # photographs of this side have detail that would make a notebook of 10 MB
 _COLUMNS = 5
 # Class names may hold `$`: neither MathJax 2 nor 3 and later may take what is between two of them for a formula.
 _NO_MATH = "tex2jax_ignore mathjax_ignore"
@@ -59,10 +60,11 @@ def gallery_bundle(gallery: Gallery, language: Language) -> Bundle:
     from report.figures.svg import paint, settings
 
     captions = [_words(exhibit, language) for exhibit in gallery.items]
+    dpi = _LARGE_DPI if any(exhibit.pixels.shape[0] >= _LARGE for exhibit in gallery.items) else DPI
     shown = Figure(caption="", alt=gallery.alt, data=None, draw=lambda theme: _grid(gallery, captions, theme))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
-        data, metadata = _picture(paint(shown, SCREEN), gallery.alt, settings(SCREEN))
+        data, metadata = _picture(paint(shown, SCREEN), gallery.alt, settings(SCREEN), dpi)
     data["text/plain"] = printable("\n".join([gallery.alt, *(" ".join(lines) for lines in captions)]))
     return data, metadata
 
@@ -130,17 +132,21 @@ def _grid(gallery: Gallery, captions: Sequence[Sequence[str]], theme: Any) -> Mp
     for place, exhibit, lines in zip(axes.flat, items, captions, strict=False):
         place.imshow(exhibit.pixels, interpolation="nearest")
         place.set_title(
-            "\n".join(clean(line, 110 // columns) for line in lines), y=-0.07, va="top", loc="left", weight="normal"
+            "\n".join(clean(line, 22 if columns <= _COLUMNS else 15) for line in lines),
+            y=-0.07,
+            va="top",
+            loc="left",
+            weight="normal",
         )
     return figure
 
 
-def _picture(drawing: MplFigure, alt: str, settings: Any) -> Bundle:
+def _picture(drawing: MplFigure, alt: str, settings: Any, dpi: int = DPI) -> Bundle:
     import matplotlib
 
     buffer = io.BytesIO()
     with matplotlib.rc_context(settings):
-        drawing.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+        drawing.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
     width, height = (round(inches * SCREEN_DPI) for inches in drawing.get_size_inches())
     size = {"width": width, "height": height, "alt": printable(alt)}
     return {"image/png": buffer.getvalue(), "text/plain": printable(alt)}, {"image/png": size}

@@ -133,11 +133,12 @@ def _chosen(run: RunData, found: Attention, best: ClassRank, worst: ClassRank) -
     test = run.predictions["test"]
     order = np.argsort(-test.probabilities.max(axis=1), kind="stable").tolist()
     kept = [i for i in order if int(test.ids[i]) in found.places and int(test.ids[i]) in run.exhibits]
+    known = set(kept)
     groups = [
         [i for i in kept if test.right[i] and test.labels[i] == best.label],
         [i for i in kept if test.right[i] and test.labels[i] == worst.label],
         [i for i in kept if not test.right[i] and test.labels[i] == worst.label],
-        [i for i in surest_mistakes(test.probabilities, test.labels, test.labels.size) if i in set(kept)],
+        [i for i in surest_mistakes(test.probabilities, test.labels, test.labels.size) if i in known],
     ]
     chosen: list[int] = []
     for most, group in zip((SHOWN // 2, SHOWN, SHOWN + SHOWN // 2, 2 * SHOWN), groups, strict=True):
