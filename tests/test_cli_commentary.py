@@ -13,10 +13,10 @@ import pytest
 from cnnlab.cli_commentary import section_key
 from cnnlab.errors import LabError
 from cnnlab.lab import load_lab
-from report.activities import SECTIONS
 from report.evidence import Column, Evidence, Quantity, Table
 from report.language import Language
 from report.literature import REFERENCES
+from report.rubric import load_rubric
 from report.usage import FILTERS, FUNCTIONS
 from report.vocabulary import Entry, entries, first_of_lists, item_entries
 from tests.command import cnnlab
@@ -48,7 +48,7 @@ def test_sections_are_listed_with_file_and_state(folder: Path) -> None:
     own = folder / "mine" / "templates" / "commentary" / "en" / "activity-09.md.j2"
     own.write_text("Mine: {{ test }}.\n")
     rows = {row["section"]: row for row in json.loads(commentary(folder, "mine.toml", "--json").stdout)}
-    assert list(rows) == [section.key for section in SECTIONS]
+    assert list(rows) == [section.key for section in load_rubric(load_lab("demo")).sections]
     assert (rows["activity-09"]["state"], rows["activity-09"]["folder"]) == ("written", "lab")
     assert rows["activity-09"]["file"] == str(own)
     assert (rows["activity-13"]["state"], rows["activity-13"]["folder"]) == ("generated", "project")
