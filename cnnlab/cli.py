@@ -232,5 +232,6 @@ def _formats(text: str) -> tuple[str, ...]:
 def _finish(outcome: Outcome) -> None:
     for path in outcome.paths:
         typer.echo(str(path))
+    tell(f"{outcome.checked}: cnnlab check says which")
     if outcome.missing:
         raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))

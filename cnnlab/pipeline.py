@@ -27,10 +27,11 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """What a command came to: the files it wrote and what is missing from them, in the user's words."""
+    """What a command came to: the files it wrote, what is missing from them, and what its checks sum up to, in words."""
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    checked: str = ""
     trained: int = 0
 
 
@@ -128,7 +129,7 @@ def fingerprints(lab: Lab, data_dir: Path, tell: Tell) -> dict[str, str]:
 
 
 def _rendered(result: BuildResult, outcome: Outcome) -> Outcome:
-    outcome.paths = list(result.paths)
+    outcome.paths, outcome.checked = list(result.paths), result.checked
     outcome.missing = list(dict.fromkeys([*outcome.missing, *result.missing]))
     return outcome
 

@@ -14,6 +14,7 @@ from cnnlab.errors import LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.assembly import assemble
+from report.checks.audit import audit
 from report.document import Document
 from report.html import render_html, template_folders
 from report.language import Language
@@ -28,10 +29,11 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The files written, in order, and what is missing from them, in the user's words."""
+    """The files written, in order, what is missing from them, in the user's words, and what the checks sum up to."""
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    checked: str = ""
 
 
 def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult:
@@ -48,7 +50,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str])
     if unknown := sorted(set(formats) - set(FORMATS)):
         raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FORMATS))
     document = assemble(open_lab(store, lab.stem), lab, Language(lab.file.lab.language))
-    result = BuildResult(missing=list(document.missing))
+    result = BuildResult(missing=list(document.missing), checked=audit(document, lab).summary)
     _write(result, out / "report.json", json.dumps(printed(document), ensure_ascii=False, indent=1, allow_nan=False))
     if "html" in formats:
         _write(result, out / "report.html", page(document, lab, out, "screen"))

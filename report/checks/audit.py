@@ -11,10 +11,9 @@ from report.checks.comparatives import audit_comparatives
 from report.checks.finding import Finding
 from report.checks.ledger import Entry, audit_rubric, ledger
 from report.checks.numbers import audit_numbers
-from report.checks.staleness import audit_staleness, former, stale_sections
+from report.checks.staleness import audit_staleness, former
 from report.document import Document
 from report.reviews import read_reviews
-from report.rubric import load_rubric
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,9 @@ class Audit:
     @property
     def summary(self) -> str:
         """One line: how many things are asked and in which state they are, and how many faults and hints there are."""
-        states = ", ".join(f"{count} {WORDS[state]}" for state, count in self.states.items())
-        return f"{len(self.ledger)} things asked: {states}; {len(self.faults)} faults, {len(self.hints)} hints"
+        states = ", ".join(f"{self.states[state]} {WORDS[state]}" for state in WORDS if self.states[state])
+        found = f"{_counted(len(self.faults), 'fault')}, {_counted(len(self.hints), 'hint')}"
+        return f"{_counted(len(self.ledger), 'thing')} asked: {states}; {found}"
 
 
 WORDS = {
@@ -55,17 +55,19 @@ WORDS = {
 }
 
 
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" + ("" if count == 1 else "s")
+
+
 def audit(document: Document, lab: Lab) -> Audit:
     """Check a report's prose against its evidence, its author's reviews and the lab's rubric.
 
     Raises:
-        TemplateProblem: the rubric cannot be read.
         StoreError: the reviews cannot be read.
     """
-    rubric, reviews = load_rubric(lab), read_reviews(lab)
-    stale = frozenset(stale_sections(document, reviews))
+    rubric, reviews = document.rubric, read_reviews(lab)
     found = [
-        *audit_rubric(document, rubric, stale),
+        *audit_rubric(document, rubric, document.stale),
         *audit_staleness(document, reviews),
         *audit_claims(document),
         *audit_numbers(document, given=rubric.given, former=former(document, reviews)),
@@ -73,4 +75,4 @@ def audit(document: Document, lab: Lab) -> Audit:
     ]
     order = {section.key: place for place, section in enumerate(document.sections)}
     found.sort(key=lambda one: (order.get(one.section, len(order)), one.severity, one.line or 0))
-    return Audit(tuple(found), ledger(document, rubric, stale))
+    return Audit(tuple(found), ledger(document, rubric, document.stale))
