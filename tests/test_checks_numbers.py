@@ -194,6 +194,15 @@ def test_sources_and_the_assignment_support_a_number(audit: Audit) -> None:
     assert len(audit(text, given=["25088"])) == 2
 
 
+def test_the_assignment_supports_what_it_gives_and_no_more(audit: Audit) -> None:
+    assert audit("It has 100 kinds, of 84 pixels a side.", given=["100", "84"]) == []
+    assert only(audit("We trained for 100 epochs.", given=["100"])).severity == "fault"
+    assert only(audit("It is right for 30 % of them.", given=["30"])).severity == "fault"
+    assert audit("This part counts for 30 %.", given=["30 %"]) == []
+    was = [Was("test_images", 100, "count")]
+    assert only(audit("There are 100 test images.", given=["100"], former=was)).suggestion == "{{ test_images }}"
+
+
 def test_the_format_of_another_language_is_understood_and_pointed_out(audit: Audit) -> None:
     english, spanish = only(audit("Test accuracy: 77,5 %.")), only(audit("Exactitud en el test: 77.5 %.", "es"))
     assert english.suggestion == spanish.suggestion == "{{ test }}"
