@@ -228,7 +228,7 @@ NOT_NUMBERS = [
     "VGG-19, ResNet–50, ResNet 50, conv2_block1, top-5, float32, ImageNet-1k and 3D are names.",
     "Figures 12 and 13, Part 2.1, activities 9, 11 and 13, block 25, Keras 3.15, Python 3.11.7, RTX 3060.",
     "Filters of 3×3, 11x11 and (3, 3); 2 or 3 of them.",
-    "It won in 2015, between 2012 and 2016 (He et al., 2016), on 24 April 2026 and 2026-04-24.",
+    "It won in 2015, between 2012 and 2016 (He et al., 2016), on 24 April 2026 at 12:30, 2026-04-24, in the 1990s (arXiv:1512.03385).",
     "Intervals are at the 95 % level of confidence; p < 0.05.",
     "`accuracy = 31.4` and ``31.4`` are code, [this](https://example.org/31.4) a link, {# 31.4 #} a comment.",
     "```python\nx = 31.4\n```\n\n    y = 31.4\n",
