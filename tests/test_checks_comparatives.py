@@ -98,6 +98,8 @@ BACKED = [
     "VGG-19 is better than chance.",
     "#### Is ResNet-50 better than VGG-19?",
     "`ResNet-50 is better than VGG-19`",
+    "ResNet-50 is better than VGG-19: `{{ test }}`.",
+    "{% raw %}ResNet-50 \ue010 has {{ more }}{% endraw %}.",
     "ResNet-50 has bottlenecks. The beaten path is better.",
 ]
 

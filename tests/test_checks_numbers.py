@@ -194,6 +194,15 @@ def test_sources_and_the_assignment_support_a_number(audit: Audit) -> None:
     assert len(audit(text, given=["25088"])) == 2
 
 
+def test_the_assignment_supports_what_it_gives_and_no_more(audit: Audit) -> None:
+    assert audit("It has 100 kinds, of 84 pixels a side.", given=["100", "84"]) == []
+    assert only(audit("We trained for 100 epochs.", given=["100"])).severity == "fault"
+    assert only(audit("It is right for 30 % of them.", given=["30"])).severity == "fault"
+    assert audit("This part counts for 30 %.", given=["30 %"]) == []
+    was = [Was("test_images", 100, "count")]
+    assert only(audit("There are 100 test images.", given=["100"], former=was)).suggestion == "{{ test_images }}"
+
+
 def test_the_format_of_another_language_is_understood_and_pointed_out(audit: Audit) -> None:
     english, spanish = only(audit("Test accuracy: 77,5 %.")), only(audit("Exactitud en el test: 77.5 %.", "es"))
     assert english.suggestion == spanish.suggestion == "{{ test }}"
@@ -219,7 +228,7 @@ NOT_NUMBERS = [
     "VGG-19, ResNet–50, ResNet 50, conv2_block1, top-5, float32, ImageNet-1k and 3D are names.",
     "Figures 12 and 13, Part 2.1, activities 9, 11 and 13, block 25, Keras 3.15, Python 3.11.7, RTX 3060.",
     "Filters of 3×3, 11x11 and (3, 3); 2 or 3 of them.",
-    "It won in 2015, between 2012 and 2016 (He et al., 2016), on 24 April 2026 and 2026-04-24.",
+    "It won in 2015, between 2012 and 2016 (He et al., 2016), on 24 April 2026 at 12:30, 2026-04-24, in the 1990s (arXiv:1512.03385).",
     "Intervals are at the 95 % level of confidence; p < 0.05.",
     "`accuracy = 31.4` and ``31.4`` are code, [this](https://example.org/31.4) a link, {# 31.4 #} a comment.",
     "```python\nx = 31.4\n```\n\n    y = 31.4\n",

@@ -14,7 +14,11 @@ _NAMES = (
 )
 _PRODUCT = re.compile(rf"\b(?:{_NAMES})\s+(?:v\.?\s?)?\d+(?:\.\d+)*\b(?!,\d|\s?%)", re.IGNORECASE)
 _WORD = re.compile(r"(?<![\w.,])[^\W\d][\w.]*(?:[-–‑_]\w+)*")
-_DATE = re.compile(r"\b(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
+_DATE = re.compile(
+    r"\b(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?|(?:19|20)\d0s)\b"
+    r"|\barxiv:\s?\S+|\bdoi:\s?\S+|\b10\.\d{4,}/\S+",
+    re.IGNORECASE,
+)
 _MONTHS = (
     "january|february|march|april|may|june|july|august|september|october|november|december"
     "|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre"

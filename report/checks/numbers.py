@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from report.checks.bindings import binding, holds_interval
+from report.checks.declared import Declared, sides
 from report.checks.finding import Finding, Severity
 from report.checks.known import Known, SectionKnown, known_numbers
 from report.checks.masks import Masks
@@ -39,7 +40,7 @@ def audit_numbers(
     """Everything to say about the numbers that are typed in the commentary files.
 
     Args:
-        given: numbers and dimensions of the assignment, as "224", "25.088", "7×7×512", in either format.
+        given: numbers and dimensions of the assignment, as "224", "25.088", "30 %", "7×7×512", in either format.
         former: by section, quantities as they were when the author accepted its text; their names as in
             `Document.printed`.
     """
@@ -52,8 +53,7 @@ class _Audit:
         self.document, self.language, self.former = document, document.language, former
         self.words = words_of(document.language.code)
         self.reader = reader_of(document.language.decimal_sign, self.words)
-        self.given = {value for text in given for value in self.reader.either(text)}
-        self.given_sides = {_sides(text) for text in given}
+        self.declared = Declared(given, self.reader)
         self.known = {
             section.key: known_numbers(section.key, section.evidence)
             for section in document.sections
@@ -86,27 +86,31 @@ class _Audit:
                 yield from self._number(section, sentence, typed, context)
 
     def _number(self, section: SectionText, sentence: Sentence, typed: Typed, context: Context) -> Iterator[Finding]:
+        """The first of these that holds: stale, given, known, known under another name, close, known elsewhere."""
         known = self.known[section.key]
-        if any(round(abs(one.value), 9) in self.given for one in typed.readings) and not typed.bounds:
+        own = best_match(known, typed, context)
+        old = former_match(self._former(section.key, known), typed, context)
+        declared = self.declared.has(typed)
+        if old and old.words > (own.words if own else -9 if not declared else 1):
+            yield self._stale(section, sentence, typed, old.known, f"was {old.known.name} when the text was accepted")
+        elif declared:
             if typed.readings[0].foreign:
                 yield self._finding(section, sentence, typed, "hint", "is one of the assignment's numbers", "")
-            return
-        own = best_match(known, typed, context)
-        if own is None and (name := known.texts.get(typed.number)) and typed.figures >= 3:
+        elif own is None and (name := known.texts.get(typed.number)) and typed.figures >= 3:
             what = f"is what {name} holds: print it, so that it stays right"
             yield self._finding(section, sentence, typed, "hint", what, f"{{{{ {name} }}}}")
-            return
-        old = former_match(self._former(section.key, known), typed, context)
-        if old and (own is None or old.words > own.words):
-            yield self._stale(section, sentence, typed, old.known, f"was {old.known.name} when the text was accepted")
-            return
-        close = near_miss(known, typed, context)
+        else:
+            yield from self._undeclared(section, sentence, typed, context, own)
+
+    def _undeclared(
+        self, section: SectionText, sentence: Sentence, typed: Typed, context: Context, own: Match | None
+    ) -> Iterator[Finding]:
+        close = near_miss(self.known[section.key], typed, context)
         if own and not (close and own.words <= 0 and close.words >= 2):
             yield self._match(section, sentence, typed, own)
+        elif own is None and (typed.small or (not typed.unit and not typed.decimals and not self.words.known)):
             return
-        if own is None and (typed.small or (not typed.unit and not typed.decimals and not self.words.known)):
-            return
-        if own is None and (other := self._elsewhere(section.key, typed, context)):
+        elif own is None and (other := self._elsewhere(section.key, typed, context)):
             yield self._other(section, sentence, typed, other.known)
         elif close:
             yield self._stale(section, sentence, typed, close.known, f"is close to {close.known.name}")
@@ -173,15 +177,14 @@ class _Audit:
     def _dimensions(
         self, section: SectionText, sentence: Sentence, typed: Typed, known: SectionKnown
     ) -> Iterator[Finding]:
-        sides = _sides(typed.text)
-        small = len(sides) == 2 and max(sides) <= SMALL_WINDOW
-        if small or sides in self.given_sides or all(side in self.given for side in sides):
+        shape = sides(typed.text)
+        if self.declared.has_shape(shape) or (len(shape) == 2 and max(shape) <= SMALL_WINDOW):
             return
-        name = next((name for text, name in known.texts.items() if _is_shape(text) and _sides(text) == sides), "")
+        name = next((name for text, name in known.texts.items() if _is_shape(text) and sides(text) == shape), "")
         if name:
             what = f"is what {name} holds: print it, so that it stays right"
             yield self._finding(section, sentence, typed, "hint", what, f"{{{{ {name} }}}}")
-        elif found := self._size(section.key, sides):
+        elif found := self._size(section.key, shape):
             text = "×".join(f"{{{{ {one.name} }}}}" for one in found)
             where = found[0].section
             known_here = "is known here: print it" if where == section.key else f"is known to {where}"
@@ -190,12 +193,12 @@ class _Audit:
         else:
             yield self._unsupported(section, sentence, typed)
 
-    def _size(self, key: str, sides: tuple[int, ...]) -> list[Known]:
+    def _size(self, key: str, shape: tuple[int, ...]) -> list[Known]:
         """The sizes, in one section's evidence, that a shape is made of; its own section is asked first."""
         for known in sorted(self.known.values(), key=lambda one: one.section != key):
             sizes = {int(one.quantity.value): one for one in known.numbers if _is_size(one)}
-            if all(side in sizes for side in sides):
-                return [sizes[side] for side in sides]
+            if all(side in sizes for side in shape):
+                return [sizes[side] for side in shape]
         return []
 
     def _finding(
@@ -222,12 +225,8 @@ def _of_column(typed: Typed, sentence: Sentence) -> Typed:
 
 def _is_size(known: Known) -> bool:
     """Whether a whole number is the size of a picture or of a map, by its name."""
-    sizes = {"size", "side", "width", "height", "channels"}
-    return known.printable and known.unit in ("count", "pixels") and bool(known.words & sizes)
-
-
-def _sides(text: str) -> tuple[int, ...]:
-    return tuple(int(side) for side in re.findall(r"\d+", text))
+    words = {"size", "side", "width", "height", "channels"}
+    return known.printable and known.unit in ("count", "pixels") and bool(known.words & words)
 
 
 def _is_shape(text: str) -> bool:

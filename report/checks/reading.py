@@ -254,7 +254,10 @@ def _loose(reading: Reading) -> float:
 def _power(text: str) -> float:
     plain = text.translate(_SUPERSCRIPTS)
     exponent = re.search(r"[-+]?\d+(?=\}?$)", re.sub(r"^\s?[·×x*]\s?10\^?\{?", "", plain).lstrip("eE"))
-    return 10.0 ** (int(exponent[0]) - (1 if text[0] in "⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹" else 0)) if exponent else 1.0
+    if not exponent:
+        return 1.0
+    power = int(exponent[0][:4]) - (1 if text[0] in "⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹" else 0)
+    return float(10.0 ** max(-300, min(300, power)))
 
 
 def _bytes(unit: str) -> float:

@@ -168,7 +168,7 @@ class Source:
             elif inside:
                 words.append(value)
             elif kind == "data":
-                self._add(value, number)
+                self._add(value.replace(PRINT, " ").replace(TAG, " "), number)
 
     def _add(self, text: str, line: int) -> None:
         if not self._hidden and text:
@@ -256,7 +256,7 @@ _CODE = re.compile(
 
 
 def _without_code(text: str) -> str:
-    return _CODE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    return _CODE.sub(lambda match: re.sub(rf"[^\n{PRINT}]", " ", match[0]), text)
 
 
 def _cells(row: str) -> list[str]:
