@@ -165,8 +165,6 @@ def rendering_problem(
             expected=", ".join(problem.known) or None,
             hint=did_you_mean(problem.received, problem.known),
         )
-    if isinstance(problem, TemplateSyntaxError):  # of a file that is included only now
-        raise AssertionError("syntax errors are told by syntax_problem")
     if isinstance(problem, TemplateNotFound):
         return TemplateProblem(
             "the template includes a file that does not exist",

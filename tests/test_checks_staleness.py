@@ -116,6 +116,29 @@ def test_paragraphs_that_came_or_went_are_told_and_the_others_are_still_compared
     assert "a paragraph is gone" in audited(made)[0].what
 
 
+def test_words_are_shown_from_where_they_differ_and_the_line_is_found_by_names_too(tmp_path: Path) -> None:
+    same = "{{ ONE.test }} of the class is right{% if ONE.far %}, far from the others{% endif %}.\n\n"
+    text = same.replace("ONE", "best") + same.replace("ONE", "worst") + "{% if seen %}Seen before by it.{% endif %}\n"
+    names = {one: {"test": share(value), "far": False} for one, value in (("best", 0.9), ("worst", 0.3))}
+    made = results(tmp_path, text, {**names, "seen": True})
+    made.accept()
+    made.names |= {"worst": {"test": share(0.2), "far": True}, "seen": False}
+    first, second = stale(made)
+    assert (first.kind, first.line, second.kind, second.line) == ("rewritten", 3, "gone", 5)
+    assert (first.then, first.now) == ("… class is right.", "… class is right, far from the others.")
+    made.accept()
+    made.names["worst"] = {"test": share(0.1), "far": True}
+    assert [(one.kind, one.line) for one in stale(made)] == [("moved", 3)]
+
+
+def test_a_paragraph_with_another_end_is_one_that_reads_differently(tmp_path: Path) -> None:
+    text = "This part is about {% if chosen %}what the lab file asks for{% else %}the best one of all on validation{% endif %}.\n"
+    made = results(tmp_path, text, {"chosen": True})
+    made.accept()
+    made.names["chosen"] = False
+    assert [(one.kind, one.line) for one in stale(made)] == [("rewritten", 1)]
+
+
 def test_texts_of_the_data_count_as_words(tmp_path: Path) -> None:
     made = results(tmp_path, "The best class is “{{ best.name }}”.\n", {"best": {"name": "coat"}})
     made.accept()

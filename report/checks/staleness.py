@@ -29,7 +29,7 @@ WORDS = 9
 """Words that are shown of a paragraph."""
 
 _ESCAPED = re.compile(r"\\([^\w\s])")
-_DIGITS = re.compile(r"[\d.,()–−%]+")
+_DIGITS = re.compile(r"[(−]*\d[\d.,()–−%]*")
 
 
 @dataclass(frozen=True)
@@ -199,15 +199,16 @@ class _Comparison:
         moved: tuple[Moved, ...],
     ) -> Reread:
         words = _differing(then.text if then else "", now.text if now else "")
-        names = [one.name for one in (now.printed if now else then.quantities if then else ())]
+        names = [one.name for one in now.printed] if now else []
+        names += [one.name for one in then.quantities] if then else []
         shown = now or then
         path, line = self._place(section, shown.skeleton if shown else "", names)
         return Reread(kind, *words, moved=moved, path=path, line=line)
 
     def _place(self, section: SectionText, skeleton: str, names: Sequence[str]) -> tuple[Path | None, int | None]:
         """The file and the line that have most in common with the paragraph: runs of words, and names of quantities."""
+        place: tuple[Path | None, int | None] = section.path, None
         wanted, most = _runs(skeleton), 0
-        place: tuple[Path | None, int | None] = (section.path, None)
         for path in section.files.values():
             for number, (line, runs) in enumerate(_lines(path.read_text(encoding="utf-8")), 1):
                 common = len(wanted & runs) + sum(name in line for name in names)
@@ -243,7 +244,8 @@ def _alike(then: list[str], now: list[str], old: range, new: range) -> Iterator[
             pairs.append((best, j))
         else:
             pairs.append((None, j))
-    yield from ((i, None) for i in left)
+    for i in left:  # each before the first that stood after it
+        pairs.insert(next((at for at, (old_one, _) in enumerate(pairs) if (old_one or -1) > i), len(pairs)), (i, None))
     yield from pairs
 
 
