@@ -33,7 +33,14 @@ HEAVY = {
     "nbformat",
     "IPython",
 }
-FULL = {"cnnlab.pipeline", "cnnlab.cli", "cnnlab.cli_training", "cnnlab.notebook", "cnnlab.__main__"}
+FULL = {
+    "cnnlab.pipeline",
+    "cnnlab.cli",
+    "cnnlab.cli_training",
+    "cnnlab.cli_verify",
+    "cnnlab.notebook",
+    "cnnlab.__main__",
+}
 
 ALLOWED_THIRD_PARTY = {
     "cnnlab.errors": set(),
