@@ -207,10 +207,11 @@ class CellWriter:
     def _appendix(self) -> str:
         document = self.document
         lines = [f"## {self.text('Appendix: runs and data')}"]
-        if cited := document.cited(CHECKLIST):
-            lines.append(f"{self.text(CHECKLIST_WORDS)} \\[{cited.number}\\]")
+        cited = document.cited(CHECKLIST)
+        source = [f"{self.text(CHECKLIST_WORDS)} \\[{cited.number}\\]"] if cited else []
         for heading, entries in document.appendix.groups():
-            lines += [f"### {self.text(heading)}", *map(self._entry, entries)]
+            lines += [f"### {self.text(heading)}", *source, *map(self._entry, entries)]
+            source = []  # only the checklist, which comes first, has one
         lines.append(self._data(colophon(document)))
         return "\n\n".join(lines)
 

@@ -37,8 +37,10 @@ HEAVY = {
 FULL = {
     "cnnlab.pipeline",
     "cnnlab.cli",
+    "cnnlab.cli_check",
     "cnnlab.cli_commentary",
     "cnnlab.cli_training",
+    "cnnlab.cli_verify",
     "cnnlab.notebook",
     "cnnlab.__main__",
 }
