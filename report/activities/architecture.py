@@ -4,17 +4,15 @@ network (Simonyan & Zisserman 2015, configuration E)."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from report.activities.common import count, of_records
+from report.activities.common import counts_of, of_records, shape_words
 from report.evidence import Cell, Column, Evidence, Listing, Quantity, Table
 from report.figures.network import vgg19_drawing
 from report.figures.sizes import block_counts
 from report.language import Language
 from report.records import Architecture, LabData
-from report.words import joined, worded
 
 Step = Mapping[str, Any]
 
@@ -64,7 +62,7 @@ def block_3(lab: LabData, language: Language) -> Evidence:
 def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
     """Blocks 4 and 5, and where the growth in parameters comes from."""
     vgg = lab.architectures["vgg19"]
-    counted = _counts(vgg)
+    counted = counts_of(vgg.record)
     evidence = _steps(vgg, language, ["block4", "block5"])
     by_block = _by_block(vgg.layers)
     convolutional = sum(by_block[f"block{i}"]["parameters"] for i in range(1, 6))
@@ -85,7 +83,7 @@ def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
 def flattening(lab: LabData, language: Language) -> Evidence:
     """`Flatten`: 7x7x512 values in a row."""
     vgg = lab.architectures["vgg19"]
-    counted = _counts(vgg)
+    counted = counts_of(vgg.record)
     height, width, channels = FIGURE_1["block5"]
     names = {"height": counted(height), "width": counted(width), "channels": counted(channels)}
     evidence = _steps(vgg, language, ["flatten"])
@@ -95,7 +93,7 @@ def flattening(lab: LabData, language: Language) -> Evidence:
 def first_dense_layer(lab: LabData, language: Language) -> Evidence:
     """The first dense layer, which holds most of the network's parameters."""
     vgg = lab.architectures["vgg19"]
-    counted = _counts(vgg)
+    counted = counts_of(vgg.record)
     evidence = _steps(vgg, language, ["fc6"])
     before = _step(vgg, "flatten")["parameters"]
     fc6 = _step(vgg, "fc6")
@@ -121,7 +119,7 @@ def first_dense_layer(lab: LabData, language: Language) -> Evidence:
 def whole_network(lab: LabData, language: Language) -> Evidence:
     """Layers 7 and 8; filters, parameters, multiply-adds and activations by block."""
     vgg = lab.architectures["vgg19"]
-    counted = _counts(vgg)
+    counted = counts_of(vgg.record)
     evidence = _steps(vgg, language, ["fc7", "fc8"], summary=True)
     by_block = _by_block(vgg.layers)
     blocks = {name: row for name, row in by_block.items() if row["filters"]}
@@ -194,7 +192,7 @@ _SUMMED = ("filters", "parameters", "multiply_adds", "activations")
 
 def _steps(vgg: Architecture, language: Language, blocks: Sequence[str], *, summary: bool = False) -> Evidence:
     """What was built in `blocks`: listings, the layers with their formulas, the totals, and Keras's summary if asked for."""
-    steps, counted = [_step(vgg, block) for block in blocks], _counts(vgg)
+    steps, counted = [_step(vgg, block) for block in blocks], counts_of(vgg.record)
     last = steps[-1]
     agree = all(tuple(step["outputs"][-1]["shape"]) == FIGURE_1[step["block"]] for step in steps)
     names = {
@@ -204,9 +202,9 @@ def _steps(vgg: Architecture, language: Language, blocks: Sequence[str], *, summ
         "added_by": [counted(step["added_parameters"]) for step in steps],
         "shapes_agree": agree,
         "counts_agree": last["parameters"] == last["formula_parameters"],
-        "before_pooling": _shape(steps[-1]["outputs"][0]["shape"], language, counted),
-        "after": _shape(last["outputs"][-1]["shape"], language, counted),
-        "first_after": _shape(steps[0]["outputs"][-1]["shape"], language, counted),
+        "before_pooling": shape_words(steps[-1]["outputs"][0]["shape"], language, counted),
+        "after": shape_words(last["outputs"][-1]["shape"], language, counted),
+        "first_after": shape_words(steps[0]["outputs"][-1]["shape"], language, counted),
     }
     items: dict[str, Any] = {
         step["block"]: Listing(
@@ -234,12 +232,12 @@ def _step(vgg: Architecture, block: str) -> Step:
 
 def _layer_table(vgg: Architecture, steps: Sequence[Step], language: Language) -> Table:
     """Each layer of `steps`: output, formula, its value and Keras's count."""
-    counted = _counts(vgg)
+    counted = counts_of(vgg.record)
     wanted = [row for step in steps for row in _rows_of(vgg, step["block"])]
     rows: list[Mapping[str, Cell]] = [
         {
             "layer": row["name"],
-            "output": _shape(row["output_shape"], language, counted),
+            "output": shape_words(row["output_shape"], language, counted),
             "formula": row["formula"] if row["parameters"] else language.text("no weights"),
             "by_formula": counted(row["formula_parameters"]),
             "by_keras": counted(row["parameters"]),
@@ -289,7 +287,7 @@ def _block_table(
     total: Mapping[str, int],
     language: Language,
 ) -> Table:
-    counted = _counts(vgg)
+    counted = counts_of(vgg.record)
 
     def line(name: str, row: Mapping[str, int]) -> Mapping[str, Cell]:
         return {
@@ -341,17 +339,5 @@ def _largest_convolution(layers: Sequence[Mapping[str, Any]]) -> Mapping[str, An
     return max((row for row in layers if row["kind"] == "Conv2D"), key=lambda row: int(row["parameters"]))
 
 
-def _shape(shape: Sequence[int], language: Language, counted: Callable[..., Quantity]) -> str:
-    """Sides as 56×56×128; a vector's length is a number like any other: 25.088."""
-    if len(shape) == 1:
-        return language.quantity(counted(shape[0]))
-    return joined((worded(str(side), counted(side)) for side in shape), "×")
-
-
 def _share(part: int, whole: int, how: str, vgg: Architecture) -> Quantity:
     return Quantity(value=part / whole, unit="share", how=how, runs=(vgg.record.id,))
-
-
-def _counts(vgg: Architecture) -> Callable[..., Quantity]:
-    """`count` of what the network's record holds."""
-    return partial(count, runs=[vgg.record.id])

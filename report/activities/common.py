@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnlab.store import Record
 from report.evidence import Figure, Gallery, Quantity
+from report.language import Language
 from report.records import LabData, Part, RunData
 from report.statistics import SIGNIFICANT as SIGNIFICANT
 from report.statistics import mean_interval, wilson
-from report.words import sourced
+from report.words import joined, sourced, worded
 
 Pictured = TypeVar("Pictured", bound=Figure | Gallery)
 
@@ -23,6 +26,18 @@ MANY_CLASSES = 25
 def count(value: int | np.integer[Any], *, how: str = "", runs: Sequence[str] = ()) -> Quantity:
     """A whole number of things."""
     return Quantity(value=int(value), unit="count", how=how, runs=tuple(runs))
+
+
+def counts_of(record: Record) -> Callable[..., Quantity]:
+    """`count` of what a record holds."""
+    return partial(count, runs=[record.id])
+
+
+def shape_words(shape: Sequence[int], language: Language, counted: Callable[..., Quantity]) -> str:
+    """Sides as 56×56×128; a vector's length is a number like any other: 25.088."""
+    if len(shape) == 1:
+        return language.quantity(counted(shape[0]))
+    return joined((worded(str(side), counted(side)) for side in shape), "×")
 
 
 def of_records(item: Pictured, runs: Sequence[str]) -> Pictured:
