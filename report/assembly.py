@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
-from report.appendix import CHECKLIST, PUBLISHED, Appendix, appendix
+from report.appendix import CHECKLIST, PUBLISHED, appendix
 from report.checks.staleness import review_states
 from report.claims import Claim, Request, examine, judge, wording
 from report.commentary import Commentary, Draft, Where, template_folders
@@ -26,7 +26,8 @@ from report.document import (
     SectionText,
     kind_of,
 )
-from report.evidence import Cell, Evidence, Figure, Gallery, Item, Listing, Quantity, Table
+from report.evidence import Evidence, Item, Quantity
+from report.inventory import of_appendix, of_item, of_words
 from report.language import NBSP, Language
 from report.markdown import markdown_html
 from report.provenance import entries, evidence_hash, record_hashes
@@ -34,8 +35,7 @@ from report.records import FoldProblem, LabData, Part
 from report.reviews import read_reviews
 from report.rubric import DATA_PARTS, Rubric, load_rubric
 from report.template_problems import line_of
-from report.tokens import PERCENT_ENCODED, Medium, Place, Printed, Tokens
-from report.words import numbers_in
+from report.tokens import PERCENT_ENCODED, Medium, Tokens
 
 
 def assemble(
@@ -137,7 +137,7 @@ class _Assembly:
             self._cite(CHECKLIST)
         order = {section.key: place for place, section in enumerate(sections)}
         in_order = sorted(self.tokens.printed, key=lambda one: order[one.section])
-        printed = (*in_order, *_of_appendix(records))
+        printed = (*in_order, *of_appendix(records))
         return Document(
             title=info.title,
             authors=info.authors,
@@ -159,7 +159,7 @@ class _Assembly:
     def _draft(self, section: Section) -> _Drafted:
         problems, answerable = self.problems(section)
         for index, problem in enumerate(problems):
-            self.tokens.printed += _of_words(section.key, f"problem.{index + 1}", problem, "problem")
+            self.tokens.printed += of_words(section.key, f"problem.{index + 1}", problem, "problem")
         if not answerable:
             return _Drafted(section, problems)
         evidence = section.answer(self.data, self.language)
@@ -223,7 +223,7 @@ class _Assembly:
         number = self.counts[kind]
         placed = Placed(name, item, kind, number, self._label(kind, number), f"{section}-{name}".replace("_", "-"))
         self.placed[section, name] = placed
-        self.tokens.printed += _of_item(section, name, item, self.language)
+        self.tokens.printed += of_item(section, name, item, self.language)
         return placed
 
     def _label(self, kind: ItemKind, number: int) -> str:
@@ -354,43 +354,3 @@ class _Assembly:
 
 def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else ""
-
-
-def _of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
-    """The quantities that an item prints: `results.VGG-19.accuracy`, `mistakes.0`, `loss.caption.epoch`."""
-    yield from _of_words(section, f"{name}.caption", item.caption, "caption")
-    if not isinstance(item, Listing):
-        yield from _of_words(section, f"{name}.note", item.note, "note")
-    if isinstance(item, Figure | Gallery):
-        yield from _of_words(section, f"{name}.alt", item.alt, "alt")
-    if isinstance(item, Table):
-        head = item.columns[0].key
-        for column in item.columns:
-            yield from _of_words(section, f"{name}.{column.key}", column.head, "head")
-        for row in item.rows:
-            for column in item.columns:
-                path = f"{name}.{_head(row.get(head), language)}.{column.key}"
-                if isinstance(cell := row.get(column.key), Quantity):
-                    yield Printed(section, path, cell, str(language.quantity(cell)), "table")
-                elif cell is not None:
-                    yield from _of_words(section, path, cell, "table")
-    elif isinstance(item, Gallery):
-        for index, exhibit in enumerate(item.items):
-            if exhibit.confidence is not None:
-                text = str(language.quantity(exhibit.confidence))
-                yield Printed(section, f"{name}.{index}", exhibit.confidence, text, "gallery")
-
-
-def _of_words(section: str, name: str, text: str, place: Place) -> Iterator[Printed]:
-    for path, printed, quantity in numbers_in(text, name):
-        yield Printed(section, path, quantity, printed, place)
-
-
-def _of_appendix(records: Appendix) -> Iterator[Printed]:
-    for _, entry in records.all():
-        for term, text in entry.facts:
-            yield from _of_words("appendix", f"{entry.key}.{term}", text, "appendix")
-
-
-def _head(cell: Cell, language: Language) -> str:
-    return language.quantity(cell) if isinstance(cell, Quantity) else (cell or "")
