@@ -288,6 +288,12 @@ def test_no_report_and_no_list_of_numbers(folder: Path) -> None:
         verdict(folder)
 
 
+def test_a_damaged_lab_lock_is_told(folder: Path) -> None:
+    edit_json(folder / "runs/labs/demo.json", lambda lock: lock.pop("architectures"))
+    with pytest.raises(StoreError, match="lab lock is damaged"):
+        verdict(folder)
+
+
 def test_sums_that_differ_in_the_last_digit_are_the_same() -> None:
     entry = {"id": "a/b", "section": "a", "name": "b", "value": 0.3, "unit": "share", "n": 1, "low": None, "high": None,
              "runs": [], "how": "", "text": "30 %"}  # fmt: skip

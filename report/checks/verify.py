@@ -55,14 +55,22 @@ def verify(store: RunStore, lab: Lab, out: Path) -> Verdict:
     """Check the records, derive the document again, and compare it with the report in the folder `out`.
 
     Raises:
-        StoreError: the lab was never run, or there is no report to verify.
+        StoreError: the lab was never run, or there is no report to verify, or the lab lock is damaged.
     """
     lock, path = store.read_lab(lab.stem), out / "report.json"
     if not path.is_file():
         raise StoreError(
             "there is no report to verify", where=path, hint=f"render it first: cnnlab report {lab.path.stem}"
         )
-    named = locked_records(lock)
+    try:
+        named = locked_records(lock)
+    except (KeyError, TypeError, AttributeError) as found:
+        raise StoreError(
+            "the lab lock is damaged",
+            where=store.root / "labs" / f"{lab.stem}.json",
+            received=repr(found),
+            hint=f"write it again: cnnlab run {lab.path.stem}",
+        ) from None
     damage = list(_damage(store, named))
     saved, problem = _saved(path)
     if saved is None:
