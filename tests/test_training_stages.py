@@ -22,6 +22,7 @@ from cnnlab.training.optimizer import make_optimizer
 from cnnlab.training.preparation import prepare_run
 from cnnlab.training.progress import QuietProgress
 from cnnlab.training.sanity import overfit
+from cnnlab.training.start import open_session
 from tests.test_training_run import Interrupting
 
 IMAGES, LABELS = TABLE_OF_TOY.images[:16], TABLE_OF_TOY.labels[:16]
@@ -109,6 +110,18 @@ def test_a_staged_training_resumes_to_the_same_bits(tmp_path, after: int) -> Non
     whole, resumed = finished(what, tmp_path / "whole"), interrupted(what, tmp_path / "resumed", after=after)
     for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_thawing_frees_the_classifiers_optimiser_in_a_trial_too() -> None:
+    what = spec(frozen_epochs=1, epochs=2, optimizer="adam")
+    session = open_session(what, TABLE_OF_TOY, SPLITS_OF_TOY, precision.resolve("float32"), build=build)
+    former = session.trainer
+    former.step(IMAGES, LABELS)
+    assert session.unfrozen is not None
+    whole = session.unfrozen(former)
+    assert {int(np.size(variable.value.numpy())) for variable in former.optimizer.variables} == {0}
+    assert len(whole.optimizer.variables) > len(former.optimizer.variables)
+    whole.step(IMAGES, LABELS)
 
 
 def test_frozen_for_ever_and_for_a_while_are_not_both() -> None:

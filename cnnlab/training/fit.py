@@ -206,7 +206,6 @@ class _Job:
         self.progress.message(f"{self.spec.network} on {self.spec.dataset}: {text}")
 
     def _unfrozen(self, former: Trainer) -> Trainer:
-        former.release_optimizer()
         steps = self.plan.steps_per_epoch
         return unfrozen(former, self.spec, self.precision, total_steps=self._total_steps, steps=steps)
 

@@ -86,7 +86,11 @@ def fitted(
 
 
 def unfrozen(former: Trainer, spec: RunSpec, precision: Precision, *, total_steps: int, steps: int) -> Trainer:
-    """The trainer of the whole network, after the epochs of `steps` steps in which only its classifier learned."""
+    """The trainer of the whole network, after the epochs of `steps` steps in which only its classifier learned.
+
+    The former trainer's optimiser is freed: its slots would stay as large as the weights that they were for.
+    """
+    former.release_optimizer()
     unfreeze(former.model)
     done = spec.recipe.frozen_epochs * steps
     return fitted(former.model, spec, precision, total_steps=total_steps, done=done, predict=former.predict)
