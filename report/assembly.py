@@ -200,7 +200,7 @@ class _Assembly:
             return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
         return text(
             "{network} has no finished run here: {reason}",
-            network=network,
+            network=NETWORKS[network].title,
             reason=_first_line(reason) or text("it was not trained"),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,17 +37,24 @@ def entries(printed: Sequence[Printed]) -> list[dict[str, Any]]:
                 "section": one.section,
                 "name": one.name,
                 "place": one.place,
-                "value": float(q.value),
+                "value": _number(q.value),
                 "unit": q.unit,
                 "n": q.n,
-                "low": q.low,
-                "high": q.high,
+                "low": _number(q.low),
+                "high": _number(q.high),
                 "runs": list(q.runs),
                 "how": q.how,
                 "text": one.text,
             }
         )
     return found
+
+
+def _number(value: float | None) -> float | str | None:
+    """The number; JSON has no word for infinite ones and for what is none, so these are words: `inf`, `-inf`, `nan`."""
+    if value is None or math.isfinite(value):
+        return None if value is None else float(value)
+    return repr(float(value))
 
 
 def used_records(lab: LabData) -> Iterator[Record]:

@@ -99,7 +99,7 @@ def _choice(lab: LabData, language: Language) -> Facts:
                 f"{language.join(unsearched)}, {_title(part)}",
                 t("set in the lab file before training; no other values were tried by this lab"),
             )
-    yield t("All values that were used"), t("under each run below, and in the tables of the activities")
+    yield t("All values that were used"), t("under each run below, and in the tables of the report")
 
 
 def _searched(search: SearchData, language: Language) -> str:

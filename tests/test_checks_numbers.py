@@ -128,7 +128,7 @@ def test_what_another_section_knows_is_told_with_that_section(audit: Audit) -> N
     found = only(audit("VGG-19 has 143,667,240 parameters."))
     assert found.severity == "hint" and "activity-06 (Activity 6)" in found.what
     assert found.suggestion == "say it in activity-06: {{ parameters }}"
-    time_taken = only(audit("Training took 1 min 2 s.", key="activity-09"))
+    time_taken = only(audit("Training took 1 min 2 s.", key="activity-08"))
     assert (time_taken.severity, time_taken.suggestion) == ("hint", "say it in activity-07: {{ time }}")
 
 

@@ -56,7 +56,7 @@ def attention(run: RunData) -> dict[str, Any]:
         "known": True,
         "layer": found.layer,
         "cells": "×".join(map(str, found.maps.shape[1:])),
-        "empty": count(int((found.sampled & ~marked).sum())),
+        "empty": count(int((found.sampled & ~marked).sum()), runs=[run.run.id]),
         "some_empty": not marked[found.sampled].all(),
         "central": _central(run, found, right, found.sampled & marked),
         "covering": _covering(run, found, right, found.sampled & marked),
@@ -164,8 +164,8 @@ def _central(run: RunData, found: Attention, right: np.ndarray, used: np.ndarray
     return {
         "right": one,
         "wrong": other,
-        "right_images": count(len(groups[0])),
-        "wrong_images": count(len(groups[1])),
+        "right_images": count(len(groups[0]), runs=[run.run.id]),
+        "wrong_images": count(len(groups[1]), runs=[run.run.id]),
         "even": Quantity(value=MIDDLE, unit="share", how="Share of the image's area"),
         "difference": Quantity(
             value=gap, unit="points", n=len(shares), low=low, high=high, runs=(run.run.id,),
@@ -201,8 +201,8 @@ def _covering(run: RunData, found: Attention, right: np.ndarray, used: np.ndarra
     whole, marked, other = (values[used].astype(np.float64) for values in (found.whole, found.marked, found.other))
     gap, low, high = mean_interval((other - marked).tolist())
     return {
-        "images": count(int(used.sum())),
-        "right_images": count(int(right[used].sum())),
+        "images": count(int(used.sum()), runs=[run.run.id]),
+        "right_images": count(int(right[used].sum()), runs=[run.run.id]),
         "whole": _mean(run, whole.tolist(), "Mean probability of the answer"),
         "marked_drop": _points(run, whole - marked),
         "other_drop": _points(run, whole - other),
@@ -242,7 +242,7 @@ def filters(run: RunData, *, grey: bool = False) -> dict[str, Any]:
     return {
         "known": True,
         "grey": grey,
-        "count": count(found.shape[3]),
+        "count": count(found.shape[3], runs=[run.run.id]),
         "size": "×".join(map(str, found.shape[:2])),
         "alike": Quantity(
             value=value, unit="number", n=found.shape[3], low=low, high=high, runs=(run.run.id,),

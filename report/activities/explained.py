@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from report.activities.classes import ClassRank, exhibit
-from report.activities.common import SIGNIFICANT
+from report.activities.common import SIGNIFICANT, count
 from report.evidence import Exhibit, Gallery, Quantity
 from report.language import Language
 from report.metrics import top_confusions
 from report.records import Part, RunData
 from report.statistics import rank_correlation
+from report.words import joined
 
 CONFUSIONS, EXAMPLES = 3, 2
 """Confusions that are shown, and rows of each; an evaluation keeps three of each kind of image."""
@@ -37,7 +38,7 @@ def confusion_gallery(run: RunData, classes: Sequence[str], matrix: np.ndarray, 
             "{n} row of a mistake and two right answers: {list}.",
             "{n} rows of a mistake and two right answers: {list}.",
             len(rows),
-            list="; ".join(_told(classes, pair, language) for pair in pairs),
+            list=joined((_told(classes, pair, language) for pair in pairs), "; "),
         ),
         items=tuple(one for row in rows for one in row),
         group=3,
@@ -81,7 +82,7 @@ def _caption(
         "{n} confusions make up {share} of all mistakes: {list}",
         len(pairs),
         share=share,
-        list="; ".join(_told(classes, pair, language) for pair in pairs),
+        list=joined((_told(classes, pair, language) for pair in pairs), "; "),
     )
 
 
@@ -114,7 +115,7 @@ def diversity(data: Part, run: RunData, matrix: np.ndarray, best: ClassRank, wor
         "best_is_varied": bool(found[best.label] > np.median(values)),
         "worst_is_varied": bool(found[worst.label] > np.median(values)),
         "same_class": best.label == worst.label,
-        "classes": Quantity(value=len(values), unit="count"),
+        "classes": count(len(values), runs=runs),
         **_association(values, accuracies, (*runs, run.run.id)),
     }
 

@@ -99,9 +99,11 @@ def fairness_table(data: Part, language: Language) -> Table:
 
 
 def _caption(found: Sequence[Difference], data: Part, language: Language) -> str:
-    number = sum(one.differs and one.aspect.kind == "confounder" for one in found)
+    number = count(
+        sum(one.differs and one.aspect.kind == "confounder" for one in found), runs=[run.run.id for run in data.runs]
+    )
     dataset = data.dataset.manifest["title"]
-    if not number:
+    if not number.value:
         return language.text(
             "Besides the networks, nothing that confounds their comparison on {dataset} differs", dataset=dataset
         )
@@ -140,21 +142,24 @@ def _recipe(key: str) -> Show:
     return lambda data, network, language: HYPERPARAMETERS[key][1](data.of(network)[0], language)
 
 
-def _range(values: Sequence[int], language: Language) -> Cell:
-    low, high = min(values), max(values)
-    return count(low) if low == high else language.text("{low} to {high}", low=low, high=high)
+def _range(data: Part, network: str, key: str, language: Language) -> Cell:
+    runs = data.of(network)
+    values, ids = [int(run.resolved[key]) for run in runs], [run.run.id for run in runs]
+    low, high = count(min(values), runs=ids), count(max(values), runs=ids)
+    return low if low.value == high.value else language.text("{low} to {high}", low=low, high=high)
 
 
 def _planned(data: Part, network: str, language: Language) -> Cell:
-    return _range([int(run.resolved["epochs_planned"]) for run in data.of(network)], language)
+    return _range(data, network, "epochs_planned", language)
 
 
 def _run(data: Part, network: str, language: Language) -> Cell:
-    return _range([int(run.resolved["epochs_run"]) for run in data.of(network)], language)
+    return _range(data, network, "epochs_run", language)
 
 
 def _size(data: Part, network: str, language: Language) -> Cell:
-    return Quantity(value=int(data.of(network)[0].spec["data"]["image_size"]), unit="pixels")
+    run = data.of(network)[0]
+    return Quantity(value=int(run.spec["data"]["image_size"]), unit="pixels", runs=(run.run.id,))
 
 
 def _tuning(data: Part, network: str, language: Language) -> Cell:
@@ -163,8 +168,9 @@ def _tuning(data: Part, network: str, language: Language) -> Cell:
 
 
 def _folds(data: Part, network: str, language: Language) -> Cell:
-    folds = {fold.index for fold in data.folds.get(network, ())}
-    return count(len(folds)) if folds else language.text("none")
+    folds = data.folds.get(network, ())
+    ids = [fold.run.id for fold in folds]
+    return count(len({fold.index for fold in folds}), runs=ids) if folds else language.text("none")
 
 
 def _seeds(data: Part, network: str, language: Language) -> Cell:
@@ -185,8 +191,13 @@ def _change(code: str) -> Show:
     """What the network has in place of the published, where it departs from it."""
 
     def show(data: Part, network: str, language: Language) -> Cell:
-        changes = {one["code"]: one["used"] for one in data.of(network)[0].architecture.manifest["adaptations"]}
-        return published_words(changes[code], language) if code in changes else language.text("as published")
+        architecture = data.of(network)[0].architecture
+        changes = {one["code"]: one["used"] for one in architecture.manifest["adaptations"]}
+        return (
+            published_words(changes[code], language, (architecture.id,))
+            if code in changes
+            else language.text("as published")
+        )
 
     return show
 

@@ -56,7 +56,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     best, worst = (rank_class(run, classes, matrix, best=which) for which in (True, False))
     items = _items(data, run, classes, matrix, best, worst, language)
     leaks = {**leak_counts(data.dataset), **without_leaks(data, run)}
-    items["reliability"] = reliability(data, language)
+    items["reliability"] = of_records(reliability(data, language), [run.run.id for run in data.runs])
     items |= _leak_items(lab, data, leaks, language)
     if (table := fairness_table(data, language)).rows:
         items["fairness"] = table

@@ -9,6 +9,7 @@ import numpy as np
 
 from report.evidence import Figure
 from report.figures.style import Theme, Words
+from report.words import joined
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -39,7 +40,9 @@ def first_layer(filters: np.ndarray, language: Words, *, caption: str, note: str
         count=count, height=height, width=width,
     )  # fmt: skip
     data = {"filters": scaled[order].tolist()}
-    return Figure(caption=caption, note=note, alt=f"{alt} {caption}.", data=data, draw=partial(_draw, data))
+    return Figure(
+        caption=caption, note=note, alt=joined([alt, " ", caption, "."]), data=data, draw=partial(_draw, data)
+    )
 
 
 def grid(filters: np.ndarray) -> np.ndarray:

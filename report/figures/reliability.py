@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure
-from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
+from report.evidence import Figure, Quantity
+from report.figures.style import Theme, Words, clean, network_style, network_title, number
+from report.words import joined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +48,8 @@ def reliability_diagram(
         {"network": network, "title": clean(network_title(network)), "bins": [_entry(one) for one in bins]}
         for network, bins in networks.items()
     ]
-    alt = language.text("Accuracy against confidence, with the diagonal on which the two are equal.") + " "
-    alt += " ".join(_told(one, language) for one in series)
+    diagonal = language.text("Accuracy against confidence, with the diagonal on which the two are equal.")
+    alt = joined([diagonal, *(_told(one, language) for one in series)], " ")
     data = {
         "series": series, "code": code,
         "words": {
@@ -75,18 +76,21 @@ def _shown(one: Mapping[str, Any]) -> list[dict[str, float]]:
 
 def _told(one: Mapping[str, Any], language: Words) -> str:
     """One network in words: its surest and its least sure bin that are drawn."""
-    shown, code = _shown(one), language.code
+    shown = _shown(one)
     if not shown:
         return language.text("{network}: too few images in every bin.", network=one["title"])
     lowest, highest = shown[0], shown[-1]
     return language.text(
         "{network}: where mean confidence is {confidence_high}, accuracy is {accuracy_high} ({images_high} images); where it "
         "is {confidence_low}, {accuracy_low} ({images_low} images).",
-        network=one["title"], confidence_high=percent(highest["confidence"], 0, code),
-        accuracy_high=percent(highest["accuracy"], 0, code), images_high=number(highest["images"], 0, code),
-        confidence_low=percent(lowest["confidence"], 0, code), accuracy_low=percent(lowest["accuracy"], 0, code),
-        images_low=number(lowest["images"], 0, code),
+        network=one["title"], confidence_high=_share(highest["confidence"]), accuracy_high=_share(highest["accuracy"]),
+        images_high=highest["images"], confidence_low=_share(lowest["confidence"]),
+        accuracy_low=_share(lowest["accuracy"]), images_low=lowest["images"],
     )  # fmt: skip
+
+
+def _share(value: float) -> Quantity:
+    return Quantity(value=value, unit="share", digits=0)
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
