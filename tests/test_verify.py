@@ -97,6 +97,7 @@ def test_rewritten_predictions_are_found_although_their_archive_is_sound(folder:
     found = verdict(folder)
     assert "predictions.npz" in [one.name for one in found.mismatches if one.kind == "record"]
     assert any("cannot be derived" in one.what for one in found.mismatches)
+    assert "page" not in kinds(found), "the page is still that of report.json, in its language"
 
 
 def test_rewritten_predictions_with_a_manifest_to_match_change_the_numbers(folder: Path) -> None:

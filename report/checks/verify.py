@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab import __version__
-from cnnlab.errors import CnnlabError, StoreError
+from cnnlab.errors import CnnlabError, StoreError, TemplateProblem
 from cnnlab.lab import Lab
 from cnnlab.store import Kind, Record, RunStore
 from report.assembly import assemble
@@ -81,7 +81,7 @@ def verify(store: RunStore, lab: Lab, out: Path) -> Verdict:
         mismatches.append(Mismatch(kind="document", where="report.json", what=underivable))
     else:
         mismatches += compare(saved["quantities"], printed(document)["quantities"])
-    language = document.language if document else Language("en")
+    language = document.language if document else _language(str(saved["language"]))
     mismatches += html_mismatches(out / "report.html", saved, language)
     mismatches += pdf_mismatches(out / "report.pdf", saved)
     mismatches += notebook_mismatches(out / "report.ipynb", saved, document)
@@ -197,6 +197,14 @@ def _derived(store: RunStore, lab: Lab, language: str) -> tuple[Document | None,
         return assemble(open_lab(store, lab.stem), lab, Language(language)), ""
     except CnnlabError as problem:
         return None, f"the document cannot be derived from the runs: {problem.what}"
+
+
+def _language(code: str) -> Language:
+    """The report's language, in which its pages are compared even where the document cannot be derived."""
+    try:
+        return Language(code)
+    except TemplateProblem:  # told already: the document could not be derived for it
+        return Language("en")
 
 
 def _reasons(saved: Mapping[str, Any], document: Document) -> Iterator[str]:
