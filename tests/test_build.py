@@ -114,7 +114,7 @@ def test_a_failed_run_is_said_in_the_page_and_in_missing(tmp_path: Path) -> None
     result = build_report(store, lab, tmp_path / "out", {"html"})
     assert result.missing == ["clothes, alexnet: loss became NaN"]
     assert (
-        "alexnet no tiene aquí ninguna ejecución terminada: loss became NaN"
+        "AlexNet no tiene aquí ninguna ejecución terminada: loss became NaN"
         in (tmp_path / "out/report.html").read_text()
     )
 
