@@ -162,11 +162,13 @@ def preview_app(live: Live, port: int) -> Starlette:
             yield
 
     hosts = frozenset(name if port == 80 else f"{name}:{port}" for name in NAMES)
-    return Starlette(
+    app = Starlette(
         routes=[Route("/", page, methods=["GET"]), Route("/events", events, methods=["GET"])],
         middleware=[Middleware(_LocalOnly, hosts=hosts)],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def serve(preview: Preview, port: int, announce: Announce) -> None:

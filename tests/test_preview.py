@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -110,11 +111,10 @@ def test_the_page_is_the_reports_but_for_the_script(lab: Path, out: Path, previe
 
 
 @pytest.mark.parametrize(
-    "path", ["/report.html", "/..%2f..%2fetc/passwd", "/.figures/", "//", "/events/", "/mine.toml", "/favicon.ico"]
+    "path", ["/report.html", "/..%2f..%2fetc/passwd", "/.figures/", "/%2e/", "/events/", "/mine.toml", "/favicon.ico"]
 )
 def test_nothing_else_is_served(preview: Preview, path: str) -> None:
-    assert client(preview).get(path, follow_redirects=False).status_code in (404, 307)
-    assert client(preview).get(path, follow_redirects=True).text != client(preview).get("/").text or path == "//"
+    assert client(preview).get(path).status_code == 404
 
 
 @pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"])
@@ -178,6 +178,7 @@ def test_evidence_is_computed_again_only_for_new_evidence(
 
 def test_other_runs_change_the_page(lab: Path, out: Path, preview: Preview) -> None:
     preview.refresh()
+    shutil.rmtree(lab.parent / "runs")
     write_store(lab.parent / "runs", stem="mine", per_class=30)
     assert preview.refresh()
     assert without_reloading(preview.page()) == reported(lab, out)
@@ -224,7 +225,7 @@ def test_a_broken_lab_file_is_told_and_text_can_be_edited_meanwhile(lab: Path, o
     lab.write_text(good.replace("epochs = 2", 'epochs = "two"'))
     assert preview.refresh()
     shown = problem_of(preview.page())
-    assert str(lab) in shown["where"] and "epochs" in shown["where"] and shown["received"] == "two"
+    assert str(lab) in shown["where"] and "epochs" in shown["where"] and shown["received"] == "'two'"
     commentary(lab, TEXT)
     assert not preview.refresh()
     lab.write_text(good)
@@ -331,7 +332,7 @@ def test_the_command_serves_tells_an_edit_and_ends_with_a_signal(
     text = ask(port, "/").read().decode()
     assert "Just edited." in text and f'data-page="{news["page"]}"' in text
     process.send_signal(number)
-    assert stream.read() == b"", "the open stream ends"
+    assert stream.read().strip() == b"", "the open stream ends"
     stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout) == (code, "")
     assert "Traceback" not in stderr and "stopped" in stderr
