@@ -7,7 +7,7 @@ import html
 import json
 import re
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +29,23 @@ from report.watch import Snapshot, snapshot
 
 _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(">)')
 
+_SECTION = re.compile(r'(<section [^>]*\bid="([^"]+)">.*?</section>)', re.S)
+_EVIDENCE = re.compile(r'<meta name="evidence" content="([0-9a-f]{12})">')
+
 
 @dataclass(frozen=True)
 class Shown:
-    """What a reader sees: the newest page that could be built, and as HTML what is wrong now; empty where nothing is."""
+    """What a reader sees: the newest page that could be built, and as HTML what is wrong now; empty where nothing is.
+
+    Attributes:
+        before: version of the page before.
+        sections: if the page differs from that one in sections alone, those, by their ids.
+    """
 
     page: str = ""
     problem: str = ""
+    before: str = field(default="", compare=False)
+    sections: Mapping[str, str] | None = field(default=None, compare=False)
 
     @property
     def version(self) -> str:
@@ -45,7 +55,8 @@ class Shown:
     @property
     def news(self) -> str:
         """As the event stream tells it."""
-        return json.dumps({"page": self.version, "problem": self.problem})
+        told = {"page": self.version, "problem": self.problem, "before": self.before, "sections": self.sections}
+        return json.dumps(told)
 
 
 @dataclass
@@ -92,7 +103,7 @@ class Preview:
             self._opened = None
         self._seen, before = now, self.shown
         try:
-            self.shown = Shown(self._built())
+            self.shown = _following(before, self._built())
         except CnnlabError as problem:
             self.shown = Shown(before.page, self._told(problem))
         except Exception as problem:
@@ -126,6 +137,29 @@ def live(shown: Shown, script: str, empty: str) -> str:
     added = f'<link rel="icon" href="data:,"><script data-page="{shown.version}">{script}</script>'
     body, end_of_body, after = rest.rpartition("</body>")
     return f"{head}{added}{end_of_head}{body}{shown.problem}{end_of_body}{after}"
+
+
+def _following(before: Shown, page: str) -> Shown:
+    """The next page after another."""
+    if page == before.page:
+        return Shown(page)
+    return Shown(page, before=before.version, sections=changed_sections(before.page, page))
+
+
+def changed_sections(before: str, after: str) -> dict[str, str] | None:
+    """The sections that differ, by id; None where something else does, but for the evidence hash in the head."""
+    old, new = _SECTION.findall(before), _SECTION.findall(after)
+    ids = [key for _, key in new]
+    if ids != [key for _, key in old] or len(set(ids)) < len(ids) or _around(before) != _around(after):
+        return None
+    return {key: text for (text, key), (past, _) in zip(new, old, strict=True) if text != past}
+
+
+def _around(page: str) -> str:
+    """A page without its sections and its evidence hash."""
+    found = _EVIDENCE.search(page)
+    around = _SECTION.sub("", page)
+    return around.replace(found[1], "") if found else around
 
 
 def _allowing(policy: str, script: str) -> str:

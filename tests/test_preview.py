@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from report.assembly import assemble
 from report.build import page
 from report.html import script_hash
 from report.language import Language
-from report.preview import Preview, Shown, live
+from report.preview import Preview, Shown, changed_sections, live
 from report.preview_server import Live, check_installed, preview_app, serve
 from report.records import open_lab
 from report.tokens import printable
@@ -158,6 +159,29 @@ def test_an_edit_changes_the_page_to_what_a_report_from_nothing_is(lab: Path, ou
     assert preview.refresh() and preview.shown.version != before.version
     assert "The accuracy is <data" in client(preview).get("/").text
     assert without_reloading(client(preview).get("/").text) == reported(lab, out)
+
+
+def test_an_edit_is_told_by_the_sections_that_it_changed(lab: Path, preview: Preview) -> None:
+    preview.refresh()
+    before = preview.shown
+    commentary(lab, TEXT)
+    preview.refresh()
+    assert preview.shown.before == before.version and preview.shown.sections
+    assert "activity-09" in preview.shown.sections and "activity-01" not in preview.shown.sections
+    patched = before.page
+    for key, text in preview.shown.sections.items():
+        (old,) = re.findall(rf'<section [^>]*id="{key}">.*?</section>', patched, re.S)
+        patched = patched.replace(old, text)
+    hashes = [re.findall(r'"evidence" content="(\w+)"', one)[0] for one in (patched, preview.shown.page)]
+    assert patched.replace(*hashes) == preview.shown.page
+
+
+def test_anything_else_that_changed_asks_for_the_whole_page() -> None:
+    page = '<title>a</title><section class="x" id="one">1</section><section class="x" id="two">2</section>'
+    assert changed_sections(page, page.replace(">2<", ">3<")) == {"two": '<section class="x" id="two">3</section>'}
+    assert changed_sections(page, page.replace("<title>a", "<title>b")) is None
+    assert changed_sections(page, page.replace('id="two"', 'id="three"')) is None
+    assert changed_sections("", page) is None
 
 
 def test_evidence_is_computed_again_only_for_new_evidence(
@@ -324,26 +348,28 @@ def test_the_command_serves_tells_an_edit_and_ends_with_a_signal(
     lab: Path, running: tuple[subprocess.Popen[str], int], number: signal.Signals, code: int
 ) -> None:
     process, port = running
-    stream = ask(port, "/events")
-    assert next_news(stream)["problem"] == ""
-    commentary(lab, TEXT + "Just edited.")
-    news = next_news(stream)
-    assert news["problem"] == ""
-    text = ask(port, "/").read().decode()
-    assert "Just edited." in text and f'data-page="{news["page"]}"' in text
-    process.send_signal(number)
-    assert stream.read().strip() == b"", "the open stream ends"
+    with ask(port, "/events") as stream:
+        assert next_news(stream)["problem"] == ""
+        commentary(lab, TEXT + "Just edited.")
+        news = next_news(stream)
+        assert news["problem"] == "" and "Just edited." in news["sections"]["activity-09"]
+        with ask(port, "/") as answer:
+            text = answer.read().decode()
+        assert "Just edited." in text and f'data-page="{news["page"]}"' in text
+        process.send_signal(number)
+        assert stream.read().strip() == b"", "the open stream ends"
     stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout) == (code, "")
     assert "Traceback" not in stderr and "stopped" in stderr
 
 
-def ask(port: int, path: str) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    assert answer.status == 200
-    return answer
+@contextmanager
+def ask(port: int, path: str) -> Iterator[http.client.HTTPResponse]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", path)
+        with connection.getresponse() as answer:
+            assert answer.status == 200
+            yield answer
 
 
 def next_news(stream: http.client.HTTPResponse) -> dict[str, Any]:
