@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,12 +45,15 @@ def assemble(
     *,
     sections: Sequence[Section] | None = None,
     references: Mapping[str, Any] | None = None,
+    known: MutableMapping[str, Evidence] | None = None,
 ) -> Document:
     """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
 
     Args:
         sections: in place of those of the lab's rubric, whose questions are then left out.
         references: what can be cited; default `report.literature.REFERENCES`.
+        known: evidence by section from an earlier call with the same data, rubric and language; what is not there is
+            added.
 
     Raises:
         TemplateProblem: the rubric or a commentary file is wrong, or refers to something that is not there.
@@ -65,14 +68,15 @@ def assemble(
         from report.literature import REFERENCES
 
         references = REFERENCES
-    return _reviewed(_Assembly(data, lab, language, references, rubric).document(sections), lab)
+    assembly = _Assembly(data, lab, language, references, rubric, {} if known is None else known)
+    return _reviewed(assembly.document(sections), lab)
 
 
 def answered(data: LabData, lab: Lab, language: Language, key: str) -> tuple[Evidence | None, tuple[str, ...]]:
     """The evidence of the section `key`, None where it has no results, and what is missing, in the reader's language."""
     rubric = load_rubric(lab)
     section = next(section for section in rubric.report_sections() if section.key == key)
-    problems, answerable = _Assembly(data, lab, language, {}, rubric).problems(section)
+    problems, answerable = _Assembly(data, lab, language, {}, rubric, {}).problems(section)
     return section.answer(data, language) if answerable else None, problems
 
 
@@ -98,9 +102,15 @@ class _Drafted:
 
 class _Assembly:
     def __init__(
-        self, data: LabData, lab: Lab, language: Language, references: Mapping[str, Any], rubric: Rubric
+        self,
+        data: LabData,
+        lab: Lab,
+        language: Language,
+        references: Mapping[str, Any],
+        rubric: Rubric,
+        known: MutableMapping[str, Evidence],
     ) -> None:
-        self.data, self.lab, self.language, self.rubric = data, lab, language, rubric
+        self.data, self.lab, self.language, self.rubric, self.known = data, lab, language, rubric, known
         self.part_titles = rubric.part_titles(data, language)
         self.tokens = Tokens(language)
         self.placed: dict[tuple[str, str], Placed] = {}
@@ -162,7 +172,9 @@ class _Assembly:
             self.tokens.printed += of_words(section.key, f"problem.{index + 1}", problem, "problem")
         if not answerable:
             return _Drafted(section, problems)
-        evidence = section.answer(self.data, self.language)
+        if section.key not in self.known:
+            self.known[section.key] = section.answer(self.data, self.language)
+        evidence = self.known[section.key]
         draft = self.commentary.render(section.key, evidence)
         named = [content for kind, content in draft.parts if kind == "item"]
         parts = [*draft.parts, *(("item", name) for name in evidence.items if name not in named)]

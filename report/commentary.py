@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, TemplateSyntaxError, pass_context
+from jinja2 import Environment, FileSystemLoader, TemplateSyntaxError, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -24,6 +24,7 @@ from cnnlab.lab import Lab
 from cnnlab.resources import templates_dir
 from report import usage
 from report.claims import WrongClaim
+from report.compiled import Compiled, late
 from report.evidence import Evidence, Quantity
 from report.language import Language
 from report.names import names_of_quantities, names_used
@@ -94,6 +95,14 @@ SYNTAX: Mapping[str, Any] = {
     "extensions": [ParagraphEnds],
 }
 """How an environment reads a commentary file."""
+
+_COMPILED = Compiled()
+
+
+@lru_cache(maxsize=256)
+def _uses(written: str) -> frozenset[str]:
+    """Every name that a commentary file of this text mentions."""
+    return names_used(Environment(**SYNTAX).parse(written))
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -195,7 +204,7 @@ class Commentary:
             parts=tuple(self._parts(source, placed)),
             generated=bool(_GENERATED.match(written)),
             path=path,
-            uses=names_used(self._environment.parse(written)),
+            uses=_uses(written),
             files={template: path, **self._included()},
         )
 
@@ -276,6 +285,7 @@ class Commentary:
             autoescape=True,
             undefined=Misspelt,
             finalize=finalize,
+            bytecode_cache=_COMPILED,
             **SYNTAX,
         )
         environment.filters.pop("safe")
@@ -285,7 +295,9 @@ class Commentary:
             "signed": self._filter(self.language.signed),
             "join_words": self._join_words,
         }
-        environment.filters |= {name: checked(name, one, usage.FILTERS[name].example) for name, one in filters.items()}
+        environment.filters |= {
+            name: late(checked(name, one, usage.FILTERS[name].example)) for name, one in filters.items()
+        }
         return environment
 
     def _filter(self, word: Callable[..., str]) -> Callable[..., Markup]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -18,15 +18,20 @@ from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.asked import asked
+from report.compiled import Compiled, late
 from report.document import Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 from report.language import Language
 from report.provenance import record_hashes
+from report.template_problems import line_reached
 from report.tokens import Tokens, printable
 
 Medium = Literal["screen", "print"]
 TINY = 64
 """Images up to this side, in pixels, are enlarged without smoothing."""
+
+
+_COMPILED = Compiled()
 
 
 class Wording(Protocol):
@@ -102,7 +107,11 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             hint="restore it from the project; a new activity needs a template of its module's name",
         ) from None
     except TemplateError as problem:
-        raise TemplateProblem("a template of the report cannot be rendered", received=str(problem)) from problem
+        raise TemplateProblem(
+            "a template of the report cannot be rendered",
+            where=line_reached(problem, templates[-1]),
+            received=str(problem),
+        ) from problem
 
 
 def colophon(document: Document) -> str:
@@ -136,9 +145,10 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_COMPILED,
     )
     environment.globals |= {"t": document.language.text, "number": document.language.number}
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "prose": lambda prose: Markup(prose.screen if medium == "screen" else prose.print),
         "is_prose": lambda piece: isinstance(piece, Prose),
         "drawing": lambda figure: Markup(_drawing(figure, medium, cache)),
@@ -152,6 +162,7 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         "verdict": _verdict,
         "script_hash": script_hash,
     }
+    environment.filters |= {name: late(one) for name, one in filters.items()}
     return environment
 
 

@@ -200,6 +200,11 @@ def _locale(code: str) -> Locale:
         raise TemplateProblem("the report's language is unknown", received=code, expected="es or en") from None
 
 
+def forget_catalogues() -> None:
+    """Read message catalogues anew from here on."""
+    _catalogue.cache_clear()
+
+
 @lru_cache
 def _catalogue(path: Path) -> Catalog:
     try:

@@ -154,7 +154,7 @@ def rendering_problem(
     problem: Exception, path: Path, context: Mapping[str, Any], items: Sequence[str], templates: Sequence[str]
 ) -> TemplateProblem:
     """What went wrong while a template was rendered with the names of `context`."""
-    where = _line(problem, path)
+    where = line_reached(problem, path)
     if isinstance(problem, _MisspeltError):
         return _misspelt(problem, where, context, items)
     if isinstance(problem, CallError):
@@ -208,7 +208,7 @@ def _advice(owner: Any) -> str | None:
     return None
 
 
-def _line(problem: Exception, path: Path) -> str:
+def line_reached(problem: Exception, path: Path) -> str:
     """The last template and line that the exception came through; Jinja puts them into the traceback."""
     where, step = str(path), problem.__traceback__
     while step is not None:

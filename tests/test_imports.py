@@ -39,6 +39,7 @@ FULL = {
     "cnnlab.cli",
     "cnnlab.cli_check",
     "cnnlab.cli_commentary",
+    "cnnlab.cli_preview",
     "cnnlab.cli_training",
     "cnnlab.cli_verify",
     "cnnlab.notebook",

@@ -9,7 +9,11 @@
   bar.addEventListener("click", () => open(bar.getAttribute("aria-expanded") !== "true"));
   nav.addEventListener("click", (event) => { if (event.target.closest("a")) open(false); });
   document.addEventListener("click", (event) => { if (!nav.contains(event.target)) open(false); });
-  const links = $("a", nav).map((link) => [link, document.getElementById(link.hash.slice(1))]).filter(([, target]) => target);
+  let links = [];
+  const find = () => {
+    links = $("a", nav).map((link) => [link, document.getElementById(link.hash.slice(1))]).filter(([, target]) => target);
+  };
+  find();
   const title = here.textContent;
   const mark = () => {
     const current = links.filter(([, target]) => target.getBoundingClientRect().top < 120).at(-1);
@@ -94,7 +98,7 @@
     const nearest = numbers.reduce((best, one) => (far(one) < far(best) ? one : best), q);
     return nearest === q ? undefined : nearest;
   };
-  for (const group of $("table, .tiles, .record dl")) {
+  const prepareGroup = (group) => {
     const numbers = $("data.q", group).filter(answers);
     numbers.forEach((q, index) => { q.tabIndex = index ? -1 : 0; });
     group.addEventListener("keydown", (event) => {
@@ -105,7 +109,7 @@
       for (const q of numbers) q.tabIndex = q === next ? 0 : -1;
       next.focus();
     });
-  }
+  };
 
   // Pictures: open large in a dialog.
   const large = document.getElementById("large"), stage = large.querySelector(".stage"), text = large.querySelector(".text");
@@ -116,7 +120,7 @@
     text.textContent = words;
     large.showModal();
   };
-  for (const picture of $(".picture")) {
+  const preparePicture = (picture) => {
     const caption = picture.closest("figure").querySelector("figcaption");
     picture.tabIndex = 0;
     picture.setAttribute("role", "button");
@@ -126,11 +130,18 @@
     picture.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); zoom(); }
     });
-  }
-  for (const button of $(".tile .zoom")) button.addEventListener("click", () => {
+  };
+  const prepareButton = (button) => button.addEventListener("click", () => {
     const said = button.closest(".tile").querySelector(".said");
     enlarge(button.querySelector("img"), said.textContent.trim().replace(/\s+/g, " "));
   });
+  const prepare = (root) => {
+    for (const group of $("table, .tiles, .record dl", root)) prepareGroup(group);
+    for (const picture of $(".picture", root)) preparePicture(picture);
+    for (const button of $(".tile .zoom", root)) prepareButton(button);
+  };
+  prepare(document);
+  document.addEventListener("cnnlab:renewed", (event) => { hide(); find(); mark(); prepare(event.target); });
   large.querySelector(".close").addEventListener("click", () => large.close());
   large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 })();
