@@ -281,4 +281,6 @@ def test_a_wide_table_keeps_to_the_measure_where_its_heads_can_wrap() -> None:
     desktop = sheet.split("@media (min-width: 1100px) {")[1].split("\n}")[0]
     assert ".table.wide { max-width: var(--full) }" in desktop
     assert ".table.wide table { width: var(--text) }" in desktop
+    phone = sheet.split("@media (max-width: 600px) {")[1].split("\n}")[0]
+    assert re.search(r"\.scroll caption \{ max-width: calc\(100vw - [\d.]+rem\); position: sticky; left: 0 \}", phone)
     assert ".table.wide table" not in sheet.replace(desktop, "")  # a phone scrolls it, and never starts from 680 px
