@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from datetime import date
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -18,7 +19,7 @@ import typer
 from cnnlab import cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
 from cnnlab.cli_data import AsJson, LabName, Profile, print_json, tell
 from cnnlab.errors import CnnlabError, Incomplete, LabError
-from cnnlab.lab import load_lab, shipped_labs
+from cnnlab.lab import Lab, load_lab, shipped_labs
 from cnnlab.pipeline import FORMATS, Outcome
 from cnnlab.store import RunStore
 
@@ -44,6 +45,10 @@ Overrides = Annotated[
 ]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
+SubmissionName = Annotated[
+    str | None,
+    typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),
+]
 Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
 
 
@@ -58,9 +63,11 @@ def run(
     budget: Annotated[
         str | None, typer.Option("--budget", help="Time for all trainings, as 90m or 2h, in place of the lab's.")
     ] = None,
+    submission: SubmissionName = None,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
+    name = _submission_name(submission, loaded, wanted)
     seconds = None if budget is None else _seconds(budget)
     from cnnlab.pipeline import run_lab
     from cnnlab.training.progress import open_progress
@@ -76,7 +83,7 @@ def run(
         budget_seconds=seconds,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
-    _finish(outcome)
+    _finish(outcome, name)
 
 
 @app.command()
@@ -87,13 +94,15 @@ def report(
     runs: Runs = None,
     out: Out = None,
     formats: Formats = ALL_FORMATS,
+    submission: SubmissionName = None,
 ) -> None:
     """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
     from cnnlab.pipeline import render_lab
 
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
+    name = _submission_name(submission, loaded, wanted)
     store = RunStore(resources.runs_dir(runs))
-    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell))
+    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell), name)
 
 
 @app.command()
@@ -230,7 +239,19 @@ def _formats(text: str) -> tuple[str, ...]:
     return wanted
 
 
-def _finish(outcome: Outcome) -> None:
+def _submission_name(template: str | None, lab: Lab, formats: tuple[str, ...]) -> str | None:
+    if template is None:
+        return None
+    from cnnlab.submission import submission_name
+
+    return submission_name(template, lab, formats, date.today())
+
+
+def _finish(outcome: Outcome, submission: str | None = None) -> None:
+    if submission is not None:
+        from cnnlab.submission import copy_submission
+
+        outcome.paths += copy_submission(outcome.paths, submission)
     for path in outcome.paths:
         typer.echo(str(path))
     tell(f"{outcome.checked}: cnnlab check says which")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cnnlab.errors import LabError, did_you_mean
+from cnnlab.house_style import HouseStyle
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.resources import labs_dir
 from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
@@ -65,6 +66,7 @@ class LabFile(Frozen):
     searches: dict[Name, SearchSpec] = {}
     runs: tuple[RunGroup, ...] = Field(min_length=1)
     report: ReportSpec
+    style: HouseStyle = HouseStyle()
 
 
 class Request(Frozen):
@@ -227,7 +229,8 @@ def _located(file: LabFile, folder: Path) -> LabFile:
         name: spec.model_copy(update={"path": _absolute(spec.path, folder), "labels": _absolute(spec.labels, folder)})
         for name, spec in file.datasets.items()
     }
-    return file.model_copy(update={"datasets": datasets})
+    style = file.style.model_copy(update={"logo": _absolute(file.style.logo, folder)})
+    return file.model_copy(update={"datasets": datasets, "style": style})
 
 
 def _absolute(path: Path | None, folder: Path) -> Path | None:

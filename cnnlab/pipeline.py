@@ -59,6 +59,7 @@ def run_lab(
     outcome = Outcome()
     _check_pdf(formats, outcome, tell)
     _check_rubric(lab)
+    _check_logo(lab)
     _check_writable(out)
     store.work_folder()
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
@@ -100,6 +101,7 @@ def render_lab(lab: Lab, *, store: RunStore, out: Path, formats: tuple[str, ...]
     """
     outcome = Outcome()
     _check_pdf(formats, outcome, tell)
+    _check_logo(lab)
     lock = store.read_lab(lab.stem)
     for planned in make_plan(lab, store, _locked_fingerprints(lab, lock)).missing:
         outcome.missing.append(f"{planned.label}: the lab asks for a run that is not cached ({planned.why})")
@@ -150,6 +152,14 @@ def _check_rubric(lab: Lab) -> None:
     from report.rubric import load_rubric
 
     load_rubric(lab)
+
+
+def _check_logo(lab: Lab) -> None:
+    """Refuse a logo that cannot be used before hours of training, not after."""
+    if lab.file.style.logo:
+        from report.logo import logo_uri
+
+        logo_uri(lab.file.style.logo)
 
 
 def _check_writable(folder: Path) -> None:

@@ -164,6 +164,7 @@ class _Assembly:
             part_titles=self.part_titles,
             claims=tuple(self.claims),
             tokens=self.tokens,
+            style=self.lab.file.style,
         )
 
     def _draft(self, section: Section) -> _Drafted:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from cnnlab.house_style import HouseStyle
 from report.appendix import Appendix
 from report.claims import Claim
 from report.evidence import Evidence, Figure, Gallery, Item, Listing, Table
@@ -178,6 +179,7 @@ class Document:
         evidence_hash: 12 hexadecimal digits that change with any of the numbers and with any record behind them.
         rubric: the assignment that it answers.
         claims: those of the prose, in reading order, with what the runs say of them.
+        style: the lab's own logo, accent colour and student number.
         part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
     """
 
@@ -196,6 +198,7 @@ class Document:
     part_titles: Mapping[str, str]
     claims: tuple[Claim, ...]
     tokens: Tokens = field(repr=False)
+    style: HouseStyle
 
     def cited(self, key: str) -> Cited | None:
         """The entry of the bibliography for a reference, None where nothing cites it."""

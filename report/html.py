@@ -22,6 +22,7 @@ from report.compiled import Compiled, late
 from report.document import Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
 from report.language import Language
+from report.logo import logo_uri
 from report.provenance import record_hashes
 from report.template_problems import line_reached
 from report.tokens import Tokens, printable
@@ -80,6 +81,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
 
     Raises:
         TemplateProblem: a template is missing or wrong.
+        LabError: the logo of the lab's style cannot be used.
     """
     environment = _environment(document, medium, templates, cache)
     try:
@@ -90,6 +92,7 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             checklist_words=CHECKLIST_WORDS,
             colophon=colophon(document),
             asked=asked(document),
+            logo=logo_uri(document.style.logo) if document.style.logo else None,
             medium=medium,
             style=Markup(_style(document, medium, templates)),
             script=Markup(_read(templates, "style/report.js")) if medium == "screen" else "",
@@ -287,6 +290,10 @@ def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str
         sheets = [screen_css(), *sheets]
     else:
         sheets.append(_page_numbers(document))
+    if document.style.accent:
+        from report.accent import accent_css
+
+        sheets.append(accent_css(document.style.accent, medium))
     return "\n".join([font_faces(), *sheets])
 
 

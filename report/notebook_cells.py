@@ -77,7 +77,10 @@ class CellWriter:
 
     def _title(self) -> str:
         document = self.document
-        lines = [document.course or "", ", ".join(document.authors), document.language.date(_date(document.lab))]
+        number = document.style.student_id
+        student = self.text("Student ID: {id}", id=number) if number else ""
+        date = document.language.date(_date(document.lab))
+        lines = [document.course or "", ", ".join(document.authors), student, date]
         return "\n\n".join([f"# {self._data(document.title)}", *(self._data(line) for line in lines if line)])
 
     def _arguments(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from cnnlab import cli_commentary, cli_data
 from cnnlab.cli import app
+from cnnlab.house_style import HouseStyle
 from cnnlab.lab import shipped_labs
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.spec import DatasetSpec, HubSource, NetworkOptions, Recipe, Split
@@ -30,6 +31,7 @@ KEYS = [
     *NetworkOptions.model_fields,
     *Split.model_fields,
     *HubSource.model_fields,
+    *HouseStyle.model_fields,
 ]
 
 

@@ -24,6 +24,7 @@ from report.evidence import Evidence, Quantity
 from report.html import png_uri, script_hash
 from report.language import Language
 from report.records import LabData, open_lab
+from tests.command import ROOT
 from tests.pages import CODE, HOSTILE, REFERENCES, SECTIONS, SUMMARY, write_lab
 
 
@@ -273,3 +274,13 @@ def test_an_activity_without_a_template_is_a_problem(tmp_path: Path) -> None:
     document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=[section], references=REFERENCES)
     with pytest.raises(TemplateProblem, match="nowhere"):
         page(document, lab, tmp_path / "out", "screen")
+
+
+def test_a_wide_table_keeps_to_the_measure_where_its_heads_can_wrap() -> None:
+    sheet = (ROOT / "templates/style/screen.css").read_text(encoding="utf-8")
+    desktop = sheet.split("@media (min-width: 1100px) {")[1].split("\n}")[0]
+    assert ".table.wide { max-width: var(--full) }" in desktop
+    assert ".table.wide table { width: var(--text) }" in desktop
+    phone = sheet.split("@media (max-width: 600px) {")[1].split("\n}")[0]
+    assert re.search(r"\.scroll caption \{ max-width: calc\(100vw - [\d.]+rem\); position: sticky; left: 0 \}", phone)
+    assert ".table.wide table" not in sheet.replace(desktop, "")  # a phone scrolls it, and never starts from 680 px

@@ -18,6 +18,7 @@ CORE = {
     "cnnlab.spec",
     "cnnlab.store",
     "cnnlab.lab",
+    "cnnlab.house_style",
     "cnnlab.resources",
     "cnnlab.toml_file",
 }
@@ -51,6 +52,8 @@ ALLOWED_THIRD_PARTY = {
     "cnnlab.registry": set(),
     "cnnlab.spec": {"pydantic"},
     "cnnlab.lab": {"pydantic"},
+    "cnnlab.house_style": {"pydantic"},
+    "cnnlab.submission": set(),
     "cnnlab.store": {"numpy"},
     "cnnlab.resources": {"platformdirs"},
     "cnnlab.toml_file": {"pydantic"},

@@ -1,0 +1,199 @@
+"""The house style of a lab: its logo, accent colour and student number are checked, shown, and change no run."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+from pypdf import PdfReader
+
+from cnnlab.errors import LabError
+from cnnlab.house_style import PAGE, HouseStyle, contrast, readable
+from cnnlab.lab import Lab, load_lab
+from cnnlab.store import RunStore
+from report.accent import dark_accent
+from report.assembly import assemble
+from report.build import page
+from report.figures.style import COLOURS
+from report.language import Language
+from report.logo import logo_uri
+from report.notebook_cells import CellWriter
+from report.pdf import render_pdf
+from report.records import open_lab
+from tests.pages import REFERENCES, SECTIONS, write_lab
+
+WriteLab = Callable[..., Path]
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9">{}</svg>'
+SHAPES = (
+    '<defs><linearGradient id="g"><stop offset="0" stop-color="red"/></linearGradient></defs>'
+    '<style>.a{fill:url(#g)}</style><path class="a" d="M0 0h9v9z"/><use xlink:href="#g"/>'
+)
+
+
+def styled(folder: Path, **style: object) -> Lab:
+    _, lab = write_lab(folder)
+    file = lab.file.model_copy(update={"style": HouseStyle.model_validate(style)})
+    return lab.model_copy(update={"file": file})
+
+
+def rendered(folder: Path, lab: Lab, medium: str) -> str:
+    data = open_lab(RunStore(folder / "runs"), "demo")
+    document = assemble(data, lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    return page(document, lab, folder / "out", medium)
+
+
+def picture(kind: str, size: tuple[int, int] = (6, 4)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (138, 21, 56)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_the_title_block_shows_logo_and_number_and_the_page_takes_the_accent(tmp_path: Path) -> None:
+    (tmp_path / "logo.svg").write_text(SVG.format(SHAPES))
+    lab = styled(tmp_path, logo=tmp_path / "logo.svg", accent="#8A1538", student_id="20<b>-7")
+    dom = BeautifulSoup(rendered(tmp_path, lab, "screen"), "html.parser")
+    assert [one["alt"] for one in dom.select("header img.logo")] == ["Logotipo"]
+    address = str(dom.select("header img.logo")[0]["src"])
+    assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")) == (tmp_path / "logo.svg").read_bytes()
+    assert [one.text for one in dom.select("header .student")] == ["Número de estudiante: 20<b>-7"]
+    sheet = dom.select("style")[0].text
+    assert "--accent: #8a1538; --link: var(--accent)" in sheet
+    assert f"dark) {{ :root {{ --accent: {dark_accent('#8a1538')} }} }}" in sheet
+
+
+def test_the_pdf_has_the_number_in_its_metadata_and_the_logo_in_its_page(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(picture("PNG"))
+    lab = styled(tmp_path, logo=tmp_path / "logo.png", accent="#8a1538", student_id="20-7")
+    reader = PdfReader(io.BytesIO(render_pdf(rendered(tmp_path, lab, "print")).content))
+    assert "Número de estudiante: 20-7" in reader.metadata["/Keywords"]  # type: ignore[index]
+    assert "Número de estudiante: 20-7" in reader.pages[0].extract_text()
+    assert (6, 4) in [one.image.size for one in reader.pages[0].images if one.image]
+
+
+def test_without_a_style_nothing_of_it_is_there(tmp_path: Path) -> None:
+    dom = BeautifulSoup(rendered(tmp_path, styled(tmp_path), "screen"), "html.parser")
+    assert dom.select("img.logo, .student") == []
+    assert "--accent:" not in dom.select("style")[0].text
+
+
+def test_the_notebook_says_the_number_under_its_title(tmp_path: Path) -> None:
+    store, _ = write_lab(tmp_path)
+    lab = styled(tmp_path / "again", student_id="20-7")
+    document = assemble(open_lab(store, "demo"), lab, Language("en"), sections=SECTIONS, references=REFERENCES)
+    kind, title = CellWriter(store, lab, document, tmp_path / "out").cells()[0]
+    assert kind == "markdown"
+    assert "Student ID: 20-7" in title.replace("\\", "")
+
+
+@pytest.mark.parametrize(("kind", "mime"), [("PNG", "image/png"), ("JPEG", "image/jpeg")])
+def test_pictures_are_known_by_their_content(tmp_path: Path, kind: str, mime: str) -> None:
+    (tmp_path / "logo.any").write_bytes(picture(kind))
+    head, _, body = logo_uri(tmp_path / "logo.any").partition(",")
+    assert head == f"data:{mime};base64"
+    assert base64.b64decode(body) == picture(kind)
+
+
+def test_a_picture_inside_an_svg_has_to_be_inside(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_text(SVG.format('<image xlink:href="data:image/png;base64,AAAA"/>'))
+    assert logo_uri(tmp_path / "a.svg").startswith("data:image/svg+xml;base64,")
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        ("<script>alert(1)</script>", "<script>"),
+        ('<path onload="alert(1)"/>', "onload="),
+        ("<foreignObject/>", "<foreignObject>"),
+        ('<a xlink:href="#x"/>', "<a>"),
+        ('<animate attributeName="href" to="x"/>', "<animate>"),
+        ('<image xlink:href="https://example.org/a.png"/>', "https://example.org"),
+        ('<image href="file:///etc/passwd"/>', "file:///etc"),
+        ('<image href="data:image/svg+xml;base64,AAAA"/>', "data:image/svg+xml"),
+        ('<use xlink:href="other.svg#a"/>', "other.svg#a"),
+        ('<path fill="url(https://example.org/#a)"/>', "url(https"),
+        ("<path style=\"fill:url( 'a.svg#b')\"/>", "url("),
+        ('<path style="fill:u\\72l(a.svg)"/>', "style="),
+        ("<style>@import 'a.css';</style>", "@import"),
+        ("<style>.a{fill:url(#ok)}<![CDATA[.b{fill:url(//x)}]]></style>", "url("),
+        ('<g xml:base="https://example.org/"/>', "base="),
+        ('<h:iframe xmlns:h="http://www.w3.org/1999/xhtml"/>', "<iframe>"),
+        ('<iframe xmlns=""/>', "<iframe>"),
+        ("<use href='#a'/>" * 21, "more than 20"),
+        ("<?xml-stylesheet href='a.css'?>", "<?xml-stylesheet"),
+    ],
+)
+def test_an_svg_that_could_run_or_fetch_is_refused(tmp_path: Path, inner: str, said: str) -> None:
+    (tmp_path / "logo.svg").write_text(SVG.replace("{}", inner))
+    with pytest.raises(LabError, match="could run or ask") as caught:
+        logo_uri(tmp_path / "logo.svg")
+    assert said in str(caught.value.received)
+
+
+def test_an_svg_with_a_document_type_is_refused_with_what_to_remove(tmp_path: Path) -> None:
+    bomb = '<!DOCTYPE svg [<!ENTITY a "aaaa">]>' + SVG.format("<text>&a;</text>")
+    (tmp_path / "logo.svg").write_text(bomb)
+    with pytest.raises(LabError, match="<!DOCTYPE"):
+        logo_uri(tmp_path / "logo.svg")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"GIF89a", "neither PNG, JPEG nor SVG"),
+        (b"", "neither PNG, JPEG nor SVG"),
+        (b"<html xmlns='http://www.w3.org/1999/xhtml'/>", "begins with <html>"),
+        (b"<svg/>", "begins with <svg>"),
+        (picture("PNG")[:40], "no PNG that can be decoded"),
+        (picture("PNG", (4097, 1)), "too many pixels"),
+        (picture("JPEG") + bytes(513 * 1024), "too large a file"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "logo").write_bytes(content)
+    with pytest.raises(LabError, match=said):
+        logo_uri(tmp_path / "logo")
+
+
+def test_a_missing_logo_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="relative to the lab file"):
+        logo_uri(tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('accent = "red"', ["style.accent", "#rrggbb"]),
+        ('accent = "#777777"', ["style.accent", "4.47", "#767676 would do"]),
+        ('accent = "#ffff00"', ["style.accent", "1.07"]),
+        ('student_id = ""', ["style.student_id", "1 to 64"]),
+        ('student_id = "a\\nb"', ["style.student_id", "one line"]),
+        ('acent = "#000000"', ["unknown key", "style.acent", "did you mean “accent”"]),
+    ],
+)
+def test_a_wrong_style_is_one_clear_message(write_lab: WriteLab, line: str, said: list[str]) -> None:
+    with pytest.raises(LabError) as caught:
+        load_lab(str(write_lab(extra=f"[style]\n{line}\n")))
+    for part in said:
+        assert part in str(caught.value)
+
+
+def test_contrast_is_that_of_the_page_in_both_modes() -> None:
+    assert COLOURS["paper"][0] == PAGE
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
+    for accent in ("#8a1538", "#000000", "#00008b", "#174a93"):
+        assert contrast(dark_accent(accent), COLOURS["paper"][1]) >= 7
+    assert readable("#8a1538", PAGE, 4.5) == "#8a1538"
+
+
+def test_the_logo_is_relative_to_the_lab_and_no_run_depends_on_the_style(write_lab: WriteLab) -> None:
+    plain = load_lab(str(write_lab()))
+    path = write_lab(extra='[style]\nlogo = "a.png"\naccent = "#8a1538"\nstudent_id = "20-7"\n', name="other.toml")
+    lab = load_lab(str(path))
+    assert lab.file.style.logo == path.parent / "a.png"
+    assert [spec.model_dump() for spec in lab.run_specs()] == [spec.model_dump() for spec in plain.run_specs()]

@@ -1,0 +1,121 @@
+"""The name to hand a report in under: filled in, checked before anything is rendered, and given to copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cnnlab.errors import LabError
+from cnnlab.lab import load_lab
+from cnnlab.submission import copy_submission, submission_name
+from tests.command import cnnlab
+from tests.fabricate import write_store
+
+WriteLab = Callable[..., Path]
+DAY = date(2026, 3, 31)
+BOTH = ("ipynb", "pdf")
+NUMBER = '[style]\nstudent_id = "20.123-7"\n'
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{id}_tarea1", "20.123-7_tarea1"),
+        ("{stem} {date}", "mine 2026-03-31"),
+        ("Ñandú {{1}}", "Ñandú {1}"),
+    ],
+)
+def test_fields_are_filled_in(write_lab: WriteLab, template: str, name: str) -> None:
+    assert submission_name(template, load_lab(str(write_lab(extra=NUMBER))), BOTH, DAY) == name
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("../up", "begins with a dot"),
+        (".hidden", "begins with a dot"),
+        ("a/b", "separates folders"),
+        ("/tmp/a", "separates folders"),
+        ("a\\b", "separates folders"),
+        ("C:a", "reserved"),
+        ("a\nb", "do not print"),
+        ("a\x00b", "do not print"),
+        ("a\u202efdp", "do not print"),
+        (" a", "begins or ends with a space"),
+        ("a.", "ends with a dot"),
+        ("Report", "the report itself"),
+        ("tarea1.pdf", "extension"),
+        ("a" * 121, "longer than 120"),
+        ("{name}", "unknown field"),
+        ("{}", "unknown field"),
+        ("{id!r}", "unknown field"),
+        ("{date:%d}", "unknown field"),
+        ("{id.__class__}", "unknown field"),
+        ("{id", "cannot be read"),
+    ],
+)
+def test_unsafe_names_are_refused(write_lab: WriteLab, template: str, said: str) -> None:
+    with pytest.raises(LabError, match=said) as caught:
+        submission_name(template, load_lab(str(write_lab(extra=NUMBER))), BOTH, DAY)
+    assert caught.value.where == "--submission-name"
+
+
+def test_a_student_number_can_make_a_name_unsafe(write_lab: WriteLab) -> None:
+    lab = load_lab(str(write_lab(extra='[style]\nstudent_id = "2026/17"\n')))
+    with pytest.raises(LabError, match="separates folders"):
+        submission_name("{id}", lab, BOTH, DAY)
+
+
+def test_a_missing_student_number_matters_only_where_it_is_used(write_lab: WriteLab) -> None:
+    lab = load_lab(str(write_lab()))
+    assert submission_name("{stem}", lab, BOTH, DAY) == "mine"
+    with pytest.raises(LabError, match="student_id"):
+        submission_name("{id}", lab, BOTH, DAY)
+
+
+def test_without_a_format_to_copy_it_is_refused(write_lab: WriteLab) -> None:
+    with pytest.raises(LabError, match="nothing to copy"):
+        submission_name("a", load_lab(str(write_lab())), ("html",), DAY)
+
+
+def test_notebook_and_pdf_are_copied_beside_themselves(tmp_path: Path) -> None:
+    paths = [tmp_path / f"report.{suffix}" for suffix in ("json", "html", "pdf", "ipynb")]
+    for path in paths:
+        path.write_bytes(path.suffix.encode())
+    copies = copy_submission(paths, "20.123-7_tarea1")
+    assert [path.name for path in copies] == ["20.123-7_tarea1.pdf", "20.123-7_tarea1.ipynb"]
+    assert [path.read_bytes() for path in copies] == [b".pdf", b".ipynb"]
+
+
+@pytest.mark.parametrize("command", ["run", "report"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--submission-name", "../a"], "begins with a dot"),
+        (["--submission-name", "{id}"], "no student number"),
+        (["--set", "style.logo=nowhere.png"], "the logo is not there"),
+    ],
+)
+def test_it_is_refused_before_anything_is_written(
+    write_lab: WriteLab, tmp_path: Path, command: str, options: list[str], said: str
+) -> None:
+    write_lab()
+    found = cnnlab(command, "mine.toml", *options, cwd=tmp_path, block=True)
+    assert found.returncode == 2, found.stderr
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_copies_what_it_built(tmp_path: Path) -> None:
+    write_store(tmp_path / "runs")
+    options = ["--formats", "pdf", "--set", "style.student_id=20-7", "--submission-name", "{id}_tarea1"]
+    found = cnnlab("report", "demo", *options, cwd=tmp_path, block=True)
+    copy = tmp_path / "out/demo/20-7_tarea1.pdf"
+    assert str(copy.relative_to(tmp_path)) in found.stdout, found.stderr
+    assert copy.read_bytes() == (tmp_path / "out/demo/report.pdf").read_bytes()
