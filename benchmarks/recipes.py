@@ -38,11 +38,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no weight decay": {"weight_decay": 0.0},
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "moving average 0.99": {"ema": 0.99},
-    "flip only": {"augmentation": ["flip"]},
+    "+ crop": {"augmentation": ["flip", "crop"]},
     "no augmentation": {"augmentation": []},
-    "+ erase": {"augmentation": ["flip", "crop", "erase"]},
-    "+ randaugment": {"augmentation": ["flip", "crop", "randaugment"]},
-    "+ mixup": {"augmentation": ["flip", "crop", "mixup"]},
+    "+ erase": {"augmentation": ["flip", "erase"]},
+    "+ randaugment": {"augmentation": ["flip", "randaugment"]},
+    "+ mixup": {"augmentation": ["flip", "mixup"]},
     "float32": {"precision": "float32"},
 }
 
