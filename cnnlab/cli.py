@@ -10,14 +10,13 @@ import re
 import signal
 import sys
 from datetime import date
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from cnnlab import cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
-from cnnlab.cli_data import AsJson, LabName, Profile, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
 from cnnlab.pipeline import FORMATS, Outcome
@@ -43,8 +42,6 @@ ALL_FORMATS = ",".join(FORMATS)
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as recipes.NAME.epochs=5.")
 ]
-Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
 SubmissionName = Annotated[
     str | None,
     typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),

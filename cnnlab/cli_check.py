@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, Runs, print_json, tell
 from cnnlab.errors import CheckFailed
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
@@ -23,9 +23,7 @@ def check(
     lab: LabName = "demo",
     profile: Profile = None,
     overrides: Overrides = None,
-    runs: Annotated[
-        Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")
-    ] = None,
+    runs: Runs = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail for hints too, unreviewed text among them.")] = False,
     as_json: AsJson = False,
 ) -> None:

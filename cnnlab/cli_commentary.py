@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, print_json
+from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, Runs, print_json
 from cnnlab.errors import LabError, TemplateProblem, did_you_mean
 from cnnlab.lab import Lab, load_lab, shipped_labs
 from cnnlab.store import RunStore
@@ -47,7 +47,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="SECTION... [LAB]", help="Sections, as 9 or conclusions; then the lab.")
 ]

@@ -25,6 +25,8 @@ app = typer.Typer(help="Look at, check and fetch the data sets of a lab.", no_ar
 LabName = Annotated[str, typer.Argument(metavar="LAB", help="The name of a shipped lab, or the path of a lab file.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="Apply the overrides of this [profiles] table.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the lab.")]
+Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cnnlab import resources
-from cnnlab.cli_data import LabName, Overrides, Profile, tell
+from cnnlab.cli_data import LabName, Out, Overrides, Profile, Runs, tell
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
 
@@ -18,12 +17,8 @@ def preview(
     lab: LabName = "demo",
     profile: Profile = None,
     overrides: Overrides = None,
-    runs: Annotated[
-        Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")
-    ] = None,
+    runs: Runs = None,
+    out: Out = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to serve on; 0: a free one.")] = 0,
 ) -> None:
     """Show the report in a browser of this machine, anew with each change of a text, a template, the lab or its runs."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Profile, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
 from cnnlab.errors import CheckFailed
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
@@ -24,12 +23,8 @@ MOST_LINES = 60
 def verify(
     lab: LabName = "demo",
     profile: Profile = None,
-    runs: Annotated[
-        Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")
-    ] = None,
+    runs: Runs = None,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Derive every printed number again from the runs; exit code 3 when a record or a number is not as derived."""
