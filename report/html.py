@@ -32,7 +32,7 @@ TINY = 64
 """Images up to this side, in pixels, are enlarged without smoothing."""
 
 
-_COMPILED = Compiled()
+_COMPILED = Compiled("page")
 
 
 class Wording(Protocol):
@@ -294,7 +294,7 @@ def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str
         from report.accent import accent_css
 
         sheets.append(accent_css(document.style.accent, medium))
-    return "\n".join([font_faces(), *sheets])
+    return "\n".join([font_faces(medium), *sheets])
 
 
 def _page_numbers(document: Document) -> str:

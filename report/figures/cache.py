@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from report.figures.style import Theme, drawing_key, svg
+from report.kept import swap_in
 
 if TYPE_CHECKING:
     from report.evidence import Figure
@@ -38,12 +37,4 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     body = text.encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".drawing-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    swap_in(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
