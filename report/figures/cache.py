@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from report.figures import paper
 from report.figures.style import Theme, drawing_key, svg
 from report.kept import swap_in
 
@@ -18,10 +19,15 @@ def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
 
     A file that is cut or altered is drawn again. A hit imports no matplotlib.
     """
-    path = folder / f"{drawing_key(figure, theme)}.svg"
+    name = drawing_key(figure, theme)
+    if theme.name == "print":
+        name += f"-paper-{paper.VERSION}"
+    path = folder / f"{name}.svg"
     cached = _read(path)
     if cached is None:
         cached = svg(figure, theme)
+        if theme.name == "print":
+            cached = paper.for_paper(cached)
         _write(path, cached)
     return cached
 
