@@ -91,6 +91,7 @@ def report(
     runs: Runs = None,
     out: Out = None,
     formats: Formats = ALL_FORMATS,
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew, even if nothing has changed.")] = False,
     submission: SubmissionName = None,
 ) -> None:
     """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
@@ -99,7 +100,7 @@ def report(
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
     name = _submission_name(submission, loaded, wanted)
     store = RunStore(resources.runs_dir(runs))
-    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell), name)
+    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell, anew=force), name)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from cnnlab.trainings import OpenData, Trainings, went_as_planned
 
 if TYPE_CHECKING:
     from cnnlab.training.progress import Progress
-    from report.build import BuildResult
+    from report.built import BuildResult
 
 FORMATS = ("html", "pdf", "ipynb")
 PUBLISHED_SIZE = {"alexnet": 227, "vgg19": 224, "resnet50": 224}
@@ -93,8 +93,13 @@ def predict_lab(
     return trainings.predictions
 
 
-def render_lab(lab: Lab, *, store: RunStore, out: Path, formats: tuple[str, ...], tell: Tell) -> Outcome:
+def render_lab(
+    lab: Lab, *, store: RunStore, out: Path, formats: tuple[str, ...], tell: Tell, anew: bool = False
+) -> Outcome:
     """Render from cached runs; needs neither images nor framework.
+
+    Args:
+        anew: draw, lay out and execute everything, whatever is there from before.
 
     Raises:
         CnnlabError: the lab was never run here, or a record or template is wrong.
@@ -105,14 +110,19 @@ def render_lab(lab: Lab, *, store: RunStore, out: Path, formats: tuple[str, ...]
     lock = store.read_lab(lab.stem)
     for planned in make_plan(lab, store, _locked_fingerprints(lab, lock)).missing:
         outcome.missing.append(f"{planned.label}: the lab asks for a run that is not cached ({planned.why})")
-    return _rendered(build(lab, store, out, formats), outcome)
+    return _rendered(build(lab, store, out, formats, anew=anew), outcome)
 
 
-def build(lab: Lab, store: RunStore, out: Path, formats: tuple[str, ...]) -> BuildResult:
-    """Render the lab's report into its folder below `out`."""
+def build(lab: Lab, store: RunStore, out: Path, formats: tuple[str, ...], *, anew: bool = False) -> BuildResult:
+    """Render the lab's report into its folder below `out`, unless it is there and nothing has changed."""
+    from report.built import unchanged
+
+    folder = out / lab.stem
+    if not anew and (found := unchanged(store, lab, folder, formats)):
+        return found
     from report.build import build_report
 
-    return build_report(store, lab, out / lab.stem, set(formats))
+    return build_report(store, lab, folder, set(formats), anew=anew)
 
 
 def used_datasets(lab: Lab) -> list[str]:
