@@ -134,7 +134,7 @@ def _contents(lab: Lab, store: RunStore) -> Iterator[tuple[str, str]]:
 def _machine() -> list[str]:
     """Python, the kind of machine, and every installed library with its version, as pip names their folders."""
     folders = [Path(entry) for entry in sys.path if entry and Path(entry).is_dir()]
-    names = {name for folder in folders for name in os.listdir(folder)}
+    names = {path.name for folder in folders for path in folder.iterdir()}
     installed = sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
     return [sys.version, sys.platform, platform.machine(), *installed]
 

@@ -13,14 +13,15 @@ VERSION = 1
 """Bumped when the same drawing would be written otherwise."""
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-_HREF, _CLIP = f"{{{_XLINK}}}href", f"{{{_SVG}}}clipPath"
+_HREF = f"{{{_XLINK}}}href"
 _EVERYTHING = re.compile(r"\*\s*\{([^{}]*)\}")
 _STILL = re.compile(r"rotate\(-?0( [^)]*)?\)")
-_PRESENTATION = frozenset(
-    """clip-path fill fill-opacity font-family font-size font-style font-weight image-rendering opacity stroke
-    stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit stroke-opacity stroke-width
-    text-anchor""".split()
-)
+_PRESENTATION = {
+    "clip-path", "fill", "fill-opacity", "font-family", "font-size", "font-style", "font-weight", "image-rendering",
+    "opacity", "stroke", "stroke-dasharray", "stroke-dashoffset", "stroke-linecap", "stroke-linejoin",
+    "stroke-miterlimit", "stroke-opacity", "stroke-width", "text-anchor",
+}  # fmt: skip
+"""Properties that are attributes of SVG too."""
 
 
 def for_paper(drawing: str) -> str:
@@ -54,10 +55,7 @@ def _add(
 ) -> None:
     kind = element.tag.removeprefix(f"{{{_SVG}}}")
     if kind == "defs":
-        kept.extend(child for child in element if child.tag == _CLIP)
-        for child in element:
-            if child.tag != _CLIP and not _spelt_out(child):
-                kept.append(child)
+        kept.extend(child for child in element if not _spelt_out(child))
     elif kind == "g" and not set(element.attrib) - {"id"}:
         for child in element:
             _add(child, parent, kept, shapes)
