@@ -57,9 +57,10 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str])
     if "pdf" in formats:
         _pdf(result, document, lab, out)
     if "ipynb" in formats:
-        from report.notebook import build_notebook
+        from report.notebook import build_notebook, too_large
 
         result.paths.append(build_notebook(store, lab, document, out))
+        result.missing.extend(too_large(result.paths[-1]))
     return result
 
 
