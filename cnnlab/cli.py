@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cnnlab import cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
+from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
 from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
@@ -34,6 +34,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_commentary.app, name="commentary")
 app.command("find-rate")(cli_training.find_rate)
 app.command("preview")(cli_preview.preview)
+app.command("bundle")(cli_bundle.bundle)
 app.command("check")(cli_check.check)
 app.command("verify")(cli_verify.verify)
 

@@ -26,7 +26,7 @@ if bundle.exists() and not any(Path(folder, {lock}).exists() for folder in folde
     with ZipFile(bundle) as archive:  # it writes below this folder only, and over nothing
         archive.extractall(members=[name for name in archive.namelist() if not Path(name).exists()])
 if find_spec("cnnlab") is None:
-    runpy.run_path("install.py")
+    runpy.run_path("install.py", run_name="__main__")
 
 from cnnlab import __version__
 
