@@ -13,18 +13,20 @@ from report.records import Part, RunData
 
 SUMMARY = "modelVGG19.summary()"
 SETUP = """\
-# Where cnnlab and the runs are here, this only says so. Elsewhere, as in Colab, both come out of the bundle, which has
-# to lie beside this notebook.
+# Where cnnlab and its runs are here, this cell only prints its version. Elsewhere, as in Colab,
+# both come out of the bundle, which has to lie beside this notebook.
 import os
 import runpy
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
-bundle, folders = Path({bundle}), [{runs}, os.environ.get("CNNLAB_RUNS", "runs")]
-if bundle.exists() and not any(Path(folder, {lock}).exists() for folder in folders):
+bundle, lock = Path({bundle}), {lock}
+places = [{runs}, os.environ.get("CNNLAB_RUNS", "runs")]
+here = find_spec("cnnlab") and any(Path(place, lock).exists() for place in places)
+if bundle.exists() and not here:
     with ZipFile(bundle) as archive:  # it writes below this folder only, and over nothing
-        archive.extractall(members=[name for name in archive.namelist() if not Path(name).exists()])
+        archive.extractall(members=[n for n in archive.namelist() if not Path(n).exists()])
 if find_spec("cnnlab") is None:
     runpy.run_path("install.py", run_name="__main__")
 
@@ -57,9 +59,12 @@ if run is None:  # there is no such run in the cache: train and evaluate it now
     images, splits = lab.images({dataset})
     prepared = prepare_run(spec, images, splits, overfit_batch=True)
     trained = train_model(
-        spec, images, splits, store=lab.store, prepared=prepared, budget_seconds={budget}, progress=open_progress()
+        spec, images, splits, store=lab.store, prepared=prepared,
+        budget_seconds={budget}, progress=open_progress(),
     )
-    evaluate(trained.record, images, splits, store=lab.store, predict=trained.predict{flip})
+    evaluate(
+        trained.record, images, splits, store=lab.store, predict=trained.predict{flip}
+    )
     run = lab.cached({names})
 print(run)
 run.history"""
