@@ -194,7 +194,6 @@ def _environment(private: str) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
         "IPYTHONDIR": f"{private}/ipython",
-        "COLUMNS": "110",  # what is printed must not depend on the terminal that the build was started from
     }
 
 

@@ -40,6 +40,7 @@ from cnnlab.networks import build_network
 from cnnlab.notebook import open_lab
 from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 
+os.environ["COLUMNS"] = "110"  # of printed summaries, however wide the window is
 lab = open_lab({arguments})
 lab"""
 TRAINING = """\
