@@ -19,7 +19,7 @@ from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview,
 from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
-from cnnlab.pipeline import FORMATS, Outcome
+from cnnlab.pipeline import FORMATS, MORE_FORMATS, Outcome
 from cnnlab.store import RunStore
 
 app = typer.Typer(
@@ -47,7 +47,9 @@ SubmissionName = Annotated[
     str | None,
     typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),
 ]
-Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
+Formats = Annotated[
+    str, typer.Option("--formats", help="Which of html, pdf, ipynb, notebook-html to write, separated by commas.")
+]
 
 
 @app.command()
@@ -232,8 +234,9 @@ def _seconds(text: str) -> float:
 
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not wanted or set(wanted) - set(FORMATS):
-        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(FORMATS))
+    known = (*FORMATS, *MORE_FORMATS)
+    if not wanted or set(wanted) - set(known):
+        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(known))
     return wanted
 
 

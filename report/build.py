@@ -22,7 +22,7 @@ from report.provenance import entries, record_hashes
 from report.records import open_lab
 from report.tokens import printable
 
-FORMATS = ("html", "pdf", "ipynb")
+FORMATS = ("html", "pdf", "ipynb", "notebook-html")
 FORMAT = 2
 """Version of `report.json`."""
 
@@ -40,7 +40,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str])
     """Render the lab's report into the folder `out`: report.html, .pdf, .ipynb, and report.json beside them.
 
     Args:
-        formats: any of `html`, `pdf`, `ipynb`.
+        formats: any of `html`, `pdf`, `ipynb`, and `notebook-html`: the notebook, and `report-notebook.html` of it.
 
     Raises:
         LabError: a format is unknown.
@@ -56,12 +56,22 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str])
         _write(result, out / "report.html", page(document, lab, out, "screen"))
     if "pdf" in formats:
         _pdf(result, document, lab, out)
-    if "ipynb" in formats:
-        from report.notebook import build_notebook, too_large
-
-        result.paths.append(build_notebook(store, lab, document, out))
-        result.missing.extend(too_large(result.paths[-1]))
+    if {"ipynb", "notebook-html"} & set(formats):
+        _notebook(result, store, document, lab, out, as_page="notebook-html" in formats)
     return result
+
+
+def _notebook(result: BuildResult, store: RunStore, document: Document, lab: Lab, out: Path, *, as_page: bool) -> None:
+    from report.notebook import build_notebook, too_large
+
+    path = build_notebook(store, lab, document, out)
+    result.paths.append(path)
+    result.missing.extend(too_large(path))
+    if as_page:
+        from report.notebook_page import render_notebook
+
+        folders = template_folders(lab.templates)
+        _write(result, out / "report-notebook.html", render_notebook(path, document.language, templates=folders))
 
 
 def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:
