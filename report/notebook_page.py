@@ -90,7 +90,9 @@ def _output(output: Mapping[str, Any]) -> Output:
     if "image/png" in data:
         alt = output.get("metadata", {}).get("image/png", {}).get("alt", text)
         return Output(alt, picture=f"data:image/png;base64,{data['image/png'].strip()}")
-    return Output(text, html=Markup(data["text/html"]) if "text/html" in data else None)
+    # Keras prints summaries in colours too pale to read, as HTML; the same is there as text.
+    html = data.get("text/html", "")
+    return Output(text, html=Markup(html) if html and not html.startswith("<pre") else None)
 
 
 def _markdown(source: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,25 +17,15 @@ _CHARACTERS = (*range(0x20, 0x180), *range(0x370, 0x460), *range(0x2010, 0x2040)
 @cache
 def register() -> None:
     """Make the family known to matplotlib; the first time on a machine the cuts are made, which takes seconds."""
-    from matplotlib.font_manager import FontEntry, fontManager
+    from matplotlib.font_manager import fontManager
 
     for weight in WEIGHTS:
         path = _cut(weight)
         fontManager.addfont(path)
         # The cuts keep the variable font's names, of which matplotlib would guess family and weight.
         guessed = fontManager.ttflist.pop()
-        fontManager.ttflist.append(
-            FontEntry(
-                fname=guessed.fname,
-                index=guessed.index,
-                name=FAMILY,
-                style="normal",
-                variant="normal",
-                weight=weight,
-                stretch="normal",
-                size="scalable",
-            )
-        )
+        told = {"style": "normal", "variant": "normal", "weight": weight, "stretch": "normal", "size": "scalable"}
+        fontManager.ttflist.append(replace(guessed, name=FAMILY, **told))
 
 
 def _cut(weight: int) -> Path:
