@@ -24,8 +24,17 @@ def register() -> None:
         fontManager.addfont(path)
         # The cuts keep the variable font's names, of which matplotlib would guess family and weight.
         guessed = fontManager.ttflist.pop()
-        told = {"style": "normal", "variant": "normal", "weight": weight, "stretch": "normal", "size": "scalable"}
-        fontManager.ttflist.append(replace(guessed, name=FAMILY, **told))
+        fontManager.ttflist.append(
+            replace(
+                guessed,
+                name=FAMILY,
+                style="normal",
+                variant="normal",
+                weight=weight,
+                stretch="normal",
+                size="scalable",
+            )
+        )
 
 
 def _cut(weight: int) -> Path:
