@@ -15,11 +15,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cnnlab import cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
+from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
 from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
-from cnnlab.pipeline import FORMATS, Outcome
+from cnnlab.pipeline import FORMATS, MORE_FORMATS, Outcome
 from cnnlab.store import RunStore
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_commentary.app, name="commentary")
 app.command("find-rate")(cli_training.find_rate)
 app.command("preview")(cli_preview.preview)
+app.command("bundle")(cli_bundle.bundle)
 app.command("check")(cli_check.check)
 app.command("verify")(cli_verify.verify)
 
@@ -46,7 +47,9 @@ SubmissionName = Annotated[
     str | None,
     typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),
 ]
-Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
+Formats = Annotated[
+    str, typer.Option("--formats", help="Which of html, pdf, ipynb, notebook-html to write, separated by commas.")
+]
 
 
 @app.command()
@@ -232,8 +235,9 @@ def _seconds(text: str) -> float:
 
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not wanted or set(wanted) - set(FORMATS):
-        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(FORMATS))
+    known = (*FORMATS, *MORE_FORMATS)
+    if not wanted or set(wanted) - set(known):
+        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(known))
     return wanted
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from report.built import BuildResult
 
 FORMATS = ("html", "pdf", "ipynb")
+MORE_FORMATS = ("notebook-html",)
+"""Made when they are asked for."""
+
 PUBLISHED_SIZE = {"alexnet": 227, "vgg19": 224, "resnet50": 224}
 PUBLISHED_CLASSES = 1000
 

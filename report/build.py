@@ -49,7 +49,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
     The PDF is laid out in a process of its own while the other files are made; one that shows the same page stays.
 
     Args:
-        formats: any of `html`, `pdf`, `ipynb`.
+        formats: any of `html`, `pdf`, `ipynb`, and `notebook-html`: the notebook, and `report-notebook.html` of it.
         anew: draw, lay out and execute everything, whatever is there from before.
 
     Raises:
@@ -70,7 +70,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         build.write(NUMBERS, _json(printed(document)))
         if "html" in formats:
             build.write(FILES["html"], page(document, lab, out, "screen"))
-        failure = build.notebook(document) if "ipynb" in formats else None
+        failure = build.notebook(document, formats) if {"ipynb", "notebook-html"} & set(formats) else None
         if paper:
             build.finish(paper)
     if failure:
@@ -145,15 +145,23 @@ class _Build:
             self.problems.append(made.problem)
             del self.written[name]
 
-    def notebook(self, document: Document) -> Incomplete | None:
+    def notebook(self, document: Document, formats: Collection[str]) -> Incomplete | None:
         """Write the notebook; what kept it from being executed, since the PDF is still to come."""
-        from report.notebook import build_notebook
+        from report.notebook import build_notebook, too_large
 
         try:
             path = build_notebook(self.store, self.lab, document, self.out)
         except Incomplete as problem:
             return problem
         self._note(path.name, path.read_bytes())
+        if large := too_large(path):
+            self.problems.extend(large)
+            del self.written[path.name]
+        if "notebook-html" in formats:
+            from report.notebook_page import render_notebook
+
+            folders = template_folders(self.lab.templates)
+            self.write(FILES["notebook-html"], render_notebook(path, document.language, templates=folders))
         return None
 
     def result(self, document: Document, checked: str) -> BuildResult:

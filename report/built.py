@@ -24,7 +24,7 @@ FORMAT = 1
 """Version of the note."""
 
 NOTE = ".built.json"
-FILES = {"html": "report.html", "pdf": "report.pdf", "ipynb": "report.ipynb"}
+FILES = {"html": "report.html", "pdf": "report.pdf", "ipynb": "report.ipynb", "notebook-html": "report-notebook.html"}
 NUMBERS = "report.json"
 
 

@@ -38,6 +38,7 @@ HEAVY = {
 FULL = {
     "cnnlab.pipeline",
     "cnnlab.cli",
+    "cnnlab.cli_bundle",
     "cnnlab.cli_check",
     "cnnlab.cli_commentary",
     "cnnlab.cli_preview",
