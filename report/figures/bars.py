@@ -170,8 +170,8 @@ def _interval(quantity: Quantity) -> dict[str, float | None]:
 def _whisker(axes: Axes, theme: Theme, y: float, one: dict[str, Any], colour: str, **look: Any) -> None:
     if one["low"] is not None and one["high"] is not None:
         axes.plot([one["low"], one["high"]], [y, y], color=theme[colour], linewidth=look.pop("whisker", 1.4),
-                  alpha=look.pop("faint", 1), marker="|", markersize=4, solid_capstyle="butt")  # fmt: skip
-    look.pop("whisker", None), look.pop("faint", None)
+                  marker="|", markersize=4, solid_capstyle="butt")  # fmt: skip
+    look.pop("whisker", None)
     axes.plot([one["value"]], [y], color=theme[colour], linewidth=0, **look)
 
 
@@ -250,7 +250,7 @@ def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
             rank = column * rows + y
             mark = "good" if rank == 0 else "bad" if rank == len(pairs) - 1 else ""
             _whisker(axes, theme, y, one, mark or colour, marker={"good": "^", "bad": "v"}.get(mark, "o"),
-                     markersize=6 if mark else 4, whisker=1.6 if mark else 1.0, faint=1 if mark else 0.65)  # fmt: skip
+                     markersize=6 if mark else 4, whisker=1.6 if mark else 0.8)  # fmt: skip
         axes.set_yticks(range(len(part)), [one["name"] for one in part], fontsize=size)
         axes.set_ylim(rows - 0.4, -0.6)
         _share_axis(axes, code, pairs)

@@ -139,7 +139,7 @@ def _line(axes: Axes, theme: Theme, one: Mapping[str, Any]) -> None:
     axes.plot(x, [entry["accuracy"] for entry in shown], color=theme[look.colour], marker=look.marker, markersize=5,
               linestyle="solid" if look.dash is None else (0, look.dash), label=one["title"], zorder=3)  # fmt: skip
     axes.vlines(x, [entry["low"] for entry in shown], [entry["high"] for entry in shown], color=theme[look.colour],
-                linewidth=1.1, alpha=0.6, zorder=2)  # fmt: skip
+                linewidth=0.8, zorder=2)  # fmt: skip
 
 
 def _counts(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:

@@ -16,12 +16,13 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from cnnlab.house_style import LEAST_CONTRAST, readable
 from cnnlab.registry import NETWORKS
 
 if TYPE_CHECKING:
     from report.evidence import Figure
 
-VERSION = 3
+VERSION = 4
 """Bumped by hand when the same figure would be drawn otherwise."""
 
 COLOURS: dict[str, tuple[str, str]] = {
@@ -50,6 +51,13 @@ COLOURS: dict[str, tuple[str, str]] = {
 """Custom property -> colour on white and on the dark page. Light values are all different: they are the sentinels."""
 
 DARK_PAPER = COLOURS["paper"][1]
+
+WRITTEN = {
+    name: (readable(light, COLOURS["paper"][0], LEAST_CONTRAST), readable(dark, DARK_PAPER, LEAST_CONTRAST))
+    for name, (light, dark) in COLOURS.items()
+    if name.startswith("series-")
+}
+"""The colours of series as text is set in them, in the custom properties `--<name>-text`: lines may be paler than words."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,7 @@ def svg(figure: Figure, theme: Theme) -> str:
 
 def screen_css() -> str:
     """The colours as custom properties, with those of dark mode, for the page's style sheet."""
-    light = "".join(f"--{name}:{value[0]};" for name, value in COLOURS.items())
-    dark = "".join(f"--{name}:{value[1]};" for name, value in COLOURS.items())
+    colours = COLOURS | {f"{name}-text": both for name, both in WRITTEN.items()}
+    light = "".join(f"--{name}:{value[0]};" for name, value in colours.items())
+    dark = "".join(f"--{name}:{value[1]};" for name, value in colours.items())
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"

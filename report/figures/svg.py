@@ -8,7 +8,7 @@ import warnings
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from report.figures.style import COLOURS, Theme
+from report.figures.style import COLOURS, WRITTEN, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -113,10 +113,15 @@ def _tag(tag: str, theme: Theme, prefix: str) -> str:
     tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", tag)
     families = ", ".join(f"'{name}'" for name in theme.family)
     tag = tag.replace(families, f"{families}, sans-serif")
-    if theme.name == "screen":
-        tag = re.sub(r"#[0-9a-f]{6}\b", lambda found: _property(found.group()), tag)
-    return tag
+    written = tag.startswith("<text")
+    return re.sub(r"#[0-9a-f]{6}\b", lambda found: _colour(found.group(), theme, written), tag)
 
 
-def _property(colour: str) -> str:
-    return f"var(--{_SENTINELS[colour]},{colour})" if colour in _SENTINELS else colour
+def _colour(colour: str, theme: Theme, written: bool) -> str:
+    """A colour as the page takes it: on screen by its property; `written`: legible as text."""
+    name = _SENTINELS.get(colour)
+    if name is None:
+        return colour
+    if written and name in WRITTEN:
+        name, colour = f"{name}-text", WRITTEN[name][0]
+    return f"var(--{name},{colour})" if theme.name == "screen" else colour

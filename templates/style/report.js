@@ -8,7 +8,9 @@
   const open = (yes) => bar.setAttribute("aria-expanded", yes);
   bar.addEventListener("click", () => open(bar.getAttribute("aria-expanded") !== "true"));
   nav.addEventListener("click", (event) => { if (event.target.closest("a")) open(false); });
-  document.addEventListener("click", (event) => { if (!nav.contains(event.target)) open(false); });
+  for (const type of ["click", "focusin"]) document.addEventListener(type, (event) => {
+    if (!nav.contains(event.target)) open(false);
+  });
   let links = [];
   const find = () => {
     links = $("a", nav).map((link) => [link, document.getElementById(link.hash.slice(1))]).filter(([, target]) => target);
@@ -77,7 +79,11 @@
   // Keys: Enter goes from a number into its card, Tab or Escape back to the number.
   document.addEventListener("keydown", (event) => {
     const inside = card.contains(event.target);
-    if (event.key === "Escape") { if (inside) shown?.focus(); hide(); open(false); }
+    if (event.key === "Escape") {
+      if (inside) shown?.focus();
+      if (bar.checkVisibility() && nav.contains(event.target)) bar.focus();
+      hide(); open(false);
+    }
     if (event.key === "Enter" && event.target.matches?.("data.q")) card.querySelector("a")?.focus();
     if (event.key === "Tab" && inside) {
       const stops = $("a", card), next = stops[stops.indexOf(event.target) + (event.shiftKey ? -1 : 1)];
@@ -121,14 +127,13 @@
     large.showModal();
   };
   const preparePicture = (picture) => {
-    const caption = picture.closest("figure").querySelector("figcaption");
-    picture.tabIndex = 0;
-    picture.setAttribute("role", "button");
-    picture.setAttribute("aria-label", picture.dataset.zoom);
-    const zoom = () => enlarge(picture.querySelector("svg"), caption.textContent.trim().replace(/\s+/g, " "));
-    picture.addEventListener("click", zoom);
-    picture.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); zoom(); }
+    const caption = picture.closest("figure").querySelector("figcaption"), button = document.createElement("button");
+    button.type = "button"; button.className = "enlarge"; button.textContent = "+";
+    button.setAttribute("aria-label", picture.dataset.zoom);
+    picture.append(button);  // beside the drawing, which stays a picture with its text for who cannot see it
+    picture.addEventListener("click", () => {
+      button.focus({ preventScroll: true });  // closed, the dialog gives the focus back to it
+      enlarge(picture.querySelector("svg"), caption.textContent.trim().replace(/\s+/g, " "));
     });
   };
   const prepareButton = (button) => button.addEventListener("click", () => {
@@ -142,6 +147,7 @@
   };
   prepare(document);
   document.addEventListener("cnnlab:renewed", (event) => { hide(); find(); mark(); prepare(event.target); });
+  large.addEventListener("close", () => stage.replaceChildren());  // no name stands twice in the page
   large.querySelector(".close").addEventListener("click", () => large.close());
   large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 })();
