@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -73,16 +74,29 @@ def answers(drawing: MplFigure) -> str:
     and `rows` (the usual text of the row, then column and text of each other cell), else `at`: a text with its marks'
     x and y, one after the other. All places are points from the top left corner.
     """
-    from report.figures.spots import Spots
-
-    panels = [_panel(drawing, one.host, one.by, one.content) for one in drawing.findobj(Spots)]
+    found: list[Any] = drawing.findobj(_spots())
+    panels = [_panel(drawing, one.host, one.by, one.content) for one in found]
     return json.dumps(panels, ensure_ascii=False, separators=(",", ":")) if panels else ""
 
 
-def _attach(axes: Axes, by: By, content: dict[str, Any]) -> None:
-    from report.figures.spots import Spots
+@cache
+def _spots() -> Any:
+    """The kind of artist that carries what is said through the layout; made here, since matplotlib comes late."""
+    from matplotlib.artist import Artist
 
-    axes.add_artist(Spots(axes, by, content))
+    class Spots(Artist):
+        """Draws nothing and takes no room."""
+
+        def __init__(self, host: Axes, by: By, content: dict[str, Any]) -> None:
+            super().__init__()
+            self.host, self.by, self.content = host, by, content
+            self.set_in_layout(False)
+
+    return Spots
+
+
+def _attach(axes: Axes, by: By, content: dict[str, Any]) -> None:
+    axes.add_artist(_spots()(axes, by, content))
 
 
 def _panel(drawing: MplFigure, axes: Axes, by: By, content: dict[str, Any]) -> dict[str, Any]:
