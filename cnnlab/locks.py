@@ -27,10 +27,7 @@ def held_lock(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iter
         Unwritable: the file cannot be written.
         StoreError: the file system has no locks.
     """
-    with _opened(path) as handle:
-        if not _locked(handle, fcntl.LOCK_EX, path):
-            on_wait()
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with _taken(path, on_wait) as handle:
         try:
             _sign(handle)
         except OSError as problem:
@@ -72,6 +69,21 @@ def check_locks(path: Path) -> None:
     with _opened(path) as mine, _opened(path) as theirs:
         if not _locked(mine, fcntl.LOCK_EX, path) or _locked(theirs, fcntl.LOCK_EX, path):
             raise _without_locks("a lock that keeps nobody out", path)
+
+
+def _taken(path: Path, on_wait: Callable[[], None]) -> io.BufferedRandom:
+    while True:
+        handle = _opened(path)
+        try:
+            if not _locked(handle, fcntl.LOCK_EX, path):
+                on_wait()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        except BaseException:
+            handle.close()
+            raise
+        if os.fstat(handle.fileno()).st_nlink:
+            return handle
+        handle.close()  # its file was removed before it was locked: nobody else would find this lock
 
 
 def _opened(path: Path) -> io.BufferedRandom:

@@ -178,7 +178,6 @@ def _check_folders(store: RunStore, out: Path) -> None:
         ) from None
     remove_leftovers(out)
     store.check_usable()
-    store.clean()
 
 
 def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell) -> OpenData:

@@ -260,7 +260,7 @@ class RunStore:
 
     @contextmanager
     def _temporary(self, work: Path) -> Iterator[None]:
-        """Remove `work` in the end; as long as the lock of its name is held, `clean` lets it be."""
+        """Remove `work` in the end; as long as the lock of its name is held, a start lets it be."""
         with self.lock(work.name) as lock:
             try:
                 yield
@@ -268,18 +268,40 @@ class RunStore:
                 shutil.rmtree(work, ignore_errors=True)
                 lock.unlink(missing_ok=True)
 
-    def clean(self) -> None:
-        """Remove what killed processes have left of unfinished writes; checkpoints stay, and so does what is in use.
+    def check_usable(self) -> None:
+        """Find out whether records can be kept here before anything is trained for one, and clear away leftovers.
+
+        What killed processes have left of unfinished writes goes; checkpoints stay, and so does what is in use.
 
         Raises:
-            Unwritable: it cannot be removed.
+            Unwritable: the folder cannot be written.
+            StoreError: its file system has no working locks or renames.
         """
+        with self.lock("check"):
+            folder = self.work_folder() / f"check{_DOOMED}"
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                check_locks(folder / "lock")
+                _check_renames(folder)
+                disk.sync(folder)
+                for needed in (self.root, self.root / "labs"):
+                    needed.mkdir(exist_ok=True)
+                    (needed / ".check").write_bytes(b"")
+                    (needed / ".check").unlink()
+                self._clean()
+            except OSError as problem:
+                raise disk.unwritable(problem, self.root) from None
+
+    def _clean(self) -> None:
         disk.remove_leftovers(self.root / "labs")
         for path in sorted(self.work_folder().iterdir()):
             if path.suffix == _DOOMED:
                 shutil.rmtree(path, ignore_errors=True)  # its remover may be at it as well
             elif path.suffix == _PART or self.has("run", path.name) or self.has("search", path.name):
                 self._remove_unless_held(path)
+        for path in sorted((self.root / ".locks").glob(f"*{_PART}.lock")):
+            self._remove_unless_held(self.work_folder() / path.stem)
 
     def _remove_unless_held(self, path: Path) -> None:
         lock = self._lock_path(path.name)
@@ -288,28 +310,6 @@ class RunStore:
                 shutil.rmtree(path, ignore_errors=True)
             if free and path.suffix == _PART:
                 lock.unlink(missing_ok=True)
-
-    def check_usable(self) -> None:
-        """Find out whether records can be kept here, before anything is trained for one.
-
-        Raises:
-            Unwritable: the folder cannot be written.
-            StoreError: its file system has no working locks or renames.
-        """
-        folder = self.work_folder() / f"check.{uuid.uuid4().hex[:8]}{_PART}"
-        try:
-            folder.mkdir()
-            _check_renames(folder)
-            check_locks(folder / "lock")
-            disk.sync(folder)
-            for needed in (self.root, self.root / "labs", self.root / ".locks"):
-                needed.mkdir(exist_ok=True)
-                disk.replace_file(needed / f".{folder.name}", b"")
-                (needed / f".{folder.name}").unlink()
-        except OSError as problem:
-            raise disk.unwritable(problem, self.root) from None
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, kind: Kind, record_id: str) -> None:
         """Delete a record; it disappears at once, its files afterwards."""
