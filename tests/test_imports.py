@@ -12,7 +12,11 @@ import pytest
 from tests.command import ROOT
 
 CORE = {
+    "cnnlab.disk",
+    "cnnlab.locks",
+    "cnnlab.mending",
     "cnnlab.selection",
+    "cnnlab.signals",
     "cnnlab.errors",
     "cnnlab.registry",
     "cnnlab.spec",
@@ -38,6 +42,7 @@ HEAVY = {
 FULL = {
     "cnnlab.pipeline",
     "cnnlab.cli",
+    "cnnlab.cli_bundle",
     "cnnlab.cli_check",
     "cnnlab.cli_commentary",
     "cnnlab.cli_preview",
