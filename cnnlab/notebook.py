@@ -200,7 +200,8 @@ class NotebookLab:
         if run is None:
             raise self._no_run(f"{dataset} {network}")
         if run.run.id in self._missing:
-            return self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            recipe = self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            return dict(sorted(recipe.items()))
         return dict(run.spec["recipe"])
 
     def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
