@@ -12,7 +12,7 @@ from cnnlab.lab import Lab
 from cnnlab.plan import Plan, PlannedRun, make_plan
 from cnnlab.spec import NetworkOptions, architecture_id
 from cnnlab.store import Record, RunStore
-from cnnlab.trainings import OpenData, Trainings, went_as_planned
+from cnnlab.trainings import OpenData, Trainings, published, went_as_planned
 
 if TYPE_CHECKING:
     from cnnlab.training.progress import Progress
@@ -270,6 +270,7 @@ def _train_all(plan: Plan, trainings: Trainings, outcome: Outcome) -> list[dict[
         if "problem" in entry:
             trainings.tell(f"{planned.label}: {entry['problem']}")
             outcome.missing.append(f"{planned.label}: {entry['problem']}")
+            entry["problem"] = published(entry["problem"])
         entries.append(entry)
     outcome.trained = trainings.trained
     return entries

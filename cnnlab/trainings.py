@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -186,6 +187,11 @@ class Trainings:
             predict = trained.predict if trained else None
             evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
         return {"evaluation": evaluation}
+
+
+def published(problem: str) -> str:
+    """The problem as a lab lock may keep it, which is published: its first line, without the folders of this machine."""
+    return re.sub(r"(?<![\w.])/(?:[^/\s'\"]+/)+", "…/", problem.partition("\n")[0])
 
 
 def went_as_planned(manifest: Mapping[str, Any]) -> bool:
