@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
+from cnnlab.lab import load_lab
+from cnnlab.wheel import make_wheel
 from tests.command import ROOT, cnnlab
 
 
@@ -142,6 +145,10 @@ def test_the_wheel_carries_templates_and_labs(lab: Path, tmp_path: Path) -> None
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("cnnlab-*.whl"))) as wheel:
         wheel.extractall(site)
+        built = set(wheel.namelist())
+    with zipfile.ZipFile(io.BytesIO(make_wheel(load_lab("demo"))[1])) as ours:
+        labs = {name for name in built if name.startswith("cnnlab/labs/")}
+        assert set(ours.namelist()) == built - labs | {"cnnlab/labs/demo.toml"}
     arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path / "out"))
     result = cnnlab(*arguments, cwd=lab, block=True, PYTHONPATH=str(site))
     assert result.returncode == 0, result.stderr
