@@ -7,6 +7,7 @@ Exit codes: 0 done; 2 the call, the lab or the data are wrong; 3 a check failed;
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import sys
 from datetime import date
@@ -64,6 +65,9 @@ def run(
         str | None, typer.Option("--budget", help="Time for all trainings, as 90m or 2h, in place of the lab's.")
     ] = None,
     submission: SubmissionName = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew what was interrupted; finished runs are kept.")
+    ] = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
@@ -81,6 +85,7 @@ def run(
         progress=open_progress(),
         tell=tell,
         budget_seconds=seconds,
+        fresh=fresh,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
     _finish(outcome, name)
@@ -94,6 +99,7 @@ def report(
     runs: Runs = None,
     out: Out = None,
     formats: Formats = ALL_FORMATS,
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew, even if nothing has changed.")] = False,
     submission: SubmissionName = None,
 ) -> None:
     """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
@@ -102,7 +108,7 @@ def report(
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
     name = _submission_name(submission, loaded, wanted)
     store = RunStore(resources.runs_dir(runs))
-    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell), name)
+    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell, anew=force), name)
 
 
 @app.command()
@@ -138,25 +144,16 @@ def plan(
 
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
-    """List the cached runs, with what each came to."""
+    """List the cached runs, with what each came to, the damaged and the unfinished ones."""
+    from cnnlab.status import rows_of, words_of
+
     store = RunStore(resources.runs_dir(runs))
-    rows = [
-        {
-            "run": record.id,
-            "status": record.manifest["status"],
-            "created": record.manifest["created"],
-            "seconds": record.manifest["seconds"],
-            "epochs": record.manifest["resolved"]["epochs_run"],
-        }
-        for record in store.records("run")
-    ]
+    rows = rows_of(store)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        typer.echo(
-            f"{row['status']:9} {row['run']}  {row['epochs']} epochs in {row['seconds']:.0f} s, {row['created']}"
-        )
+        typer.echo(words_of(row))
     if not rows:
         tell(f"no cached runs in {store.root}")
 
@@ -210,13 +207,20 @@ def main() -> NoReturn:
     except CnnlabError as problem:
         tell(f"cnnlab: {problem}")
         sys.exit(problem.exit_code)
+    except _Stopped as stopped:
+        command = shlex.join(["cnnlab", *sys.argv[1:]])
+        tell(f"stopped; finished runs are kept, and the same command goes on where it stopped: {command}")
+        sys.exit(stopped.code)
     sys.exit(0)
+
+
+class _Stopped(SystemExit):
+    """Ctrl-C or SIGTERM arrived. What there is to say is said later: inside a handler nothing may be printed."""
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     """Leave through every `finally` on the way, with the shell's code for the signal."""
-    tell("stopped; finished runs are kept, and the same command goes on where it stopped")
-    sys.exit(128 + signum)
+    raise _Stopped(128 + signum)
 
 
 def _seconds(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +11,13 @@ from markdown_it import MarkdownIt
 from cnnlab.errors import TemplateProblem
 from report.template_problems import line_of
 
+_BEFORE_PERCENT = re.compile(r"(?<=\d) %")
+
 
 def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> str:
     """Markdown (with tokens) as HTML. Raw HTML prints literally; only harmless addresses become links.
+
+    The space of "95 %" becomes one that does not break.
 
     Args:
         level: what `####` becomes, so that no level is left out under the section's own heading.
@@ -21,6 +26,8 @@ def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> s
         TemplateProblem: a heading above level 4, the levels above being the document's own.
     """
     parsed = _markdown().parse(source)
+    for part in (child for token in parsed for child in token.children or () if child.type == "text"):
+        part.content = _BEFORE_PERCENT.sub("\u00a0%", part.content)
     for token, text in zip(parsed, [*parsed[1:], None], strict=True):
         if token.type in ("heading_open", "heading_close"):
             if token.tag in ("h1", "h2", "h3"):

@@ -19,6 +19,8 @@ _LIBRARIES = {
     "harfbuzz": ("libharfbuzz.so.0", "libharfbuzz.0.dylib"),
     "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib"),
 }
+# WeasyPrint 70 sends a line back to its first word when the space at its end is all that does not fit: see `_inward`.
+_SPACE_BEFORE = re.compile(r"(?<=\S)[ \n](<(?:strong|em|a|code)\b[^>]*>)")
 _NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
 INSTALL = (
     "Debian/Ubuntu: sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
@@ -36,6 +38,16 @@ def pango_problem() -> str | None:
     if not absent:
         return None
     return f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {INSTALL}"
+
+
+def pango_version() -> str:
+    """The version of the system's Pango, which sets the PDF's text; empty where there is none."""
+    for file in _LIBRARIES["pango-1.0"]:
+        if _loads(file):
+            told = ctypes.CDLL(file).pango_version_string
+            told.restype = ctypes.c_char_p
+            return str(told().decode())
+    return ""
 
 
 def _loads(file: str) -> bool:
@@ -77,7 +89,9 @@ def render_pdf(page: str) -> Pdf:
 
     with _warnings() as heard:
         try:
-            content = HTML(string=page, url_fetcher=_only_data()).write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
+            content = HTML(string=_inward(page), url_fetcher=_only_data()).write_pdf(
+                pdf_variant="pdf/ua-1", pdf_tags=True
+            )
         except FatalURLFetchingError as problem:
             raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
     glyphs = [match for message in heard if (match := _NO_GLYPH.match(message))]
@@ -87,6 +101,15 @@ def render_pdf(page: str) -> Pdf:
         raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
     characters = dict.fromkeys(chr(int(match[1], 16)) for match in glyphs)
     return Pdf(bytes(content), "".join(characters))
+
+
+def _inward(page: str) -> str:
+    """The page with the spaces before inline elements inside them.
+
+    WeasyPrint keeps the space that ends a text at a line's end; where it alone exceeds the measure, the line is broken after
+    its first word. A text that does not end in a space is broken where it should be.
+    """
+    return _SPACE_BEFORE.sub(r"\1 ", page)
 
 
 def _only_data() -> Any:

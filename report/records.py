@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.errors import StoreError
+from cnnlab.mending import trouble
 from cnnlab.store import Record, RunStore
 from report.baselines import BaselineData
 from report.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
@@ -226,7 +227,7 @@ def open_lab(store: RunStore, stem: str) -> LabData:
 
 
 def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
-    mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
+    mine = [_trusted(store, entry) for entry in lock["runs"] if entry["dataset"] == dataset.name]
     whole = [entry for entry in mine if entry.get("fold") is None]
     folds = [entry for entry in mine if entry.get("fold") is not None]
     failed = [entry for entry in whole if not entry["evaluation"]]
@@ -246,6 +247,12 @@ def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetDa
     )
 
 
+def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry, or, when a record of its cannot be trusted, the same without one and with the reason."""
+    damage = trouble(store, entry)
+    return {**entry, "run": None, "evaluation": None, "problem": damage} if damage else entry
+
+
 def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
     names = {key: entry[key] for key in ("dataset", "network", "seed")}
     return {**names, "run": store.read("run", entry["run"])}
@@ -260,7 +267,7 @@ def _run(store: RunStore, entry: Mapping[str, Any]) -> RunData:
     )
 
 
-def _folds(store: RunStore, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _folds(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Finished folds by network, those that diverged or failed as problems."""
     ordered = sorted(entries, key=lambda entry: (entry["fold"]["index"], entry["seed"]))
     folds: dict[str, tuple[FoldData, ...]] = {}
@@ -276,7 +283,7 @@ def _folds(store: RunStore, entries: list[dict[str, Any]]) -> dict[str, Any]:
     return {"folds": folds, "fold_problems": tuple(problems)}
 
 
-def _searches(store: RunStore, entries: list[dict[str, Any]]) -> dict[str, SearchData]:
+def _searches(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str, SearchData]:
     """By network; its seeds share one search."""
     found = {entry["network"]: entry["search"] for entry in entries if entry.get("search")}
     return {network: SearchData(network, store.read("search", record)) for network, record in found.items()}

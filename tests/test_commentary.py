@@ -327,3 +327,7 @@ def test_a_section_knows_its_file_its_evidence_and_the_names_that_its_prose_ment
     assert section.path is not None and section.path.name == "activity-07.md.j2"
     assert section.evidence is not None and "accuracy" in section.evidence.names
     assert section.uses == {"best", "best.name", "accuracy", "parameters"}
+
+
+def test_a_number_and_its_percent_sign_are_not_parted() -> None:
+    assert markdown_html("un 95 % y `95 %`") == "<p>un 95\u00a0% y <code>95 %</code></p>\n"

@@ -12,7 +12,11 @@ import pytest
 from tests.command import ROOT
 
 CORE = {
+    "cnnlab.disk",
+    "cnnlab.locks",
+    "cnnlab.mending",
     "cnnlab.selection",
+    "cnnlab.signals",
     "cnnlab.errors",
     "cnnlab.registry",
     "cnnlab.spec",

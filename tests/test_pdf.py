@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -160,3 +161,12 @@ def test_missing_pango_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPa
     assert "lacks pango-1.0, pangoft2-1.0 (Pango)" in problem
     for line in ("apt-get install libpango-1.0-0", "dnf install pango", "brew install pango"):
         assert line in problem
+
+
+def test_a_line_is_broken_at_its_end_whatever_the_measure() -> None:
+    text = "Las redes frente a AlexNet, con la misma receta: <strong>todas son mejores</strong> en las mismas imágenes."
+    rows = "".join(f'<p style="margin-right: {i * 0.3:.1f}mm">{text}</p>' for i in range(300))
+    style = "<style>@page { size: 190mm 300mm; margin: 10mm }</style>"
+    content = pdf.render_pdf(f"<html lang=es><title>t</title>{style}<body>{rows}</body></html>").content
+    lines = [line.strip() for sheet in PdfReader(BytesIO(content)).pages for line in sheet.extract_text().splitlines()]
+    assert sum(line.startswith("Las redes") for line in lines) == 300

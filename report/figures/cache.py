@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from report.figures import paper
 from report.figures.style import Theme, drawing_key, svg
+from report.kept import swap_in
 
 if TYPE_CHECKING:
     from report.evidence import Figure
@@ -19,10 +19,15 @@ def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
 
     A file that is cut or altered is drawn again. A hit imports no matplotlib.
     """
-    path = folder / f"{drawing_key(figure, theme)}.svg"
+    name = drawing_key(figure, theme)
+    if theme.name == "print":
+        name += f"-paper-{paper.VERSION}"
+    path = folder / f"{name}.svg"
     cached = _read(path)
     if cached is None:
         cached = svg(figure, theme)
+        if theme.name == "print":
+            cached = paper.for_paper(cached)
         _write(path, cached)
     return cached
 
@@ -38,12 +43,4 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     body = text.encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".drawing-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    swap_in(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
