@@ -63,7 +63,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
     if anew:
         _forget(out)
     build = _Build(NotedStore(store.root), lab, out, inputs_hash(store, lab, out), read_note(out))
-    with _paper(lab, formats, build.problems) as paper:
+    with _paper(formats, build.problems) as paper:
         document = assemble(open_lab(build.store, lab.stem), lab, Language(lab.file.lab.language))
         if paper:
             build.begin(paper, document)
@@ -79,7 +79,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
 
 
 @contextmanager
-def _paper(lab: Lab, formats: Collection[str], problems: list[str]) -> Iterator[PdfProcess | None]:
+def _paper(formats: Collection[str], problems: list[str]) -> Iterator[PdfProcess | None]:
     """What makes the PDF; None where none is wanted, or none can be made, which is then one of the `problems`."""
     from report.pdf import pango_problem
 
@@ -89,7 +89,7 @@ def _paper(lab: Lab, formats: Collection[str], problems: list[str]) -> Iterator[
         problems.append(problem)
         yield None
     else:
-        with PdfProcess(lab.file.lab.language) as paper:
+        with PdfProcess() as paper:
             yield paper
 
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -25,21 +24,15 @@ _ANY_PAGE = (
 
 
 class PdfProcess:
-    """Begins to load when it is entered; nothing of it is left when it is exited.
+    """Begins to load when it is entered; nothing of it is left when it is exited."""
 
-    Args:
-        language: of the page that will come.
-    """
-
-    def __init__(self, language: str) -> None:
-        self._command = [sys.executable, "-P", "-c", _SERVE, language]
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._answer: Future[tuple[bytes, bytes]] | None = None
 
     def __enter__(self) -> PdfProcess:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
-        )
+        command = [sys.executable, "-P", "-c", _SERVE]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment())
         return self
 
     def __exit__(
@@ -81,8 +74,8 @@ def serve() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is not part of the answer
     gc.disable()  # a short life: collecting costs a tenth of it, and frees next to nothing
-    with suppress(TemplateProblem):
-        render_pdf(_ANY_PAGE.format(language=sys.argv[1]))  # whatever is only done once
+    import weasyprint  # noqa: F401  while the page is put together
+
     page = sys.stdin.buffer.read().decode()
     try:
         made = render_pdf(page)
