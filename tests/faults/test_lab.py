@@ -7,9 +7,11 @@ import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from training_toys import build
 
 from cnnlab import pipeline
 from cnnlab.errors import Unwritable
@@ -29,19 +31,18 @@ from tests.faults.test_resume import weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-SEEDS = {
-    'title = "A test"': 'title = "A test"\nseeds = [0, 1]',
-    "[recipes.short]": "[networks.alexnet]\ndense_units = 8\n[recipes.short]",
-}
+SEEDS = {'title = "A test"': 'title = "A test"\nseeds = [0, 1]'}
 
 Start = Callable[..., tuple[pipeline.Outcome, list[str]]]
 
 
 @pytest.fixture
 def start(tmp_path: Path, write_lab: Any, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Starts a lab of two runs, without the architectures as published and without a report."""
+    """Starts a lab of two runs of a tiny network, without records of architectures and without a report."""
     write_images(tmp_path / "images", each=10)
+    monkeypatch.setattr("cnnlab.networks.build_network", build)
     monkeypatch.setattr(pipeline, "PUBLISHED_SIZE", {})
+    monkeypatch.setattr(pipeline, "_architecture", lambda *arguments: SimpleNamespace(id="a"))
     monkeypatch.setattr(pipeline, "build", lambda *arguments: BuildResult())
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
     loaded = load_lab(str(write_lab(SEEDS)))
