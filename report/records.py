@@ -201,14 +201,19 @@ class LabData:
         return dict(self.lock["lab"])
 
 
-def open_lab(store: RunStore, stem: str) -> LabData:
-    """Open what the lab lock names.
+def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
+    """Open what the lab lock names. A training whose run or evaluation cannot be trusted is a problem of that training.
+
+    Args:
+        strict: such a record is an error instead.
 
     Raises:
-        StoreError: the lab was never run, or a record it names is absent or damaged.
+        StoreError: the lab was never run, or another record it names is absent or damaged.
     """
     lock = store.read_lab(stem)
     try:
+        if not strict:
+            lock = {**lock, "runs": [_trusted(store, entry) for entry in lock["runs"]]}
         datasets = {
             name: DatasetData(name, store.read("dataset", entry["record"])) for name, entry in lock["datasets"].items()
         }
@@ -227,7 +232,7 @@ def open_lab(store: RunStore, stem: str) -> LabData:
 
 
 def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
-    mine = [_trusted(store, entry) for entry in lock["runs"] if entry["dataset"] == dataset.name]
+    mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
     whole = [entry for entry in mine if entry.get("fold") is None]
     folds = [entry for entry in mine if entry.get("fold") is not None]
     failed = [entry for entry in whole if not entry["evaluation"]]
