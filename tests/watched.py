@@ -92,7 +92,7 @@ class Watched:
 def opened(browser: Browser, address: str) -> Watched:
     """The page at an address, in a window of its own."""
     context = browser.new_context(viewport={"width": 1440, "height": HEIGHT}, reduced_motion="reduce")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     watched = Watched(context.new_page())
     watched.page.goto(address)
     return watched
