@@ -16,7 +16,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, TemplateSyntaxError, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem
@@ -27,6 +26,7 @@ from report.claims import WrongClaim
 from report.compiled import Compiled, late
 from report.evidence import Evidence, Quantity
 from report.language import Language
+from report.limits import LimitedEnvironment
 from report.names import names_of_quantities, names_used
 from report.template_problems import (
     CallError,
@@ -105,7 +105,7 @@ def _uses(written: str) -> frozenset[str]:
     return names_used(Environment(**SYNTAX).parse(written))
 
 
-class _Environment(ImmutableSandboxedEnvironment):
+class _Environment(LimitedEnvironment):
     """Remembers which files the templates include, import or extend."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -190,6 +190,7 @@ class Commentary:
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
         self._section, self._names, self._file = key, names_of_quantities(evidence.names), path
         self._environment.included.clear()
+        self._environment.begin()
         placed: dict[str, str] = {}
         context = {**evidence.names, **self._functions(evidence, placed), "lab": self._lab}
         try:
@@ -288,7 +289,6 @@ class Commentary:
             bytecode_cache=_COMPILED,
             **SYNTAX,
         )
-        environment.filters.pop("safe")
         filters: dict[str, Callable[..., Any]] = {
             "interval": self._filter(self.language.with_interval),
             "plain": self._filter(self.language.plain),
