@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.errors import TemplateProblem
+from report.tagging import Tagging
 
 _LIBRARIES = {
     "gobject-2.0": ("libgobject-2.0.so.0", "libgobject-2.0.0.dylib"),
@@ -90,7 +91,7 @@ def render_pdf(page: str) -> Pdf:
     with _warnings() as heard:
         try:
             content = HTML(string=_inward(page), url_fetcher=_only_data()).write_pdf(
-                pdf_variant="pdf/ua-1", pdf_tags=True
+                pdf_variant="pdf/ua-1", pdf_tags=True, finisher=lambda document, made: Tagging(made).mend()
             )
         except FatalURLFetchingError as problem:
             raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None

@@ -83,8 +83,10 @@ PAINTED = """() => {
         if (one.textContent.trim()) texts.push([one.textContent, contrast(over(colour(style, "fill"), below), below)]);
       } else {
         if (style.fill !== "none" && one.isPointInFill) behind.push(one);
-        if (style.stroke !== "none" && !style.getPropertyValue("stroke").includes("url"))
-          lines.push([one.getAttribute("style") ?? "", contrast(over(colour(style, "stroke"), paper), paper)]);
+        const given = one.getAttribute("style") ?? "";
+        const part = given.includes("stroke: var(--paper") ? "fill" : "stroke";  // marks set apart by a rim of paper
+        if (style[part] !== "none" && style.stroke !== "none")
+          lines.push([given, contrast(over(colour(style, part), paper), paper)]);
       }
     }
   }

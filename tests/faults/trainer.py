@@ -34,7 +34,7 @@ class Telling(QuietProgress):
         print("begins", flush=True)
 
     def step(self, images: int) -> None:
-        time.sleep(0.01)
+        time.sleep(0.05)
 
     def epoch(self, row: Any) -> None:
         print("epoch", row.epoch, flush=True)
