@@ -14,6 +14,7 @@ from cnnlab.errors import LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.assembly import assemble
+from report.attachments import attachments
 from report.checks.audit import audit
 from report.document import Document
 from report.html import render_html, template_folders
@@ -52,6 +53,8 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str])
     document = assemble(open_lab(store, lab.stem), lab, Language(lab.file.lab.language))
     result = BuildResult(missing=list(document.missing), checked=audit(document, lab).summary)
     _write(result, out / "report.json", json.dumps(printed(document), ensure_ascii=False, indent=1, allow_nan=False))
+    for attachment in attachments(document):
+        _write(result, out / attachment.name, attachment.text)
     if "html" in formats:
         _write(result, out / "report.html", page(document, lab, out, "screen"))
     if "pdf" in formats:
@@ -100,7 +103,7 @@ def _pdf(result: BuildResult, document: Document, lab: Lab, out: Path) -> None:
         result.missing.append(problem)
         return
     path = out / "report.pdf"
-    made = render_pdf(page(document, lab, out, "print"))
+    made = render_pdf(page(document, lab, out, "print"), attachments(document))
     replace_file(path, made.content)
     result.paths.append(path)
     if made.problem:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cnnlab.errors import TemplateProblem
+from report.evidence import Attachment
 
 _LIBRARIES = {
     "gobject-2.0": ("libgobject-2.0.so.0", "libgobject-2.0.0.dylib"),
@@ -66,8 +68,8 @@ class Pdf:
         )
 
 
-def render_pdf(page: str) -> Pdf:
-    """The page as a tagged PDF (variant pdf/ua-1).
+def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
+    """The page as a tagged PDF (variant pdf/ua-1), with files inside it.
 
     Raises:
         TemplateProblem: WeasyPrint warned about the page or its styles, or the page asks for something outside itself.
@@ -77,7 +79,9 @@ def render_pdf(page: str) -> Pdf:
 
     with _warnings() as heard:
         try:
-            content = HTML(string=page, url_fetcher=_only_data()).write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
+            content = HTML(string=page, url_fetcher=_only_data()).write_pdf(
+                pdf_variant="pdf/ua-1", pdf_tags=True, attachments=[_embedded(one) for one in attachments]
+            )
         except FatalURLFetchingError as problem:
             raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
     glyphs = [match for message in heard if (match := _NO_GLYPH.match(message))]
@@ -87,6 +91,17 @@ def render_pdf(page: str) -> Pdf:
         raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
     characters = dict.fromkeys(chr(int(match[1], 16)) for match in glyphs)
     return Pdf(bytes(content), "".join(characters))
+
+
+def _embedded(attachment: Attachment) -> Any:
+    """A file for WeasyPrint, dated like every other one, so that the same report has the same bytes."""
+    from weasyprint import Attachment as Embedded
+
+    day = datetime(2000, 1, 1)
+    return Embedded(
+        string=attachment.text, name=attachment.name, description=attachment.name, created=day, modified=day,
+        relationship="Data",
+    )  # fmt: skip
 
 
 def _only_data() -> Any:
