@@ -280,7 +280,7 @@
     for (const button of $(".tile .zoom", root)) prepareButton(button);
   };
   prepare(document);
-  document.addEventListener("cnnlab:renewed", (event) => { hide(); find(); mark(); prepare(event.target); });
+  document.addEventListener("cnnlab:renewed", (event) => { hide(); dark(); find(); mark(); prepare(event.target); });
   large.querySelector(".close").addEventListener("click", () => large.close());
   large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 })();
