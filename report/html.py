@@ -18,6 +18,7 @@ from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.asked import asked
+from report.attachments import csv_uri
 from report.code import code_hash
 from report.compiled import Compiled, late
 from report.document import Document, Prose, SectionText
@@ -158,6 +159,7 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         "is_prose": lambda piece: isinstance(piece, Prose),
         "drawing": lambda figure: Markup(_drawing(figure, medium, cache)),
         "png": png_uri,
+        "csv_uri": csv_uri,
         "table_view": lambda table: table_view(table, document, medium),
         "quantity": lambda q: _quantity(q, document, medium),
         "words": lambda text: Markup(document.tokens.marked_words(text, medium, focus=True)),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cnnlab.errors import TemplateProblem
+from report.evidence import Attachment
 from report.tagging import Tagging
 
 _LIBRARIES = {
@@ -79,8 +81,8 @@ class Pdf:
         )
 
 
-def render_pdf(page: str) -> Pdf:
-    """The page as a tagged PDF (variant pdf/ua-1).
+def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
+    """The page as a tagged PDF (variant pdf/ua-1), with files inside it.
 
     Raises:
         TemplateProblem: WeasyPrint warned about the page or its styles, or the page asks for something outside itself.
@@ -91,7 +93,10 @@ def render_pdf(page: str) -> Pdf:
     with _warnings() as heard:
         try:
             content = HTML(string=_inward(page), url_fetcher=_only_data()).write_pdf(
-                pdf_variant="pdf/ua-1", pdf_tags=True, finisher=lambda document, made: Tagging(made).mend()
+                pdf_variant="pdf/ua-1",
+                pdf_tags=True,
+                attachments=[_embedded(one) for one in attachments],
+                finisher=lambda document, made: Tagging(made).mend(),
             )
         except FatalURLFetchingError as problem:
             raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
@@ -111,6 +116,17 @@ def _inward(page: str) -> str:
     its first word. A text that does not end in a space is broken where it should be.
     """
     return _SPACE_BEFORE.sub(r"\1 ", page)
+
+
+def _embedded(attachment: Attachment) -> Any:
+    """A file for WeasyPrint, dated like every other one, so that the same report has the same bytes."""
+    from weasyprint import Attachment as Embedded
+
+    day = datetime(2000, 1, 1)
+    return Embedded(
+        string=attachment.text, name=attachment.name, description=attachment.name, created=day, modified=day,
+        relationship="Data",
+    )  # fmt: skip
 
 
 def _only_data() -> Any:
