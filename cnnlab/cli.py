@@ -7,6 +7,7 @@ Exit codes: 0 done; 2 the call, the lab or the data are wrong; 3 a check failed;
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import sys
 from datetime import date
@@ -15,11 +16,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cnnlab import cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
+from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
 from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
-from cnnlab.pipeline import FORMATS, Outcome
+from cnnlab.pipeline import FORMATS, MORE_FORMATS, Outcome
 from cnnlab.store import RunStore
 from cnnlab.terminal import print_json, say, tell
 
@@ -35,6 +36,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_commentary.app, name="commentary")
 app.command("find-rate")(cli_training.find_rate)
 app.command("preview")(cli_preview.preview)
+app.command("bundle")(cli_bundle.bundle)
 app.command("check")(cli_check.check)
 app.command("verify")(cli_verify.verify)
 
@@ -47,7 +49,9 @@ SubmissionName = Annotated[
     str | None,
     typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),
 ]
-Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
+Formats = Annotated[
+    str, typer.Option("--formats", help="Which of html, pdf, ipynb, notebook-html to write, separated by commas.")
+]
 
 
 @app.command()
@@ -62,6 +66,9 @@ def run(
         str | None, typer.Option("--budget", help="Time for all trainings, as 90m or 2h, in place of the lab's.")
     ] = None,
     submission: SubmissionName = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew what was interrupted; finished runs are kept.")
+    ] = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
@@ -79,6 +86,7 @@ def run(
         progress=open_progress(),
         tell=tell,
         budget_seconds=seconds,
+        fresh=fresh,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
     _finish(outcome, name)
@@ -92,6 +100,7 @@ def report(
     runs: Runs = None,
     out: Out = None,
     formats: Formats = ALL_FORMATS,
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew, even if nothing has changed.")] = False,
     submission: SubmissionName = None,
 ) -> None:
     """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
@@ -100,7 +109,7 @@ def report(
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
     name = _submission_name(submission, loaded, wanted)
     store = RunStore(resources.runs_dir(runs))
-    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell), name)
+    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell, anew=force), name)
 
 
 @app.command()
@@ -136,23 +145,16 @@ def plan(
 
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
-    """List the cached runs, with what each came to."""
+    """List the cached runs, with what each came to, the damaged and the unfinished ones."""
+    from cnnlab.status import rows_of, words_of
+
     store = RunStore(resources.runs_dir(runs))
-    rows = [
-        {
-            "run": record.id,
-            "status": record.manifest["status"],
-            "created": record.manifest["created"],
-            "seconds": record.manifest["seconds"],
-            "epochs": record.manifest["resolved"]["epochs_run"],
-        }
-        for record in store.records("run")
-    ]
+    rows = rows_of(store)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        say(f"{row['status']:9} {row['run']}  {row['epochs']} epochs in {row['seconds']:.0f} s, {row['created']}")
+        say(words_of(row))
     if not rows:
         tell(f"no cached runs in {store.root}")
 
@@ -206,13 +208,20 @@ def main() -> NoReturn:
     except CnnlabError as problem:
         tell(f"cnnlab: {problem}")
         sys.exit(problem.exit_code)
+    except _Stopped as stopped:
+        command = shlex.join(["cnnlab", *sys.argv[1:]])
+        tell(f"stopped; finished runs are kept, and the same command goes on where it stopped: {command}")
+        sys.exit(stopped.code)
     sys.exit(0)
+
+
+class _Stopped(SystemExit):
+    """Ctrl-C or SIGTERM arrived. What there is to say is said later: inside a handler nothing may be printed."""
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     """Leave through every `finally` on the way, with the shell's code for the signal."""
-    tell("stopped; finished runs are kept, and the same command goes on where it stopped")
-    sys.exit(128 + signum)
+    raise _Stopped(128 + signum)
 
 
 def _seconds(text: str) -> float:
@@ -230,8 +239,9 @@ def _seconds(text: str) -> float:
 
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not wanted or set(wanted) - set(FORMATS):
-        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(FORMATS))
+    known = (*FORMATS, *MORE_FORMATS)
+    if not wanted or set(wanted) - set(known):
+        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(known))
     return wanted
 
 

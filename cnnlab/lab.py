@@ -93,6 +93,11 @@ class Lab(Frozen):
         """The lab's own templates, which win file by file over the project's."""
         return self.path.parent / self.path.stem / "templates"
 
+    @property
+    def reviews(self) -> Path:
+        """The file of what its author has accepted, one a profile; it need not be there."""
+        return self.path.parent / self.path.stem / "reviews" / f"{self.stem}.json"
+
     def requests(self) -> list[Request]:
         """Every training that the lab asks for, in file order, seeds innermost; folds follow, from the first seed."""
         seeds = self.file.lab.seeds

@@ -4,68 +4,201 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cnnlab import __version__
-from cnnlab.errors import LabError
+from cnnlab.errors import Incomplete, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.assembly import assemble
+from report.built import (
+    FILES,
+    NOTE,
+    NUMBERS,
+    BuildResult,
+    Note,
+    NotedStore,
+    inputs_hash,
+    page_hash,
+    read_note,
+)
 from report.checks.audit import audit
 from report.document import Document
 from report.html import render_html, template_folders
 from report.language import Language
+from report.pdf_process import PdfProcess
 from report.provenance import entries, record_hashes
 from report.records import open_lab
 from report.tokens import printable
 
-FORMATS = ("html", "pdf", "ipynb")
 FORMAT = 2
 """Version of `report.json`."""
 
-
-@dataclass(frozen=True)
-class BuildResult:
-    """The files written, in order, what is missing from them, in the user's words, and what the checks sum up to."""
-
-    paths: list[Path] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    checked: str = ""
+FIGURES = ".figures"
+"""The folder of drawn figures below a report's."""
 
 
-def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult:
+def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str], *, anew: bool = False) -> BuildResult:
     """Render the lab's report into the folder `out`: report.html, .pdf, .ipynb, and report.json beside them.
 
+    The PDF is laid out in a process of its own while the other files are made; one that shows the same page stays.
+
     Args:
-        formats: any of `html`, `pdf`, `ipynb`.
+        formats: any of `html`, `pdf`, `ipynb`, and `notebook-html`: the notebook, and `report-notebook.html` of it.
+        anew: draw, lay out and execute everything, whatever is there from before.
 
     Raises:
         LabError: a format is unknown.
         StoreError: the lab was never run, a record is damaged, or `out` cannot be written.
         TemplateProblem: a template or a commentary file is wrong.
+        Incomplete: the notebook could not be executed, or the process that makes the PDF was ended.
     """
-    if unknown := sorted(set(formats) - set(FORMATS)):
-        raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FORMATS))
-    document = assemble(open_lab(store, lab.stem), lab, Language(lab.file.lab.language))
-    result = BuildResult(missing=list(document.missing), checked=audit(document, lab).summary)
-    _write(result, out / "report.json", json.dumps(printed(document), ensure_ascii=False, indent=1, allow_nan=False))
-    if "html" in formats:
-        _write(result, out / "report.html", page(document, lab, out, "screen"))
-    if "pdf" in formats:
-        _pdf(result, document, lab, out)
-    if "ipynb" in formats:
-        from report.notebook import build_notebook
+    if unknown := sorted(set(formats) - set(FILES)):
+        raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FILES))
+    if anew:
+        _forget(out)
+    build = _Build(NotedStore(store.root), lab, out, inputs_hash(store, lab, out), read_note(out))
+    with _paper(formats, build.problems) as paper:
+        document = assemble(open_lab(build.store, lab.stem), lab, Language(lab.file.lab.language))
+        if paper:
+            build.begin(paper, document)
+        build.write(NUMBERS, _json(printed(document)))
+        if "html" in formats:
+            build.write(FILES["html"], page(document, lab, out, "screen"))
+        failure = build.notebook(document, formats) if {"ipynb", "notebook-html"} & set(formats) else None
+        if paper:
+            build.finish(paper)
+    if failure:
+        raise failure
+    return build.result(document, audit(document, lab).summary)
 
-        result.paths.append(build_notebook(store, lab, document, out))
-    return result
+
+@contextmanager
+def _paper(formats: Collection[str], problems: list[str]) -> Iterator[PdfProcess | None]:
+    """What makes the PDF; None where none is wanted, or none can be made, which is then one of the `problems`."""
+    from report.pdf import pango_problem
+
+    if "pdf" not in formats:
+        yield None
+    elif problem := pango_problem():
+        problems.append(problem)
+        yield None
+    else:
+        with PdfProcess() as paper:
+            yield paper
+
+
+def _forget(out: Path) -> None:
+    """Take away what an earlier build left for the next one; its files stay until they are replaced."""
+    shutil.rmtree(out / FIGURES, ignore_errors=True)
+    for name in (NOTE, FILES["ipynb"]):
+        (out / name).unlink(missing_ok=True)
+
+
+@dataclass
+class _Build:
+    """The files of one build.
+
+    Attributes:
+        inputs: hash of what they are made of.
+        before: what is known of the files that are there from earlier builds.
+        written: sha256 of those of this one, by name; without one that is not as it should be.
+        page: hash of the page that the PDF shows.
+        problems: with this machine, in the user's words.
+    """
+
+    store: NotedStore
+    lab: Lab
+    out: Path
+    inputs: str
+    before: Note | None
+    paths: list[Path] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
+    page: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of text."""
+        self._replace(name, printable(text).encode())
+
+    def begin(self, paper: PdfProcess, document: Document) -> None:
+        """Have the PDF made, unless it is there already."""
+        shown = page(document, self.lab, self.out, "print")
+        self.page = page_hash(shown)
+        if not self._pdf_is_right():
+            paper.begin(shown)
+
+    def finish(self, paper: PdfProcess) -> None:
+        """Write the PDF that was begun."""
+        name = FILES["pdf"]
+        if self._pdf_is_right():
+            self._note(name, (self.out / name).read_bytes())
+            return
+        made = paper.result()
+        self._replace(name, made.content)
+        if made.problem:
+            self.problems.append(made.problem)
+            del self.written[name]
+
+    def notebook(self, document: Document, formats: Collection[str]) -> Incomplete | None:
+        """Write the notebook; what kept it from being executed, since the PDF is still to come."""
+        from report.notebook import build_notebook, too_large
+
+        try:
+            path = build_notebook(self.store, self.lab, document, self.out)
+        except Incomplete as problem:
+            return problem
+        self._note(path.name, path.read_bytes())
+        if large := too_large(path):
+            self.problems.extend(large)
+            del self.written[path.name]
+        if "notebook-html" in formats:
+            from report.notebook_page import render_notebook
+
+            folders = template_folders(self.lab.templates)
+            self.write(FILES["notebook-html"], render_notebook(path, document.language, templates=folders))
+        return None
+
+    def result(self, document: Document, checked: str) -> BuildResult:
+        """What it all came to, noted for the next build."""
+        kept = self.before if self.before and self._still_right(self.before) else None
+        Note(
+            inputs=self.inputs,
+            records={**(kept.records if kept else {}), **self.store.noted},
+            files={**(kept.files if kept else {}), **self.written},
+            page=self.page or (kept.page if kept else ""),
+            missing=document.missing,
+            checked=checked,
+        ).write(self.out)
+        names = [NUMBERS, *FILES.values()]
+        paths = sorted(self.paths, key=lambda path: names.index(path.name))
+        return BuildResult(paths, [*document.missing, *self.problems], checked)
+
+    def _pdf_is_right(self) -> bool:
+        return bool(self.before and self.before.page == self.page and self.before.holds_for(self.out, [FILES["pdf"]]))
+
+    def _still_right(self, before: Note) -> bool:
+        """Whether files of earlier builds, in other formats, were made of the same as those of this one."""
+        shared = before.records.keys() & self.store.noted.keys()
+        return before.inputs == self.inputs and all(before.records[one] == self.store.noted[one] for one in shared)
+
+    def _replace(self, name: str, content: bytes) -> None:
+        replace_file(self.out / name, content)
+        self._note(name, content)
+
+    def _note(self, name: str, content: bytes) -> None:
+        self.paths.append(self.out / name)
+        self.written[name] = hashlib.sha256(content).hexdigest()
 
 
 def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:
     """The report as one HTML page for the screen or for paper, its figures cached below `out`."""
-    return render_html(document, medium, templates=template_folders(lab.templates), cache=out / ".figures")
+    return render_html(document, medium, templates=template_folders(lab.templates), cache=out / FIGURES)
 
 
 def printed(document: Document) -> dict[str, Any]:
@@ -93,20 +226,9 @@ def prose_hashes(document: Document) -> dict[str, str]:
     }
 
 
-def _pdf(result: BuildResult, document: Document, lab: Lab, out: Path) -> None:
-    from report.pdf import pango_problem, render_pdf
-
-    if problem := pango_problem():
-        result.missing.append(problem)
-        return
-    path = out / "report.pdf"
-    made = render_pdf(page(document, lab, out, "print"))
-    replace_file(path, made.content)
-    result.paths.append(path)
-    if made.problem:
-        result.missing.append(made.problem)
-
-
-def _write(result: BuildResult, path: Path, text: str) -> None:
-    replace_file(path, printable(text).encode())
-    result.paths.append(path)
+def _json(content: dict[str, Any]) -> str:
+    """The content of `report.json`: a line for each of its keys, and for each quantity."""
+    texts = {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in content.items()}
+    quantities = (json.dumps(one, ensure_ascii=False, allow_nan=False) for one in content["quantities"])
+    texts["quantities"] = "[\n  {}\n ]".format(",\n  ".join(quantities))
+    return "{{\n {}\n}}\n".format(",\n ".join(f"{json.dumps(key)}: {text}" for key, text in texts.items()))

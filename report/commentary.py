@@ -6,6 +6,8 @@ Rendered in a sandbox with every misspelt name an error. What a template prints 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from jinja2 import Environment, FileSystemLoader, TemplateSyntaxError, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
@@ -23,8 +26,10 @@ from cnnlab.lab import Lab
 from cnnlab.resources import templates_dir
 from report import usage
 from report.claims import WrongClaim
+from report.code import code_hash
 from report.compiled import Compiled, late
 from report.evidence import Evidence, Quantity
+from report.kept import keep, kept
 from report.language import Language
 from report.limits import LimitedEnvironment
 from report.names import names_of_quantities, names_used
@@ -96,13 +101,18 @@ SYNTAX: Mapping[str, Any] = {
 }
 """How an environment reads a commentary file."""
 
-_COMPILED = Compiled()
+_COMPILED = Compiled("prose")
 
 
 @lru_cache(maxsize=256)
 def _uses(written: str) -> frozenset[str]:
     """Every name that a commentary file of this text mentions."""
-    return names_used(Environment(**SYNTAX).parse(written))
+    key = f"names {code_hash()} {jinja2.__version__} {hashlib.sha256(written.encode()).hexdigest()}"
+    if content := kept(key):
+        return frozenset(json.loads(content))
+    names = names_used(Environment(**SYNTAX).parse(written))
+    keep(key, json.dumps(sorted(names)).encode())
+    return names
 
 
 class _Environment(LimitedEnvironment):

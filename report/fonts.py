@@ -12,13 +12,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
 from cnnlab.store import replace_file
 
-VERSION = 1
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
+
+Medium = Literal["screen", "print"]
+
+VERSION = 2
 """Bumped when the same face would be cut otherwise."""
+
+FORMATS = {"screen": ("woff2", "woff2"), "print": ("ttf", "truetype")}
+"""By medium, the file's extension and its CSS name: small for a page that travels; for paper as WeasyPrint wants it, which
+would spend a quarter of a second on unpacking."""
 
 _TEXT = (
     *range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2028), *range(0x2030, 0x2040), *range(0x2070, 0x20A0),
@@ -57,25 +67,30 @@ FACES = (
 
 
 @lru_cache
-def font_faces() -> str:
-    """`@font-face` rules with every face embedded."""
+def font_faces(medium: Medium = "screen") -> str:
+    """`@font-face` rules with every face embedded, in the file format of the medium."""
+    kind, name = FORMATS[medium]
     return "\n".join(
         f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};font-style:{face.style};font-display:block;'
-        f"src:url(data:font/woff2;base64,{base64.b64encode(_woff2(face)).decode()}) format('woff2')}}"
+        f"src:url(data:font/{kind};base64,{base64.b64encode(_file(face, kind)).decode()}) format('{name}')}}"
         for face in FACES
     )
 
 
-def _woff2(face: Face) -> bytes:
+def _file(face: Face, kind: str) -> bytes:
+    """The face as a file of this kind (`woff2` or `ttf`), from the cache when it was made before."""
     source = resources.files(face.package) / "files" / face.file
     key = hashlib.sha256(
         repr((VERSION, face, resources.files(face.package).joinpath("metadata.json").read_text())).encode()
     )
-    path = user_cache_path("cnnlab") / "fonts" / f"{key.hexdigest()[:24]}.woff2"
+    path = user_cache_path("cnnlab") / "fonts" / f"{key.hexdigest()[:24]}.{kind}"
     if (content := _cached(path)) is not None:
         return content
-    with resources.as_file(source) as file:
-        content = _cut(face, file)
+    if kind == "ttf":
+        content = _unpacked(_file(face, "woff2"))
+    else:
+        with resources.as_file(source) as file:
+            content = _cut(face, file)
     replace_file(path, hashlib.sha256(content).digest() + content)
     return content
 
@@ -94,13 +109,22 @@ def _cut(face: Face, file: Path) -> bytes:
     from fontTools.ttLib import TTFont
     from fontTools.varLib.instancer import instantiateVariableFont
 
-    font = TTFont(file)
+    font = TTFont(file, recalcTimestamp=False)  # the same bytes whenever and wherever it is cut
     options = Options(layout_features=_FEATURES, hinting=False, notdef_outline=True, name_IDs=["*"])
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=face.characters)
     subsetter.subset(font)
-    font = instantiateVariableFont(font, dict(face.axes))
-    font.flavor = "woff2"
+    return _saved(instantiateVariableFont(font, dict(face.axes)), "woff2")
+
+
+def _unpacked(content: bytes) -> bytes:
+    from fontTools.ttLib import TTFont
+
+    return _saved(TTFont(io.BytesIO(content), recalcTimestamp=False), None)
+
+
+def _saved(font: TTFont, flavor: str | None) -> bytes:
+    font.flavor = flavor
     buffer = io.BytesIO()
     font.save(buffer)
     return buffer.getvalue()

@@ -18,9 +18,11 @@ from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.asked import asked
+from report.code import code_hash
 from report.compiled import Compiled, late
 from report.document import Document, Prose, SectionText
 from report.evidence import Column, Exhibit, Figure, Listing, Quantity, Table
+from report.kept import keep, kept
 from report.language import Language
 from report.logo import logo_uri
 from report.provenance import record_hashes
@@ -33,7 +35,7 @@ TINY = 64
 """Images up to this side, in pixels, are enlarged without smoothing."""
 
 
-_COMPILED = Compiled()
+_COMPILED = Compiled("page")
 
 
 class Wording(Protocol):
@@ -266,6 +268,18 @@ def _drawing(figure: Figure, medium: Medium, cache: Path) -> str:
 
 def _highlighted(listing: Listing) -> str:
     """The code with spans by kind of token, one block a line so that a wrapped line can hang."""
+    from pygments import __version__
+
+    written = hashlib.sha256(f"{listing.language} {listing.code}".encode("utf-8", "surrogatepass")).hexdigest()
+    key = f"highlighted {code_hash()} {__version__} {written}"
+    content = kept(key)
+    if content is None:
+        content = _coloured(listing).encode("utf-8", "surrogatepass")
+        keep(key, content)
+    return content.decode("utf-8", "surrogatepass")
+
+
+def _coloured(listing: Listing) -> str:
     from pygments import highlight
     from pygments.formatters.html import HtmlFormatter
     from pygments.lexers import get_lexer_by_name
@@ -295,7 +309,7 @@ def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str
         from report.accent import accent_css
 
         sheets.append(accent_css(document.style.accent, medium))
-    return "\n".join([font_faces(), *sheets])
+    return "\n".join([font_faces(medium), *sheets])
 
 
 def _page_numbers(document: Document) -> str:

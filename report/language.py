@@ -104,11 +104,7 @@ class Language:
         """A grouped decimal number with this many decimals; `trim` drops zeros at the end."""
         if not math.isfinite(value):
             return "∞" if value > 0 else (f"{MINUS}∞" if value < 0 else "–")
-        decimals = ("#" if trim else "0") * digits
-        pattern = f"#,##0.{decimals}" if digits else "#,##0"
-        text = format_decimal(value, format=pattern, locale=self.locale)
-        text = text.replace("-", MINUS)
-        return text if any(digit in text for digit in "123456789") else text.lstrip(MINUS)
+        return _decimal(value, digits, trim, self.code)
 
     def join(self, words: Sequence[str]) -> str:
         """A list in words: "A, B y C"."""
@@ -188,11 +184,20 @@ class Language:
         return f"<{NBSP}{self.number(smallest, shown)}" if value < smallest else self.number(value, shown)
 
 
+@lru_cache(maxsize=8192)  # a report prints the same few hundred numbers in several places
+def _decimal(value: float, digits: int, trim: bool, code: str) -> str:
+    decimals = ("#" if trim else "0") * digits
+    pattern = f"#,##0.{decimals}" if digits else "#,##0"
+    text = format_decimal(value, format=pattern, locale=_locale(code)).replace("-", MINUS)
+    return text if any(digit in text for digit in "123456789") else text.lstrip(MINUS)
+
+
 def _digits(unit: str) -> int:
     """Decimals that a unit is printed with, after scaling."""
     return {"share": 1, "points": 1, "loss": 3, "ratio": 1, "number": 2}.get(unit, 0)
 
 
+@lru_cache
 def _locale(code: str) -> Locale:
     try:
         return Locale.parse(code)

@@ -46,6 +46,16 @@ def pango_problem() -> str | None:
     return f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {INSTALL}"
 
 
+def pango_version() -> str:
+    """The version of the system's Pango, which sets the PDF's text; empty where there is none."""
+    for file in _LIBRARIES["pango-1.0"]:
+        if _loads(file):
+            told = ctypes.CDLL(file).pango_version_string
+            told.restype = ctypes.c_char_p
+            return str(told().decode())
+    return ""
+
+
 def _loads(file: str) -> bool:
     """Whether the system's loader finds the library, which is how WeasyPrint looks for it too."""
     try:

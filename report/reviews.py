@@ -154,7 +154,7 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
 
 def reviews_path(lab: Lab) -> Path:
     """Where the lab's accepted sections are kept, one file a profile."""
-    return lab.templates.parent / "reviews" / f"{lab.stem}.json"
+    return lab.reviews
 
 
 def check_place(lab: Lab) -> None:

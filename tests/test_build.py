@@ -30,7 +30,9 @@ def test_it_writes_the_files_asked_for(tmp_path: Path) -> None:
     assert result.missing == []
     assert result.paths == [out / "report.json", out / "report.html", out / "report.pdf"]
     assert (out / "report.pdf").read_bytes()[:5] == b"%PDF-"
-    assert sorted(path.name for path in out.iterdir()) == [".figures", "report.html", "report.json", "report.pdf"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        ".built.json", ".figures", "report.html", "report.json", "report.pdf",
+    ]  # fmt: skip
 
 
 def test_the_json_holds_every_printed_number(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.errors import StoreError
+from report.figures import paper
 from report.figures.style import Theme, drawing_key, svg
+from report.kept import swap_in
 
 if TYPE_CHECKING:
     from report.evidence import Figure
@@ -23,11 +23,16 @@ def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
     Raises:
         StoreError: the folder cannot be read or written.
     """
-    path = folder / f"{drawing_key(figure, theme)}.svg"
+    name = drawing_key(figure, theme)
+    if theme.name == "print":
+        name += f"-paper-{paper.VERSION}"
+    path = folder / f"{name}.svg"
     try:
         cached = _read(path)
         if cached is None:
             cached = svg(figure, theme)
+            if theme.name == "print":
+                cached = paper.for_paper(cached)
             _write(path, cached)
     except OSError as problem:
         raise StoreError(
@@ -50,12 +55,4 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     body = text.encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".drawing-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    swap_in(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
