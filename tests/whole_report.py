@@ -36,7 +36,10 @@ recipe = "r"
 part_2_1 = "clothes"
 part_2_2 = "digits"
 """
-TITLES = {"es": ("Redes convolucionales", "Aprendizaje automático"), "en": ("Convolutional networks", "Machine learning")}
+TITLES = {
+    "es": ("Redes convolucionales", "Aprendizaje automático"),
+    "en": ("Convolutional networks", "Machine learning"),
+}
 LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 3"><path d="M0 0h9v3z"/></svg>'
 
 

@@ -43,7 +43,9 @@ def test_tab_stops_at_every_interactive_thing_in_order_and_shows_it(english: Wat
     passed = page.evaluate("window.passed")
     assert count > 300
     assert [stop for stop, *_ in passed] == list(range(count))
-    unseen = [stop for stop, style, width, colour, _ in passed if style == "none" or width < 2 or colour == "rgba(0, 0, 0, 0)"]
+    unseen = [
+        stop for stop, style, width, colour, _ in passed if style == "none" or width < 2 or colour == "rgba(0, 0, 0, 0)"
+    ]
     hidden = [stop for stop, *_, there in passed if not there]
     assert (unseen, hidden) == ([], [])
 
@@ -113,7 +115,9 @@ def test_a_picture_opens_large_keeps_the_focus_and_gives_it_back(report: Watched
     assert dialog.locator("svg, img").count() == 1 and len(dialog.locator(".text").inner_text()) > 0
     for pressed in ("Tab", "Tab", "Shift+Tab", "Shift+Tab", "Shift+Tab"):
         page.keyboard.press(pressed)
-        assert page.evaluate("document.activeElement === document.body || document.activeElement.closest('dialog') !== null")
+        assert page.evaluate(
+            "document.activeElement === document.body || document.activeElement.closest('dialog') !== null"
+        )
     page.keyboard.press("Escape")
     assert dialog.is_hidden() and opener.evaluate("(one) => one === document.activeElement")
 

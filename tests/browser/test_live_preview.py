@@ -38,9 +38,19 @@ def address(commentary: Path, files: dict[str, Path]) -> Iterator[str]:
     folder, out = commentary.parents[4], files["en"].parents[1]
     (out / "whole").mkdir(exist_ok=True)
     (out / "out" / ".figures").rename(out / "whole" / ".figures")
-    command = [sys.executable, "-c", "from cnnlab.cli import main\nmain()\n", "preview", "whole.toml", "--out", str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cnnlab.cli import main\nmain()\n",
+        "preview",
+        "whole.toml",
+        "--out",
+        str(out),
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as one:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as one:
         assert one.stdout
         found = re.fullmatch(r"http://127\.0\.0\.1:\d+/", one.stdout.readline().strip())
         try:
@@ -70,7 +80,9 @@ def test_edits_and_mistakes_appear_where_one_is_reading(preview: Watched, commen
     page.locator(PLACE).first.scroll_into_view_if_needed()
     before = page.evaluate(TOP)
     assert 0 < before < 900 and page.evaluate("scrollY") > 1000
-    long = "".join(f"\n\nParagraph {word} of those that make the page longer." for word in ("one", "two", "three", "four"))
+    long = "".join(
+        f"\n\nParagraph {word} of those that make the page longer." for word in ("one", "two", "three", "four")
+    )
     commentary.write_text(RIGHT.replace("Just written", "Written anew") + long, encoding="utf-8")
     text = page.locator("#activity-09 > p", has_text="Written anew")
     expect(text).to_have_count(1)

@@ -28,17 +28,24 @@ def test_no_request_leaves_the_page(report: Watched) -> None:
     own = page.url.partition("#")[0]
     assert {one for one in report.asked if not one.startswith("data:")} == {own}
     assert report.said == []
-    assert page.evaluate("performance.getEntriesByType('resource').filter((one) => !one.name.startsWith('data:'))") == []
+    assert (
+        page.evaluate("performance.getEntriesByType('resource').filter((one) => !one.name.startsWith('data:'))") == []
+    )
 
 
-def test_its_policy_refuses_requests_that_a_script_or_an_edit_would_make(browser: Browser, files: dict[str, Path]) -> None:
+def test_its_policy_refuses_requests_that_a_script_or_an_edit_would_make(
+    browser: Browser, files: dict[str, Path]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         watched = opened(browser, files["en"].resolve().as_uri())
-        watched.page.evaluate("""(address) => {
+        watched.page.evaluate(
+            """(address) => {
           document.body.insertAdjacentHTML("beforeend",
             `<img src="${address}"><link rel=stylesheet href="${address}"><video src="${address}"></video>`);
           return fetch(address).catch(() => {});
-        }""", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        }""",
+            f"http://127.0.0.1:{server.getsockname()[1]}/",
+        )
         watched.page.wait_for_timeout(100)
         watched.page.context.close()
         server.setblocking(False)
@@ -49,7 +56,9 @@ def test_its_policy_refuses_requests_that_a_script_or_an_edit_would_make(browser
 
 
 def test_a_page_that_asks_or_complains_is_noticed(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text(f"<title>t</title><img src='{ELSEWHERE}'><script>console.warn('oh'); nonsense()</script>")
+    (tmp_path / "page.html").write_text(
+        f"<title>t</title><img src='{ELSEWHERE}'><script>console.warn('oh'); nonsense()</script>"
+    )
     watched = opened(browser, (tmp_path / "page.html").as_uri())
     watched.page.context.close()
     assert ELSEWHERE in watched.asked
