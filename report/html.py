@@ -27,6 +27,7 @@ from report.kept import keep, kept
 from report.language import Language
 from report.logo import logo_uri
 from report.provenance import record_hashes
+from report.stylesheet import read_stylesheet
 from report.template_problems import line_reached
 from report.tokens import Tokens, printable
 
@@ -323,8 +324,8 @@ def _page_numbers(document: Document) -> str:
 
 def _read(templates: Sequence[Path], name: str) -> str:
     for folder in templates:
-        if (folder / name).is_file():
-            return (folder / name).read_text(encoding="utf-8")
+        if (path := folder / name).is_file():
+            return read_stylesheet(path) if path.suffix == ".css" else path.read_text(encoding="utf-8")
     raise TemplateProblem("a file of the report's templates is missing", where=templates[-1] / name)
 
 
