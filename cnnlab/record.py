@@ -6,7 +6,11 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +18,12 @@ from typing import Any, Literal
 import numpy as np
 
 from cnnlab.errors import StoreError
+
+_NOT_UNDERSTOOD = (
+    AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, OverflowError, RecursionError,
+    RuntimeError, TypeError, ValueError, csv.Error, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What the readers of JSON, CSV and `.npz` raise on content that is none."""
 
 Kind = Literal["run", "evaluation", "dataset", "architecture", "search", "baseline"]
 
@@ -67,21 +77,37 @@ class Record:
             )
 
     def text(self, name: str) -> str:
-        """A verified UTF-8 file."""
-        return self.bytes(name).decode("utf-8")
+        """A verified UTF-8 file. Raises StoreError as `bytes` does, and where it is none, as do the next three."""
+        with self._understood(name):
+            return self.bytes(name).decode("utf-8")
 
     def json(self, name: str) -> Any:
         """A verified JSON file."""
-        return json.loads(self.text(name))
+        with self._understood(name):
+            return json.loads(self.text(name))
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """A verified CSV file, one dict of strings a row."""
-        return list(csv.DictReader(io.StringIO(self.text(name))))
+        with self._understood(name):
+            return list(csv.DictReader(io.StringIO(self.text(name))))
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """A verified `.npz` file; pickled content is refused."""
-        with np.load(io.BytesIO(self.bytes(name)), allow_pickle=False) as archive:
+        with self._understood(name), np.load(io.BytesIO(self.bytes(name)), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
+
+    @contextmanager
+    def _understood(self, name: str) -> Iterator[None]:
+        """A file is what was published, but what was published by others may be anything."""
+        try:
+            yield
+        except _NOT_UNDERSTOOD as problem:
+            raise StoreError(
+                "a file of the record is not of its kind",
+                where=self.folder / name,
+                received=f"{type(problem).__name__}: {problem}"[:300],
+                hint="remove the record and run the lab again",
+            ) from None
 
 
 def sha256_of(path: Path) -> str:

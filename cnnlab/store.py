@@ -349,7 +349,7 @@ def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise StoreError("there is no such record", where=path, hint=hint) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise StoreError(
             "the record is damaged", where=path, received=problem, hint="remove it and run again"
         ) from None
