@@ -2,7 +2,7 @@
 
     pip install -e '.[benchmark]'        (nbconvert)
     cnnlab run demo
-    python benchmarks/report.py [LAB] [--runs runs] [--rounds 3] [--wrapper 'taskset -c 0,1']
+    python benchmarks/report.py [LAB] [--runs runs] [--rounds 3] [--work FOLDER] [--contenders …]
 
 The lab's report is built once, notebook and all, into a folder that is thrown away; then every contender is a command from
 the shell's prompt, in a process of its own, with warm files. Rounds go through all contenders in turn, every other one
@@ -14,6 +14,7 @@ is made again, with the drawings of before; "anew" draws and executes everything
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import subprocess
@@ -27,8 +28,15 @@ from statistics import median
 Command = tuple[Callable[[], object], list[list[str]]]
 """What to do before, untimed, and the commands that are timed together."""
 
-HTML = "nbconvert --execute, HTML"
-PDF = "nbconvert --execute, HTML and PDF (WeasyPrint)"
+CONTENDERS = {
+    "unchanged": "cnnlab, nothing changed",
+    "html": "cnnlab, something changed, HTML",
+    "pdf": "cnnlab, something changed, HTML and PDF",
+    "anew": "cnnlab, anew, HTML, PDF and notebook",
+    "nbconvert-html": "nbconvert --execute, HTML",
+    "nbconvert-pdf": "nbconvert --execute, HTML and PDF (WeasyPrint)",
+}
+RIVALS = ("nbconvert-html", "nbconvert-pdf")
 
 
 def contenders(lab: str, runs: Path, work: Path) -> dict[str, Command]:
@@ -48,12 +56,15 @@ def contenders(lab: str, runs: Path, work: Path) -> dict[str, Command]:
     convert += ["--output", "page", str(folder / "report.ipynb")]
     page = work / "nbconvert" / "page.html"
     return {
-        "cnnlab, nothing changed": (lambda: _run(report("html,pdf")), [report("html,pdf")]),
-        "cnnlab, something changed, HTML": (forget, [report("html")]),
-        "cnnlab, something changed, HTML and PDF": (forget, [report("html,pdf")]),
-        "cnnlab, anew, HTML, PDF and notebook": (nothing, [report("html,pdf,ipynb", "--force")]),
-        HTML: (nothing, [convert]),
-        PDF: (nothing, [convert, [sys.executable, "-m", "weasyprint", str(page), str(page.with_suffix(".pdf"))]]),
+        "unchanged": (lambda: _run(report("html,pdf")), [report("html,pdf")]),
+        "html": (forget, [report("html")]),
+        "pdf": (forget, [report("html,pdf")]),
+        "anew": (nothing, [report("html,pdf,ipynb", "--force")]),
+        "nbconvert-html": (nothing, [convert]),
+        "nbconvert-pdf": (
+            nothing,
+            [convert, [sys.executable, "-m", "weasyprint", str(page), str(page.with_suffix(".pdf"))]],
+        ),
     }
 
 
@@ -75,23 +86,23 @@ def _run(command: Sequence[str]) -> None:
         sys.exit(f"{shlex.join(command)} ended with code {done.returncode}:\n{done.stderr}")
 
 
-def measured(commands: dict[str, Command], rounds: int, wrapper: Sequence[str]) -> dict[str, list[float]]:
-    """Seconds of each round by contender."""
-    found: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(rounds):
-        for name in list(commands) if number % 2 == 0 else reversed(commands):
-            found[name].append(seconds(commands[name], wrapper))
-    return found
+def measure(commands: dict[str, Command], found: dict[str, list[float]], rounds: int, wrapper: Sequence[str]) -> None:
+    """Add to `found`, seconds by contender, those of some more rounds."""
+    for _ in range(rounds):
+        backwards = min(len(found.get(name, [])) for name in commands) % 2 == 1
+        for name in reversed(commands) if backwards else list(commands):
+            found.setdefault(name, []).append(seconds(commands[name], wrapper))
 
 
 def lines(found: dict[str, list[float]]) -> list[str]:
-    """A row a contender: median and range of the seconds, and how many times as long nbconvert takes, by rounds."""
+    """A row a contender: median and range of the seconds, and how many times as long each of nbconvert's takes, by rounds."""
     rows = []
-    for name, times in found.items():
-        ratios = [median(b / a for a, b in zip(times, found[rival], strict=True)) for rival in (HTML, PDF)]
-        own = name in (HTML, PDF)
-        shown = ["", ""] if own else [f"{ratio:.1f}" for ratio in ratios]
-        rows.append(f"| {name} | {median(times):.2f} s ({min(times):.2f}-{max(times):.2f}) | {' | '.join(shown)} |")
+    for name in [one for one in CONTENDERS if one in found]:
+        times, rivals = found[name], [found.get(rival, []) for rival in RIVALS]
+        ratios = [median(b / a for a, b in zip(times, rival, strict=False)) if rival else None for rival in rivals]
+        shown = ["" if name in RIVALS or ratio is None else f"{ratio:.1f}" for ratio in ratios]
+        spread = f"{min(times):.2f}-{max(times):.2f}"
+        rows.append(f"| {CONTENDERS[name]} | {median(times):.2f} s ({spread}) | {' | '.join(shown)} |")
     return rows
 
 
@@ -101,14 +112,24 @@ def main() -> None:
     parser.add_argument("lab", nargs="?", default="demo")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--wrapper", default="", help="a command that runs every timed one")
+    parser.add_argument(
+        "--work", type=Path, help="a folder to keep: the next call adds its rounds to those of this one"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder).resolve()
+        work = (arguments.work or Path(folder)).resolve()
         where = ["--runs", str(arguments.runs.resolve()), "--out", str(work)]
         _run([sys.executable, "-m", "cnnlab", "report", arguments.lab, *where])
-        commands = contenders(arguments.lab, arguments.runs.resolve(), work)
-        print("\n".join(lines(measured(commands, arguments.rounds, shlex.split(arguments.wrapper)))))
+        times = work / "seconds.json"
+        found = json.loads(times.read_text()) if times.exists() else {}
+        every = contenders(arguments.lab, arguments.runs.resolve(), work)
+        commands = {name: every[name] for name in CONTENDERS if name in arguments.contenders}
+        measure(commands, found, arguments.rounds, shlex.split(arguments.wrapper))
+        times.write_text(json.dumps(found))
+        if found:
+            print("\n".join(lines(found)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import re
 import shlex
 import signal
 import sys
-from datetime import date
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -248,9 +247,9 @@ def _formats(text: str) -> tuple[str, ...]:
 def _submission_name(template: str | None, lab: Lab, formats: tuple[str, ...]) -> str | None:
     if template is None:
         return None
-    from cnnlab.submission import submission_name
+    from cnnlab.submission import submission_name, today
 
-    return submission_name(template, lab, formats, date.today())
+    return submission_name(template, lab, formats, today())
 
 
 def _finish(outcome: Outcome, submission: str | None = None) -> None:

@@ -16,6 +16,7 @@ from cnnlab.errors import Incomplete, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.assembly import assemble
+from report.attachments import attachments
 from report.built import (
     FILES,
     NOTE,
@@ -68,6 +69,8 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         if paper:
             build.begin(paper, document)
         build.write(NUMBERS, _json(printed(document)))
+        for attachment in attachments(document):
+            build.write(attachment.name, attachment.text)
         if "html" in formats:
             build.write(FILES["html"], page(document, lab, out, "screen"))
         failure = build.notebook(document, formats) if {"ipynb", "notebook-html"} & set(formats) else None
@@ -128,10 +131,10 @@ class _Build:
 
     def begin(self, paper: PdfProcess, document: Document) -> None:
         """Have the PDF made, unless it is there already."""
-        shown = page(document, self.lab, self.out, "print")
-        self.page = page_hash(shown)
+        shown, attached = page(document, self.lab, self.out, "print"), attachments(document)
+        self.page = page_hash(shown, attached)
         if not self._pdf_is_right():
-            paper.begin(shown)
+            paper.begin(shown, attached)
 
     def finish(self, paper: PdfProcess) -> None:
         """Write the PDF that was begun."""
@@ -167,15 +170,16 @@ class _Build:
     def result(self, document: Document, checked: str) -> BuildResult:
         """What it all came to, noted for the next build."""
         kept = self.before if self.before and self._still_right(self.before) else None
-        Note(
+        note = Note(
             inputs=self.inputs,
             records={**(kept.records if kept else {}), **self.store.noted},
             files={**(kept.files if kept else {}), **self.written},
             page=self.page or (kept.page if kept else ""),
             missing=document.missing,
             checked=checked,
-        ).write(self.out)
-        names = [NUMBERS, *FILES.values()]
+        )
+        note.write(self.out)
+        names = [NUMBERS, *note.attached, *FILES.values()]
         paths = sorted(self.paths, key=lambda path: names.index(path.name))
         return BuildResult(paths, [*document.missing, *self.problems], checked)
 

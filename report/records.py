@@ -13,6 +13,7 @@ from cnnlab.errors import StoreError
 from cnnlab.mending import trouble
 from cnnlab.store import Record, RunStore
 from report.baselines import BaselineData
+from report.construction import foreign_part
 from report.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
 from report.trials import SearchData
 
@@ -140,8 +141,21 @@ class Architecture:
 
     @cached_property
     def construction(self) -> list[dict[str, Any]]:
-        """The steps by which VGG-19 was built, with the code that ran and what it printed."""
-        return list(self.record.json("construction.json"))
+        """The steps by which VGG-19 was built, with the code that ran and what it printed.
+
+        Raises:
+            StoreError: the code does more than build a network: the notebook would run it.
+        """
+        steps = list(self.record.json("construction.json"))
+        if foreign := "".join(foreign_part(step["code"]) for step in steps):
+            raise StoreError(
+                "a record holds code that does more than build a network",
+                where=self.record.folder / "construction.json",
+                received=foreign[:300],
+                expected="Keras layers added to modelVGG19, and prints of its shape",
+                hint="do not trust these records; remove the folder and run the lab again",
+            )
+        return steps
 
     @cached_property
     def summary(self) -> str:

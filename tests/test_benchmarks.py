@@ -74,33 +74,38 @@ def rebuilding() -> Any:
 def test_contenders_take_turns_and_are_compared_round_by_round(
     rebuilding: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report, order = rebuilding, []
-    times = {"cnnlab": iter([1.0, 2.0]), report.HTML: iter([10.0, 30.0]), report.PDF: iter([20.0, 40.0])}
+    order: list[str] = []
+    times = {
+        "html": iter([1.0, 2.0]),
+        "nbconvert-html": iter([10.0, 30.0]),
+        "nbconvert-pdf": iter([20.0, 40.0]),
+    }
 
     def seconds(command: Any, wrapper: Any) -> float:
         order.append(command)
         return next(times[command])
 
-    monkeypatch.setattr(report, "seconds", seconds)
-    found = report.measured({name: name for name in times}, 2, [])
+    monkeypatch.setattr(rebuilding, "seconds", seconds)
+    found: dict[str, list[float]] = {}
+    for _ in range(2):
+        rebuilding.measure({name: name for name in times}, found, 1, [])
     assert order == [*times, *reversed(list(times))]
-    assert report.lines(found) == [
-        "| cnnlab | 1.50 s (1.00-2.00) | 12.5 | 20.0 |",
-        f"| {report.HTML} | 20.00 s (10.00-30.00) |  |  |",
-        f"| {report.PDF} | 30.00 s (20.00-40.00) |  |  |",
+    assert rebuilding.lines(found) == [
+        "| cnnlab, something changed, HTML | 1.50 s (1.00-2.00) | 12.5 | 20.0 |",
+        "| nbconvert --execute, HTML | 20.00 s (10.00-30.00) |  |  |",
+        "| nbconvert --execute, HTML and PDF (WeasyPrint) | 30.00 s (20.00-40.00) |  |  |",
     ]
 
 
 def test_each_contender_of_the_report_is_a_command(rebuilding: Any, tmp_path: Path) -> None:
-    report = rebuilding
     (tmp_path / "demo").mkdir()
     note = tmp_path / "demo/.built.json"
     for path in (note, tmp_path / "demo/report.ipynb"):
         path.touch()
-    commands = report.contenders("demo", tmp_path / "runs", tmp_path)
-    before, steps = commands["cnnlab, something changed, HTML"]
+    commands = rebuilding.contenders("demo", tmp_path / "runs", tmp_path)
+    before, steps = commands["html"]
     before()
     assert not note.exists() and [step[-2:] for step in steps] == [["--formats", "html"]]
-    assert [step[2] for step in commands[report.PDF][1]] == ["nbconvert", "weasyprint"]
-    (_, ((*_, force),)) = commands["cnnlab, anew, HTML, PDF and notebook"]
+    assert [step[2] for step in commands["nbconvert-pdf"][1]] == ["nbconvert", "weasyprint"]
+    (_, ((*_, force),)) = commands["anew"]
     assert force == "--force"

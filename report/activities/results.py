@@ -260,7 +260,14 @@ def _items(
             caption=_classes_caption(run, best, worst, language),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
-        "per_class": class_table(run, classes, matrix, language, data.baseline.diversity if data.baseline else None),
+        "per_class": class_table(
+            run,
+            classes,
+            matrix,
+            language,
+            data.baseline.diversity if data.baseline else None,
+            file=f"classes-{data.key.replace('_', '-')}.csv",
+        ),
         "best": class_gallery(run, classes, best, language),
         "worst": class_gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
