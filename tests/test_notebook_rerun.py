@@ -14,6 +14,8 @@ import pytest
 from cnnlab.errors import DataError, LabError, StoreError
 from cnnlab.notebook import open_lab
 from report.kernel import execute
+from tests import parity
+from tests.command import cnnlab
 from tests.notebook_files import outputs, shortened, source
 
 
@@ -123,3 +125,20 @@ def test_a_cell_for_each_training_shows_the_call(trained_lab: Path) -> None:
         'lab.cached("shapes", "alexnet")',
         'lab.cached("tones", "alexnet")',
     ]
+
+
+def test_a_report_made_without_a_run_has_a_notebook_without_it(moved: Path) -> None:
+    """Half a minute: the notebook is built, with what the HTML has."""
+    run = next((moved / "runs").glob("tones-alexnet-s0-*"))
+    shutil.rmtree(run)
+    result = cnnlab("report", "shapes.toml", "--formats", "html,ipynb", cwd=moved)
+    assert result.returncode == 4 and run.name not in result.stdout
+    book = json.loads((moved / "out/shapes/report.ipynb").read_text())
+    opening = next(text for text, _ in outputs(book) if "open_lab(" in text)
+    assert f"without=['{run.name}']" in opening
+    assert [text for text, _ in outputs(book) if 'lab.cached("tones"' in text] == []
+    screen = parity.of_html((moved / "out/shapes/report.html").read_text(encoding="utf-8"))
+    found = parity.of_notebook(book)
+    assert {heading: found[heading].numbers for heading in screen} == {
+        heading: shown.numbers for heading, shown in screen.items()
+    }
