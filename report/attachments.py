@@ -6,10 +6,13 @@ import base64
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from report.document import Document, Placed
 from report.evidence import Attachment, Table
 from report.tokens import printable
+
+if TYPE_CHECKING:  # the document needs the activities, and these need this module
+    from report.document import Document
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
             "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
@@ -36,7 +39,7 @@ def _text(value: str) -> str:
 
 def attachments(document: Document) -> list[Attachment]:
     """The files of all tables of a document, in order."""
-    placed = (piece for section in document.sections for piece in section.pieces if isinstance(piece, Placed))
+    placed = (piece for section in document.sections for piece in section.items)
     return [one.item.whole for one in placed if isinstance(one.item, Table) and one.item.whole]
 
 
