@@ -7,6 +7,7 @@ Exit codes: 0 done; 2 the call, the lab or the data are wrong; 3 a check failed;
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import sys
 from types import FrameType
@@ -14,12 +15,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cnnlab import cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
-from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
+from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
+from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
-from cnnlab.pipeline import FORMATS, Outcome
+from cnnlab.pipeline import FORMATS, MORE_FORMATS, Outcome
 from cnnlab.store import RunStore
+from cnnlab.terminal import print_json, say, tell
 
 app = typer.Typer(
     help="Train networks on image data sets, cache every run, and render the lab report.",
@@ -33,6 +35,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_commentary.app, name="commentary")
 app.command("find-rate")(cli_training.find_rate)
 app.command("preview")(cli_preview.preview)
+app.command("bundle")(cli_bundle.bundle)
 app.command("check")(cli_check.check)
 app.command("verify")(cli_verify.verify)
 
@@ -45,7 +48,9 @@ SubmissionName = Annotated[
     str | None,
     typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),
 ]
-Formats = Annotated[str, typer.Option("--formats", help="Which of html, pdf, ipynb to write, separated by commas.")]
+Formats = Annotated[
+    str, typer.Option("--formats", help="Which of html, pdf, ipynb, notebook-html to write, separated by commas.")
+]
 
 
 @app.command()
@@ -60,6 +65,9 @@ def run(
         str | None, typer.Option("--budget", help="Time for all trainings, as 90m or 2h, in place of the lab's.")
     ] = None,
     submission: SubmissionName = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew what was interrupted; finished runs are kept.")
+    ] = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
@@ -77,6 +85,7 @@ def run(
         progress=open_progress(),
         tell=tell,
         budget_seconds=seconds,
+        fresh=fresh,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
     _finish(outcome, name)
@@ -130,30 +139,21 @@ def plan(
         return
     for one in planned.runs:
         state = "cached" if one.cached else "train " if one.ready else "search"
-        typer.echo(f"{state}  {one.id if one.ready else one.search}  {one.why}".rstrip())
+        say(f"{state}  {one.id if one.ready else one.search}  {one.why}".rstrip())
 
 
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
-    """List the cached runs, with what each came to."""
+    """List the cached runs, with what each came to, the damaged and the unfinished ones."""
+    from cnnlab.status import rows_of, words_of
+
     store = RunStore(resources.runs_dir(runs))
-    rows = [
-        {
-            "run": record.id,
-            "status": record.manifest["status"],
-            "created": record.manifest["created"],
-            "seconds": record.manifest["seconds"],
-            "epochs": record.manifest["resolved"]["epochs_run"],
-        }
-        for record in store.records("run")
-    ]
+    rows = rows_of(store)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        typer.echo(
-            f"{row['status']:9} {row['run']}  {row['epochs']} epochs in {row['seconds']:.0f} s, {row['created']}"
-        )
+        say(words_of(row))
     if not rows:
         tell(f"no cached runs in {store.root}")
 
@@ -170,7 +170,7 @@ def init(
     opened = load_lab(lab)
     keys = [section.key for section in load_rubric(opened).sections]
     for path in copy_commentary(opened, sections or [], among=keys):
-        typer.echo(str(path))
+        say(str(path))
 
 
 @app.command()
@@ -193,7 +193,7 @@ def doctor(as_json: AsJson = False) -> None:
         print_json(facts)
     else:
         for key, value in facts.items():
-            typer.echo(f"{key}: {value}")
+            say(f"{key}: {value}")
     if problem:
         raise Incomplete("the PDF cannot be made on this machine", hint=problem)
 
@@ -207,13 +207,20 @@ def main() -> NoReturn:
     except CnnlabError as problem:
         tell(f"cnnlab: {problem}")
         sys.exit(problem.exit_code)
+    except _Stopped as stopped:
+        command = shlex.join(["cnnlab", *sys.argv[1:]])
+        tell(f"stopped; finished runs are kept, and the same command goes on where it stopped: {command}")
+        sys.exit(stopped.code)
     sys.exit(0)
+
+
+class _Stopped(SystemExit):
+    """Ctrl-C or SIGTERM arrived. What there is to say is said later: inside a handler nothing may be printed."""
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     """Leave through every `finally` on the way, with the shell's code for the signal."""
-    tell("stopped; finished runs are kept, and the same command goes on where it stopped")
-    sys.exit(128 + signum)
+    raise _Stopped(128 + signum)
 
 
 def _seconds(text: str) -> float:
@@ -231,8 +238,9 @@ def _seconds(text: str) -> float:
 
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not wanted or set(wanted) - set(FORMATS):
-        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(FORMATS))
+    known = (*FORMATS, *MORE_FORMATS)
+    if not wanted or set(wanted) - set(known):
+        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(known))
     return wanted
 
 
@@ -250,7 +258,7 @@ def _finish(outcome: Outcome, submission: str | None = None) -> None:
 
         outcome.paths += copy_submission(outcome.paths, submission)
     for path in outcome.paths:
-        typer.echo(str(path))
+        say(str(path))
     tell(f"{outcome.checked}: cnnlab check says which")
     if outcome.missing:
         raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))

@@ -61,6 +61,10 @@ class StoreError(CnnlabError):
     """A record under `runs/` cannot be read, written or trusted."""
 
 
+class Unwritable(StoreError):
+    """A file or folder cannot be written, or the disk is full: what comes next would fail as well."""
+
+
 class TemplateProblem(CnnlabError):
     """A template or a commentary file cannot be rendered."""
 

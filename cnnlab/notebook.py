@@ -2,32 +2,40 @@
 
 from cnnlab.notebook import open_lab
 lab = open_lab("demo", runs="../../runs")
-lab.figure(8, "loss")                                   # shows the figure of Activity 8 with this name
-run = lab.train_or_load("fashion-mnist", "vgg19")       # the cached run; trains it when there is none
+lab.figure(8, "loss")                          # shows the figure of Activity 8 with this name
+run = lab.cached("fashion-mnist", "vgg19")     # the cached run; None when there is none
+spec = lab.spec("fashion-mnist", "vgg19")      # what it is trained by, and on which images:
+images, splits = lab.images("fashion-mnist")
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.errors import LabError, StoreError, did_you_mean
+from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
 from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
 from cnnlab.plan import plan_run
 from cnnlab.resources import data_dir, labs_dir, templates_dir
-from cnnlab.store import Record, RunStore
+from cnnlab.spec import RunSpec
+from cnnlab.store import Kind, Record, RunStore
 from report.evidence import Evidence, Figure, Gallery, Item, Table
 from report.language import Language
-from report.records import LabData
+from report.records import LabData, RunData
 from report.records import open_lab as open_records
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cnnlab.datasets.split import Splits
+    from cnnlab.datasets.table import ImageTable
     from report.document import Section
+
+LAB_VARIABLE = "CNNLAB_LAB"
+"""Where the lab file is, in the environment of a kernel whose notebook does not say so."""
 
 
 def open_lab(
@@ -42,9 +50,11 @@ def open_lab(
     """Open the cached runs of a lab.
 
     Args:
-        name: of a shipped lab, or the path of a lab file.
+        name: of a shipped lab, or the path of a lab file. Where there is no such file, one of its name beside `runs`
+            is taken: a bundle has it there.
         runs: the run store, relative to the current folder. Where it does not know the lab, `CNNLAB_RUNS` and every
             folder `runs` in the current folder and above are tried: a notebook still works after it was moved.
+            A run that is missing there is missed by whatever needs it, not before.
         language: of words and numbers; default: the lab's.
         rubric: the assignment that the lab's report answers.
         sections: in place of those of the rubric.
@@ -56,12 +66,25 @@ def open_lab(
     stem = Path(name).stem if "/" in name or name.endswith(".toml") else name
     stem = f"{stem}-{profile}" if profile else stem
     store = RunStore(_find_runs(Path(runs), stem))
-    data = open_records(store, stem)
+    name = _find_lab(name, store.root)
     if sections is None:
         from report.rubric import read_rubric
 
         sections = read_rubric(rubric, [_templates(name), templates_dir()]).report_sections()
-    return NotebookLab(name, profile, store, data, Language(language or data.info["language"]), sections)
+    return NotebookLab(name, profile, store, stem, language, sections)
+
+
+def _find_lab(name: str, runs: Path) -> str:
+    """The lab's file as `load_lab` takes it, wherever it is now."""
+    if not ("/" in name or name.endswith(".toml")):
+        return name
+    chosen = os.environ.get(LAB_VARIABLE, "")
+    places = [
+        Path(name),
+        *([Path(chosen)] if Path(chosen).name == Path(name).name else []),
+        runs.parent / Path(name).name,
+    ]
+    return str(next((place for place in places if place.is_file()), name))
 
 
 def _templates(name: str) -> Path:
@@ -85,6 +108,45 @@ def _find_runs(given: Path, stem: str) -> Path:
     )
 
 
+class _Absent(Mapping[str, Any]):
+    """In place of the manifest of a record that is not there: it says so when it is looked into."""
+
+    def __init__(self, record: str, folder: Path) -> None:
+        self._record, self._folder = record, folder
+
+    def _refuse(self) -> StoreError:
+        return StoreError(
+            "the run is not in the cache",
+            where=self._folder,
+            received=f"no {self._record}",
+            hint="run the cell above that trains it, or: cnnlab run",
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        raise self._refuse()
+
+    def __iter__(self) -> Iterator[str]:
+        raise self._refuse()
+
+    def __len__(self) -> int:
+        raise self._refuse()
+
+
+class _PatientStore(RunStore):
+    """A store that a run may be missing from: its record is there, and complains only when it is needed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.absent: set[str] = set()
+
+    def read(self, kind: Kind, record_id: str) -> Record:
+        if kind not in ("run", "evaluation") or self.has(kind, record_id):
+            return super().read(kind, record_id)
+        self.absent.add(record_id)
+        folder = self.folder(kind, record_id)
+        return Record(kind=kind, id=record_id, folder=folder, manifest=_Absent(record_id, folder))
+
+
 class NotebookLab:
     """A lab's cached runs and what the report shows of them."""
 
@@ -93,19 +155,31 @@ class NotebookLab:
         name: str,
         profile: str | None,
         store: RunStore,
-        data: LabData,
-        language: Language,
+        stem: str,
+        language: str | None,
         sections: Sequence[Section],
     ) -> None:
-        self._name, self._profile = name, profile
-        self.store, self.data, self.language = store, data, language
+        self._name, self._profile, self._stem = name, profile, stem
+        self.store = store
         self._sections = {section.number or section.key: section for section in sections}
+        self._open()
+        self.language = Language(language or self.data.info["language"])
+
+    def _open(self) -> None:
+        """Read the records that there are now."""
+        patient = _PatientStore(self.store.root)
+        self.data: LabData = open_records(patient, self._stem)
+        self._missing = patient.absent
         self._answer = cache(self._answered)
 
     def __repr__(self) -> str:
         runs = [run for part in self.data.parts.values() for run in part.runs]
-        lines = [f"  {run.dataset:<16} {run.network:<10} {run.run.id}" for run in runs]
+        lines = [f"  {run.dataset:<16} {run.network:<10} {run.run.id}{self._state(run)}" for run in runs]
         return "\n".join([f"{self.data.stem}: {self.data.info['title']}", *lines])
+
+    def _state(self, run: RunData) -> str:
+        absent = {run.run.id, run.evaluation.id} & self._missing
+        return "  (not in the cache: trained by its cell below)" if absent else ""
 
     def figure(self, activity: int | str, name: str) -> None:
         """Show a chart of an activity (its number, or `"comparison"` and the like)."""
@@ -125,54 +199,84 @@ class NotebookLab:
         run = next((run for run in runs if (run.dataset, run.network) == (dataset, network)), None)
         if run is None:
             raise self._no_run(f"{dataset} {network}")
+        if run.run.id in self._missing:
+            recipe = self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            return dict(sorted(recipe.items()))
         return dict(run.spec["recipe"])
 
-    def train_or_load(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun:
-        """The finished run of the lab; where there is none it is trained and evaluated, which can take hours.
+    def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
+        """The lab's run, trained and evaluated; None where the cache has none."""
+        entry = self._entry(dataset, network, seed)
+        records: dict[Kind, str] = {"run": entry["run"], "evaluation": entry["evaluation"]}
+        if not all(name and self.store.has(kind, name) for kind, name in records.items()):
+            return None
+        if self._missing & set(records.values()):
+            self._open()
+        return NotebookRun(self.store.read("run", entry["run"]))
+
+    def spec(self, dataset: str, network: str, *, seed: int = 0) -> RunSpec:
+        """What the run is trained by: the images' size and split, the network's options, the recipe and the seed.
 
         Raises:
-            LabError: the lab asks for no such run.
-            DataError: it would have to be trained, and its images are not there.
+            LabError: the lab file asks for no such run, or by now for another one than the report has.
         """
-        wanted = (dataset, network, seed)
-        entries = [e for e in self.data.lock["runs"] if (e["dataset"], e["network"], e["seed"]) == wanted]
-        for entry in entries:  # those of folds have no evaluation
-            if entry["evaluation"] and self.store.has("run", entry["run"]):
-                return NotebookRun(self.store.read("run", entry["run"]))
-        return NotebookRun(self._trained(dataset, network, seed))
-
-    def _no_run(self, wanted: str) -> LabError:
-        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
-        return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
-
-    def _trained(self, dataset: str, network: str, seed: int) -> Record:
+        entry, wanted = self._entry(dataset, network, seed), (dataset, network, seed, None)
         lab: Lab = load_lab(self._name, profile=self._profile)
-        wanted = (dataset, network, seed, None)
-        request = next(
-            (r for r in lab.requests() if (r.spec.dataset, r.spec.network, r.spec.seed, r.spec.fold) == wanted), None
-        )
+        specs = ((r, r.spec) for r in lab.requests())
+        request = next((r for r, s in specs if (s.dataset, s.network, s.seed, s.fold) == wanted), None)
         if request is None:
             raise self._no_run(f"{dataset} {network}, seed {seed}")
-        from cnnlab.datasets import open_dataset
-        from cnnlab.datasets.split import split_images
-        from cnnlab.evaluation.predict import evaluate
-        from cnnlab.training.fit import train
-        from cnnlab.training.progress import open_progress
-
-        data = request.spec.data
-        table = open_dataset(dataset, data, data_dir=data_dir(), report_progress=print)
-        splits = split_images(table, data.split)
-        planned = plan_run(request, self.store, table.fingerprint)
+        planned = plan_run(request, self.store, self._fingerprint(dataset))
         if not planned.ready:
             raise LabError(
                 "the run waits for a search that is not in the cache",
                 received=planned.search,
                 hint=f"run it first: cnnlab run {self._name}",
             )
-        run = train(planned.spec, table, splits, store=self.store, budget_seconds=None, progress=open_progress())
-        if run.manifest["status"] == "done":
-            evaluate(run, table, splits, store=self.store, flip=planned.flip)
-        return run
+        if entry["run"] not in (None, planned.id):
+            raise LabError(
+                "the lab file asks for another run than the one that this report is about",
+                where=lab.path,
+                received=planned.id,
+                expected=entry["run"],
+                hint=f"make the report anew: cnnlab run {self._name}",
+            )
+        return planned.spec
+
+    def images(self, dataset: str) -> tuple[ImageTable, Splits]:
+        """The images of a data set of the lab, with their labels and how they are divided.
+
+        Raises:
+            DataError: they are not there, or not those that the report is about.
+        """
+        from cnnlab.datasets import open_dataset
+        from cnnlab.datasets.split import split_images
+
+        spec = load_lab(self._name, profile=self._profile).file.datasets[dataset]
+        table = open_dataset(dataset, spec, data_dir=data_dir(), report_progress=print)
+        if table.fingerprint != self._fingerprint(dataset):
+            raise DataError(
+                "the images are not those that this report is about",
+                where=f"datasets.{dataset}",
+                received=f"fingerprint {table.fingerprint[:16]}",
+                expected=f"fingerprint {self._fingerprint(dataset)[:16]}",
+            )
+        return table, split_images(table, spec.split)
+
+    def _fingerprint(self, dataset: str) -> str:
+        return str(self.data.lock["datasets"][dataset]["fingerprint"])
+
+    def _entry(self, dataset: str, network: str, seed: int) -> Mapping[str, Any]:
+        """What the lab lock says of a run; those of folds are not runs of their own."""
+        wanted = (dataset, network, seed)
+        for entry in self.data.lock["runs"]:
+            if (entry["dataset"], entry["network"], entry["seed"]) == wanted and entry.get("fold") is None:
+                return dict(entry)
+        raise self._no_run(f"{dataset} {network}, seed {seed}")
+
+    def _no_run(self, wanted: str) -> LabError:
+        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
+        return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
 
     def _answered(self, activity: int | str) -> Evidence:
         return self._sections[activity].answer(self.data, self.language)

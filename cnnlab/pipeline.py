@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.errors import CnnlabError, StoreError
+from cnnlab.disk import remove_leftovers
+from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.lab import Lab
-from cnnlab.plan import Plan, PlannedRun, make_plan
-from cnnlab.spec import NetworkOptions, architecture_id
+from cnnlab.mending import mend, sound, trouble
+from cnnlab.plan import Key, Plan, PlannedRun, key_of, locked_entries, make_plan
+from cnnlab.spec import NetworkOptions, architecture_id, evaluation_id
 from cnnlab.store import Record, RunStore
-from cnnlab.trainings import OpenData, Trainings, went_as_planned
+from cnnlab.trainings import OpenData, Trainings, published, went_as_planned
 
 if TYPE_CHECKING:
     from cnnlab.training.progress import Progress
     from report.built import BuildResult
 
 FORMATS = ("html", "pdf", "ipynb")
+MORE_FORMATS = ("notebook-html",)
+"""Made when they are asked for."""
+
 PUBLISHED_SIZE = {"alexnet": 227, "vgg19": 224, "resnet50": 224}
 PUBLISHED_CLASSES = 1000
 
@@ -45,32 +50,33 @@ def run_lab(
     progress: Progress,
     tell: Tell,
     budget_seconds: float | None = None,
+    fresh: bool = False,
 ) -> Outcome:
     """Search, train and evaluate what is missing, then render.
 
     Args:
         budget_seconds: wall time that all trainings together should stay inside, instead of the lab's own budget.
             Searches come before it.
+        fresh: start anew what was interrupted; what is finished stays.
 
     Raises:
         CnnlabError: the lab or its data are wrong, or a folder cannot be written; no run was begun or lost.
         KeyboardInterrupt: the user stopped it; finished runs are published, the current one can be resumed.
     """
     outcome = Outcome()
+    _check_folders(store, out / lab.stem)
     _check_pdf(formats, outcome, tell)
     _check_rubric(lab)
     _check_logo(lab)
-    _check_writable(out)
-    store.work_folder()
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
-    _search(lab, data, store=store, progress=progress, tell=tell, outcome=outcome)
-    plan = make_plan(lab, store, {name: opened.table.fingerprint for name, opened in data.items()})
+    _search(lab, data, store=store, progress=progress, tell=tell, outcome=outcome, fresh=fresh)
+    fingerprints = {name: opened.table.fingerprint for name, opened in data.items()}
+    mend(make_plan(lab, store, fingerprints), store, tell)
+    plan = make_plan(lab, store, fingerprints)
     minutes = lab.file.lab.budget_minutes
     seconds = budget_seconds if budget_seconds is not None or minutes is None else 60 * minutes
-    trainings = Trainings(data, store, progress, tell, seconds)
-    architectures = _published_architectures(store)
-    entries = _train_all(plan, trainings, outcome)
-    store.write_lab(lab.stem, _lock(lab, trainings, entries, architectures))
+    trainings = Trainings(data, store, progress, tell, seconds, fresh=fresh)
+    _train_all(lab, plan, trainings, outcome)
     return _rendered(build(lab, store, out, formats), outcome)
 
 
@@ -172,26 +178,30 @@ def _check_logo(lab: Lab) -> None:
         logo_uri(lab.file.style.logo)
 
 
-def _check_writable(folder: Path) -> None:
-    probe = folder / ".cnnlab-write-test"
+def _check_folders(store: RunStore, out: Path) -> None:
+    """Refuse folders that cannot be written before hours of training, not after; clear away what was left in them."""
+    probe = out / ".cnnlab-write-test"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as problem:
-        raise StoreError(
-            "the folder cannot be written", where=folder, received=problem.strerror, hint="choose another with --out"
+        raise Unwritable(
+            "the folder cannot be written", where=out, received=problem.strerror, hint="choose another with --out"
         ) from None
+    remove_leftovers(out)
+    store.check_usable()
 
 
 def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell) -> OpenData:
     from cnnlab.datasets import open_dataset
-    from cnnlab.datasets.record import publish_dataset
+    from cnnlab.datasets.record import publish_dataset, record_id
     from cnnlab.datasets.split import split_images
 
     spec = lab.file.datasets[name]
     table = open_dataset(name, spec, data_dir=data_dir, report_progress=tell)
     splits = split_images(table, spec.split)
+    sound(store, "dataset", record_id(name, spec, table.fingerprint), tell)
     return OpenData(table, splits, publish_dataset(store, name, spec, table, splits))
 
 
@@ -205,23 +215,24 @@ def _time(entries: list[dict[str, Any]], store: RunStore) -> dict[str, float] | 
     return {"predicted_seconds": predicted, "seconds": sum(float(one["seconds"]) for one in planned)}
 
 
-def _baseline(name: str, lab: Lab, opened: OpenData, store: RunStore) -> str:
-    from cnnlab.evaluation.baseline import publish_baseline
+def _baseline(name: str, lab: Lab, opened: OpenData, store: RunStore, tell: Tell) -> str:
+    from cnnlab.evaluation.baseline import baseline_id, publish_baseline
 
+    sound(store, "baseline", baseline_id(name, lab.file.datasets[name], opened.table.fingerprint), tell)
     return publish_baseline(store, name, lab.file.datasets[name], opened.table, opened.splits).id
 
 
-def _published_architectures(store: RunStore) -> dict[str, str]:
+def _published_architectures(store: RunStore, tell: Tell) -> dict[str, str]:
     """The networks as published, which Part 1 and the comparison are about whatever the lab trains."""
     return {
-        name: _architecture(store, name, PUBLISHED_SIZE[name], PUBLISHED_CLASSES, NetworkOptions()).id
+        name: _architecture(store, name, PUBLISHED_SIZE[name], PUBLISHED_CLASSES, NetworkOptions(), tell).id
         for name in PUBLISHED_SIZE
     }
 
 
-def _architecture(store: RunStore, name: str, size: int, classes: int, options: NetworkOptions) -> Record:
+def _architecture(store: RunStore, name: str, size: int, classes: int, options: NetworkOptions, tell: Tell) -> Record:
     record_id = architecture_id(name, image_size=size, classes=classes, options=options)
-    if store.has("architecture", record_id):
+    if sound(store, "architecture", record_id, tell):
         return store.read("architecture", record_id)
     from cnnlab.networks.anatomy import publish_architecture
 
@@ -236,6 +247,7 @@ def _search(
     progress: Progress,
     tell: Tell,
     outcome: Outcome,
+    fresh: bool,
 ) -> None:
     """Run the searches that the lab's runs wait for; what depends on one that fails is left out, and said."""
     tried: set[str] = set()
@@ -244,7 +256,7 @@ def _search(
             continue
         base, search, opened = request.base, request.search, data[request.base.dataset]
         search_id = base.search_id(search, opened.table.fingerprint)
-        if search_id in tried or store.has("search", search_id):
+        if search_id in tried or sound(store, "search", search_id, tell):
             continue
         tried.add(search_id)
         from cnnlab.training.search import run_search
@@ -258,33 +270,61 @@ def _search(
                 store=store,
                 progress=progress,
                 dataset_record=opened.record.id,
+                fresh=fresh,
             )
+        except Unwritable:
+            raise
         except CnnlabError as problem:
             tell(f"search for {base.network} on {base.dataset}: {problem}")
             outcome.missing.append(f"search for {base.network} on {base.dataset}: {problem}")
 
 
-def _train_all(plan: Plan, trainings: Trainings, outcome: Outcome) -> list[dict[str, Any]]:
-    """Every training of the lab, run where it is missing, as entries of the lab lock."""
+def _train_all(lab: Lab, plan: Plan, trainings: Trainings, outcome: Outcome) -> None:
+    """Every training of the lab, run where it is missing; after each, the lab lock says what there is by then."""
+    before = locked_entries(lab, trainings.store)
+    store, tell = trainings.store, trainings.tell
+    others = {
+        "architectures": _published_architectures(store, tell),
+        "baselines": {name: _baseline(name, lab, opened, store, tell) for name, opened in trainings.data.items()},
+    }
+    entries = [_pending(planned, trainings, before) for planned in plan.runs]
+
+    def keep() -> None:
+        store.write_lab(lab.stem, _lock(lab, trainings, entries, **others))
+
+    keep()
     trainings.predict(plan.missing)
-    entries = []
-    for planned in plan.runs:
-        entry = _entry(planned, trainings)
+    for index, planned in trainings.in_turn(plan.runs):
+        entries[index] = entry = _entry(planned, trainings)
         if planned.ready:
             entry |= trainings.result(planned)
         else:
             entry |= {"run": None, "problem": planned.why}
         if "problem" in entry:
-            trainings.tell(f"{planned.label}: {entry['problem']}")
+            tell(f"{planned.label}: {entry['problem']}")
             outcome.missing.append(f"{planned.label}: {entry['problem']}")
-        entries.append(entry)
+            entry["problem"] = published(entry["problem"])
+        keep()
     outcome.trained = trainings.trained
-    return entries
+
+
+def _pending(planned: PlannedRun, trainings: Trainings, before: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
+    """The entry of a run before its turn: what it came to, or came to last time under another recipe, or that it is
+    missing."""
+    entry, store = _entry(planned, trainings), trainings.store
+    evaluation = evaluation_id(planned.id, flip=planned.flip)
+    if planned.cached and (planned.spec.fold is not None or store.has("evaluation", evaluation)):
+        return entry | ({} if planned.spec.fold is not None else {"evaluation": evaluation})
+    old = before.get(key_of(planned.spec), {})
+    if not planned.cached and old and not trouble(store, old):
+        return old
+    return entry | {"run": None, "problem": planned.why if not planned.cached else "it was not evaluated yet"}
 
 
 def _entry(planned: PlannedRun, trainings: Trainings) -> dict[str, Any]:
     spec = planned.spec
-    classes = len(trainings.data[spec.dataset].table.classes)
+    classes, tell = len(trainings.data[spec.dataset].table.classes), trainings.tell
+    size, options = spec.data.image_size, spec.options
     return {
         "dataset": spec.dataset,
         "network": spec.network,
@@ -294,7 +334,7 @@ def _entry(planned: PlannedRun, trainings: Trainings) -> dict[str, Any]:
         "flip": planned.flip,
         "run": planned.id,
         "evaluation": None,
-        "architecture": _architecture(trainings.store, spec.network, spec.data.image_size, classes, spec.options).id,
+        "architecture": _architecture(trainings.store, spec.network, size, classes, options, tell).id,
     }
 
 
@@ -305,7 +345,12 @@ def _locked_fingerprints(lab: Lab, lock: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _lock(
-    lab: Lab, trainings: Trainings, entries: list[dict[str, Any]], architectures: Mapping[str, str]
+    lab: Lab,
+    trainings: Trainings,
+    entries: list[dict[str, Any]],
+    *,
+    architectures: Mapping[str, str],
+    baselines: Mapping[str, str],
 ) -> dict[str, Any]:
     report, data, store = lab.file.report, trainings.data, trainings.store
     parts = {"2_1": {"dataset": report.part_2_1, "primary": report.primary_2_1}}
@@ -326,7 +371,7 @@ def _lock(
             }
             for name, opened in data.items()
         },
-        "baselines": {name: _baseline(name, lab, opened, store) for name, opened in data.items()},
+        "baselines": dict(baselines),
         "time": _time(entries, store),
         "runs": entries,
         "architectures": dict(architectures),

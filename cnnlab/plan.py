@@ -10,7 +10,7 @@ from cnnlab.errors import StoreError
 from cnnlab.lab import Lab, Request
 from cnnlab.selection import selected_recipe
 from cnnlab.spec import RunSpec
-from cnnlab.store import RunStore
+from cnnlab.store import Kind, RunStore
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,16 @@ class Plan:
         return [run for run in self.runs if run.ready and not run.cached]
 
 
-_Key = tuple[str, str, int, int | None]
+Key = tuple[str, str, int, int | None]
 
 
-def _key(spec: RunSpec) -> _Key:
+def key_of(spec: RunSpec) -> Key:
+    """Which training of a lab it is, whatever its recipe."""
     return spec.dataset, spec.network, spec.seed, spec.fold.index if spec.fold else None
 
 
 def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Plan:
-    """Compare what the lab asks for with what is cached.
+    """Compare what the lab asks for with what is cached; a record that cannot be read is as good as none.
 
     Args:
         fingerprints: of each data set that the lab's runs use, by name.
@@ -66,7 +67,7 @@ def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Pla
 
 
 def plan_run(
-    request: Request, store: RunStore, fingerprint: str, previous: Mapping[_Key, dict[str, Any]] | None = None
+    request: Request, store: RunStore, fingerprint: str, previous: Mapping[Key, dict[str, Any]] | None = None
 ) -> PlannedRun:
     """One training, by the recipe that its search selected where it has one.
 
@@ -77,34 +78,54 @@ def plan_run(
     spec, search = request.spec, None
     if request.search is not None:
         search = request.base.search_id(request.search, fingerprint)
-        if not store.has("search", search):
-            run_id = spec.run_id(fingerprint)
-            return PlannedRun(spec, run_id, False, "its search was never finished here", search, ready=False)
+        if why := _trouble(store, "search", search, "its search was never finished here"):
+            return PlannedRun(spec, spec.run_id(fingerprint), False, why, search, ready=False)
         recipe = selected_recipe(spec.recipe, store.read("search", search))
         spec = spec.model_copy(update={"recipe": recipe})
     run_id = spec.run_id(fingerprint)
-    if store.has("run", run_id):
+    why = _trouble(store, "run", run_id, "never trained here")
+    if not why:
         return PlannedRun(spec, run_id, True, "", search, flip=request.flip)
-    old = (previous or {}).get(_key(spec))
-    why = "never trained here"
-    if old is not None:
+    old = (previous or {}).get(key_of(spec))
+    if old is not None and not store.has("run", run_id):
         why = "; ".join(_changes(old, spec.identity(fingerprint))) or "its record was removed"
     return PlannedRun(spec, run_id, False, why, search, flip=request.flip)
 
 
-def _previous_runs(lab: Lab, store: RunStore) -> dict[_Key, dict[str, Any]]:
-    """The specs of the runs that answered this lab last time, by data set, network, seed and fold."""
+def _trouble(store: RunStore, kind: Kind, record_id: str, absent: str) -> str:
+    """Why a record cannot be used, as far as its manifest tells; "" when it can."""
+    if not store.has(kind, record_id):
+        return absent
     try:
-        lock = store.read_lab(lab.stem)
-    except StoreError:
-        return {}  # never run here: nothing to compare with
+        store.read(kind, record_id)
+    except StoreError as problem:
+        return f"its record is damaged: {problem.what}: {problem.where}"
+    return ""
+
+
+def _previous_runs(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
+    """The specs of the runs that answered this lab last time, by data set, network, seed and fold."""
     found = {}
-    for entry in lock["runs"]:
-        if entry["run"] and store.has("run", entry["run"]):
-            spec = store.read("run", entry["run"]).json("spec.json")
-            fold = entry.get("fold")
-            found[entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None] = spec
+    for key, entry in locked_entries(lab, store).items():
+        try:
+            found[key] = store.read("run", entry["run"]).json("spec.json")
+        except (StoreError, ValueError):
+            continue  # removed or damaged: there is nothing to compare with
     return found
+
+
+def locked_entries(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
+    """The entries of the lab lock that name a run, by what they are of; none when the lab was never run here."""
+    try:
+        entries = store.read_lab(lab.stem)["runs"]
+        return {_entry_key(entry): entry for entry in entries if entry["run"]}
+    except (StoreError, KeyError, TypeError):
+        return {}  # never run here, or damaged, which the next run mends
+
+
+def _entry_key(entry: Mapping[str, Any]) -> Key:
+    fold = entry.get("fold")
+    return entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

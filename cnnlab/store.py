@@ -6,28 +6,26 @@ publishes it. Its `manifest.json` holds the sha256 of each file; a folder withou
 
 from __future__ import annotations
 
-import csv
 import errno
-import fcntl
-import hashlib
-import io
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
+from cnnlab import disk
+from cnnlab.disk import append_line as append_line
+from cnnlab.disk import replace_file as replace_file
 from cnnlab.errors import StoreError
+from cnnlab.locks import check_locks, free_lock, held_lock, holder, is_held
+from cnnlab.record import Kind as Kind
+from cnnlab.record import Record as Record
+from cnnlab.record import sha256_of
+from cnnlab.signals import finishing
 from cnnlab.spec import FORMAT, canonical_json, hash8
-
-Kind = Literal["run", "evaluation", "dataset", "architecture", "search", "baseline"]
 
 _FOLDERS: dict[str, str] = {
     "run": "",
@@ -38,59 +36,9 @@ _FOLDERS: dict[str, str] = {
     "baseline": "baselines",
 }
 _TEST_USES = "test-uses"
-_RESERVED = {*_FOLDERS.values(), _TEST_USES, "labs", ".work", ".locks"}
-
-
-@dataclass(frozen=True)
-class Record:
-    """A published record. Every file read through it is checked against the manifest's sha256 first."""
-
-    kind: Kind
-    id: str
-    folder: Path
-    manifest: Mapping[str, Any]
-
-    def bytes(self, name: str) -> bytes:
-        """The verified content of one file.
-
-        Raises:
-            StoreError: the file is missing, unreadable, not in the manifest, or not what was published.
-        """
-        expected = self.manifest["files"].get(name)
-        path = self.folder / name
-        if expected is None:
-            raise StoreError("the record has no such file", where=self.folder, received=name)
-        try:
-            content = path.read_bytes()
-        except OSError as problem:
-            raise StoreError("a file of the record cannot be read", where=path, received=problem.strerror) from None
-        found = hashlib.sha256(content).hexdigest()
-        if found != expected:
-            raise StoreError(
-                "a file of the record is not what was published",
-                where=path,
-                received=f"sha256 {found}",
-                expected=f"sha256 {expected}",
-                hint="remove the record's folder and run the lab again",
-            )
-        return content
-
-    def text(self, name: str) -> str:
-        """A verified UTF-8 file."""
-        return self.bytes(name).decode("utf-8")
-
-    def json(self, name: str) -> Any:
-        """A verified JSON file."""
-        return json.loads(self.text(name))
-
-    def rows(self, name: str) -> list[dict[str, str]]:
-        """A verified CSV file, one dict of strings a row."""
-        return list(csv.DictReader(io.StringIO(self.text(name))))
-
-    def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """A verified `.npz` file; pickled content is refused."""
-        with np.load(io.BytesIO(self.bytes(name)), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+_DAMAGED = ".damaged"
+_RESERVED = {*_FOLDERS.values(), _TEST_USES, "labs", ".work", ".locks", _DAMAGED}
+_PART, _DOOMED = ".part", ".doomed"
 
 
 class RunStore:
@@ -119,14 +67,64 @@ class RunStore:
         _check_format(manifest, path)
         if not isinstance(manifest.get("files"), dict) or manifest.get("kind") != kind:
             raise StoreError("the manifest is damaged", where=path, expected=f"a manifest of kind {kind}")
+        if manifest.get("id") != record_id:
+            raise StoreError(
+                "the manifest is another record's", where=path, received=manifest.get("id"), expected=record_id
+            )
         return Record(kind=kind, id=record_id, folder=folder, manifest=manifest)
+
+    def damage(self, kind: Kind, record_id: str) -> str | None:
+        """What is wrong with a record, in a line; None when every file is what was published, or there is no record."""
+        if not self.folder(kind, record_id).exists():
+            return None
+        try:
+            record = self.read(kind, record_id)
+            for name in record.manifest["files"]:
+                record.check(name)
+        except StoreError as problem:
+            return f"{problem.what}: {problem.where}"
+        return None
+
+    def set_aside(self, kind: Kind, record_id: str) -> Path:
+        """Move a damaged record out of the way, to where nothing reads it; the caller holds the lock of its id.
+
+        Raises:
+            Unwritable: it cannot be moved.
+        """
+        kept = self.root / _DAMAGED / f"{record_id}.{uuid.uuid4().hex[:8]}"
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            self.folder(kind, record_id).rename(kept)
+            disk.sync(self.folder(kind, record_id).parent)
+        except OSError as problem:
+            raise disk.unwritable(problem, kept) from None
+        return kept
+
+    def put_away(self) -> list[Path]:
+        """The folders of damaged records that were set aside, sorted."""
+        return sorted((self.root / _DAMAGED).glob("*"))
+
+    def sound(self, kind: Kind, record_id: str, tell: Callable[[str], None]) -> bool:
+        """Whether the record is there and every file of it what was published.
+
+        A damaged one is set aside, which `tell` is told, so that it can be made again; the caller holds its lock.
+        """
+        problem = self.damage(kind, record_id)
+        if problem is None:
+            return self.has(kind, record_id)
+        kept = self.set_aside(kind, record_id)
+        tell(f"warning: the {kind} {record_id} is damaged ({problem}); it is made again, what was there is in {kept}")
+        return False
 
     def records(self, kind: Kind) -> Iterator[Record]:
         """Every published record of one kind, by id."""
-        parent = self.root / _FOLDERS[kind]
-        for manifest in sorted(parent.glob("*/manifest.json")):
-            if kind != "run" or manifest.parent.name not in _RESERVED:
-                yield self.read(kind, manifest.parent.name)
+        for record_id in self.ids(kind):
+            yield self.read(kind, record_id)
+
+    def ids(self, kind: Kind) -> list[str]:
+        """The ids of what is published of one kind, whether it can be read or not, sorted."""
+        found = [path.parent.name for path in (self.root / _FOLDERS[kind]).glob("*/manifest.json")]
+        return sorted(name for name in found if kind != "run" or name not in _RESERVED)
 
     def publish(
         self, kind: Kind, record_id: str, write: Callable[[Path], Mapping[str, Any]], *, replace: bool = False
@@ -137,38 +135,41 @@ class RunStore:
             replace: put the new record in the place of one already there (a damaged one).
 
         Raises:
-            StoreError: the folder cannot be written, or the disk is full; nothing half-written is left behind.
+            Unwritable: the folder cannot be written, or the disk is full; nothing half-written is left behind.
         """
         final = self.folder(kind, record_id)
-        work = self.work_folder() / f"{record_id}-{uuid.uuid4().hex[:8]}"
-        try:
-            work.mkdir(parents=True)
-            fields = dict(write(work))
-            manifest = {
-                "format": FORMAT,
-                "kind": kind,
-                "id": record_id,
-                "status": "done",
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                **fields,
-                "files": {path.relative_to(work).as_posix(): _sha256(path) for path in _files(work)},
-            }
-            _write(work / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode())
-            for path in _files(work):
-                _sync(path)
-            _sync(work)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            self._place(work, final, replace=replace)
-            _sync(final.parent)
-        except OSError as problem:
-            raise _write_error(problem, final) from None
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        work = self.work_folder() / f"{record_id}.{uuid.uuid4().hex[:8]}{_PART}"
+        with self._temporary(work), finishing():
+            try:
+                self._fill(work, {"kind": kind, "id": record_id}, write)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                self._place(work, final, replace=replace)
+                disk.sync(final.parent)
+            except OSError as problem:
+                raise disk.unwritable(problem, final) from None
         return self.read(kind, record_id)
+
+    def _fill(self, work: Path, names: Mapping[str, str], write: Callable[[Path], Mapping[str, Any]]) -> None:
+        work.mkdir(parents=True)
+        fields = dict(write(work))
+        manifest = {
+            "format": FORMAT,
+            **names,
+            "status": "done",
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **fields,
+            "files": {path.relative_to(work).as_posix(): sha256_of(path) for path in _files(work)},
+        }
+        content = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
+        disk.write_new(work / "manifest.json", content)
+        for path in _files(work):
+            disk.sync(path)
+        disk.sync(work)
 
     def _place(self, work: Path, final: Path, *, replace: bool) -> None:
         if replace and final.exists():
-            final.rename(self.work_folder() / f"replaced-{uuid.uuid4().hex[:8]}")
+            self._swap(work, final)
+            return
         try:
             work.rename(final)
         except OSError as problem:
@@ -176,9 +177,72 @@ class RunStore:
             if problem.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not (final / "manifest.json").is_file():
                 raise
 
+    def _swap(self, work: Path, final: Path) -> None:
+        """Put `work` in the place of `final`, in one step where the system can; `work` is then of no use."""
+        try:
+            disk.exchange(work, final)
+        except OSError as problem:
+            if problem.errno not in disk.NO_LOCKS:
+                raise
+            final.rename(self.work_folder() / f"{final.name}.{uuid.uuid4().hex[:8]}{_DOOMED}")
+            work.rename(final)
+
+    @contextmanager
+    def _temporary(self, work: Path) -> Iterator[None]:
+        """Remove `work` in the end; as long as the lock of its name is held, a start lets it be."""
+        with self.lock(work.name) as lock:
+            try:
+                yield
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+                lock.unlink(missing_ok=True)
+
+    def check_usable(self) -> None:
+        """Find out whether records can be kept here before anything is trained for one, and clear away leftovers.
+
+        What killed processes have left of unfinished writes goes; checkpoints stay, and so does what is in use.
+
+        Raises:
+            Unwritable: the folder cannot be written.
+            StoreError: its file system has no working locks or renames.
+        """
+        with self.lock("check"):
+            folder = self.work_folder() / f"check{_DOOMED}"
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                check_locks(folder / "lock")
+                _check_renames(folder)
+                disk.sync(folder)
+                for needed in (self.root, self.root / "labs"):
+                    needed.mkdir(exist_ok=True)
+                    (needed / ".check").write_bytes(b"")
+                    (needed / ".check").unlink()
+                self._clean()
+            except OSError as problem:
+                raise disk.unwritable(problem, self.root) from None
+
+    def _clean(self) -> None:
+        disk.remove_leftovers(self.root / "labs")
+        for path in sorted(self.work_folder().iterdir()):
+            if path.suffix == _DOOMED:
+                shutil.rmtree(path, ignore_errors=True)  # its remover may be at it as well
+            elif path.suffix == _PART or self.has("run", path.name) or self.has("search", path.name):
+                self._remove_unless_held(path)
+        for path in sorted((self.root / ".locks").glob(f"*{_PART}.lock")):
+            self._remove_unless_held(self.work_folder() / path.stem)
+
+    def _remove_unless_held(self, path: Path) -> None:
+        lock = self._lock_path(path.name)
+        with free_lock(lock) as free:
+            if free:
+                shutil.rmtree(path, ignore_errors=True)
+            if free and path.suffix == _PART:
+                lock.unlink(missing_ok=True)
+
     def remove(self, kind: Kind, record_id: str) -> None:
         """Delete a record; it disappears at once, its files afterwards."""
-        doomed = self.work_folder() / f"removed-{uuid.uuid4().hex[:8]}"
+        doomed = self.work_folder() / f"{record_id}.{uuid.uuid4().hex[:8]}{_DOOMED}"
         self.folder(kind, record_id).rename(doomed)
         shutil.rmtree(doomed)
 
@@ -192,28 +256,31 @@ class RunStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise _write_error(problem, folder) from None
+            raise disk.unwritable(problem, folder) from None
         return folder
 
     @contextmanager
-    def lock(self, name: str, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the exclusive lock `name`, waiting for another process to release it.
+    def lock(self, name: str, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """Hold the exclusive lock `name`, waiting for another process to release it; its file.
 
-        The kernel frees a killed holder's lock at once, which no file with a process id in it does.
+        Raises:
+            Unwritable: its file cannot be written.
+            StoreError: the file system has no locks.
         """
-        folder = self.root / ".locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = (folder / f"{name}.lock").open("a+")
-        except OSError as problem:
-            raise _write_error(problem, folder) from None
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait()
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        path = self._lock_path(name)
+        with held_lock(path, on_wait=on_wait):
+            yield path
+
+    def held(self, name: str) -> bool:
+        """Whether a process holds the lock `name` at this moment."""
+        return is_held(self._lock_path(name))
+
+    def holder(self, name: str) -> str:
+        """Who took the lock `name` last, in words: of use only while somebody holds it."""
+        return holder(self._lock_path(name))
+
+    def _lock_path(self, name: str) -> Path:
+        return self.root / ".locks" / f"{name}.lock"
 
     def note_test_use(self, fingerprint: str, split: Mapping[str, Any], *, evaluation: str) -> int:
         """Put on record that an evaluation looks at a data set's test images, before it does.
@@ -277,50 +344,6 @@ class RunStore:
         return content
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, never a mixture.
-
-    Raises:
-        StoreError: the folder cannot be written, or the disk is full.
-    """
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, content)
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    except OSError as problem:
-        raise _write_error(problem, path) from None
-    finally:
-        with suppress(NotADirectoryError):  # a file stands where the folder should: the error above says so
-            temporary.unlink(missing_ok=True)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Add a line to a file, on disk when this returns; the caller keeps other writers away.
-
-    What a write that was cut short has left behind the last end of line is taken away first.
-
-    Raises:
-        StoreError: the file cannot be written, or the disk is full.
-    """
-    content = line.encode() + b"\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.ftruncate(descriptor, path.read_bytes().rfind(b"\n") + 1)
-            if os.write(descriptor, content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        _sync(path.parent)
-    except OSError as problem:
-        raise _write_error(problem, path) from None
-
-
 def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
@@ -347,31 +370,21 @@ def _check_format(content: Mapping[str, Any], path: Path) -> None:
         )
 
 
+def _check_renames(folder: Path) -> None:
+    """Raise where a rename does not put one file in the place of another, or moves no folder."""
+    one, other, moved = folder / "one", folder / "other", folder / "moved"
+    disk.write_new(one, b"new")
+    disk.write_new(other, b"old")
+    one.rename(other)
+    (folder / "inner").mkdir()
+    (folder / "inner").rename(moved)
+    if one.exists() or other.read_bytes() != b"new" or not moved.is_dir():
+        raise StoreError(
+            "the file system of the runs does not rename files as it should, so that no record could be trusted",
+            where=folder.parent,
+            hint="choose a folder on a local disk with --runs",
+        )
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_error(problem: OSError, path: Path) -> StoreError:
-    return StoreError(
-        "the file or folder cannot be written",
-        where=path,
-        received=problem.strerror,
-        hint="free some space or choose another folder with --runs or --out",
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.errors import CnnlabError
+from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.plan import PlannedRun
 from cnnlab.spec import RunSpec, canonical_json, evaluation_id
 from cnnlab.store import Record, RunStore
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from cnnlab.training.progress import Progress
 
 log = logging.getLogger("cnnlab.training")
+
+_EVALUATION_BYTES = 20e6
+"""Of an evaluation's images and maps, at most; its probabilities are counted one by one."""
 
 _KEPT_SHARE = 0.4
 """Of the machine's memory: as long as the process is below it, what was built for a prediction is kept for training."""
@@ -50,6 +55,7 @@ class Trainings:
     Attributes:
         budget_seconds: that all of them together should stay inside, by leaving out epochs; None: no limit.
         trained: how many ended, converged or not.
+        fresh: start runs anew where there is a checkpoint.
         predictions: by run id, `seconds` and `memory_gib` (None where the system does not tell).
     """
 
@@ -58,6 +64,7 @@ class Trainings:
     progress: Progress
     tell: Callable[[str], None]
     budget_seconds: float | None
+    fresh: bool = False
     trained: int = 0
     predictions: dict[str, dict[str, float | None]] = field(default_factory=dict)
     _paces: dict[str, Prepared] = field(default_factory=dict)
@@ -73,13 +80,16 @@ class Trainings:
         for planned in missing:
             try:
                 self._predict(planned)
+            except Unwritable:
+                raise
             except Exception as problem:
                 self._failed[planned.id] = self._told(planned, problem)
+        self._check_space([planned for planned in missing if planned.id not in self._failed])
         if len(self._left) > 1:
             self.tell(f"predicted for all {len(self._left)} trainings: {_duration(sum(self._left.values()))}")
 
     def _predict(self, planned: PlannedRun) -> None:
-        key = canonical_json(planned.spec.model_dump(mode="json", exclude={"seed"}))
+        key = _pace_key(planned)
         if key not in self._paces:
             self._paces[key] = self._prepare(planned)
         epochs, pace = planned.spec.recipe.epochs, self._paces[key]
@@ -102,12 +112,54 @@ class Trainings:
             prepared.trainer.release()
         return prepared
 
+    def in_turn(self, runs: list[PlannedRun]) -> Iterator[tuple[int, PlannedRun]]:
+        """Each run once with its place, those that another process trains at this moment after those that are free."""
+        left, passed_over = list(enumerate(runs)), set()
+        while left:
+            free = next((one for one in left if one[1].cached or not self.store.held(one[1].id)), left[0])
+            for _, planned in left[: left.index(free)]:
+                if planned.id not in passed_over:
+                    passed_over.add(planned.id)
+                    self.tell(f"{self.store.holder(planned.id)} trains {planned.label}: another run is taken first")
+            left.remove(free)
+            yield free
+
+    def _check_space(self, missing: list[PlannedRun]) -> None:
+        """Say what the records will take, and refuse before training what would end with a full disk.
+
+        Raises:
+            Unwritable: there is less space than that.
+        """
+        if not missing:
+            return
+        spaces = [self._paces[_pace_key(planned)].space for planned in missing]
+        images = sum(len(self.data[planned.spec.dataset].table.labels) for planned in missing)
+        classes = max(len(self.data[planned.spec.dataset].table.classes) for planned in missing)
+        needed = float(sum(space.record for space in spaces) + max(space.checkpoints for space in spaces))
+        needed += len(missing) * _EVALUATION_BYTES + 2 * images * classes
+        free = shutil.disk_usage(self.store.work_folder()).free
+        self.tell(f"disk: about {_size(needed)} needed below {self.store.root}, {_size(free)} free")
+        if free < needed:
+            raise Unwritable(
+                "there is not enough space for what the trainings keep",
+                where=self.store.root,
+                received=f"{_size(free)} free",
+                expected=f"about {_size(needed)} for {len(missing)} missing runs and the checkpoints of one",
+                hint="free some space or choose another folder with --runs",
+            )
+
     def result(self, planned: PlannedRun) -> dict[str, Any]:
-        """Train and evaluate where that is missing; what the lab lock has to know of it: `evaluation` or `problem`."""
+        """Train and evaluate where that is missing; what the lab lock has to know of it: `evaluation` or `problem`.
+
+        Raises:
+            Unwritable: the disk is full, or no longer to be written: no other run would fare better.
+        """
         if planned.id in self._failed:
             return {"run": None, "problem": self._failed[planned.id]}
         try:
             return self._finished(planned)
+        except Unwritable:
+            raise
         except Exception as problem:
             return {"run": None, "problem": self._told(planned, problem)}
 
@@ -149,7 +201,11 @@ class Trainings:
             progress=self.progress,
             dataset_record=opened.record.id,
             prepared=prepared,
+            fresh=self.fresh,
         )
+        if trained.model is None:
+            self.tell(f"{planned.label}: another process has trained it meanwhile")
+            return trained
         self.trained += 1
         self._compare(planned, trained.record)
         return trained
@@ -179,7 +235,7 @@ class Trainings:
         if planned.spec.fold is not None:
             return {}
         evaluation = evaluation_id(run.id, flip=planned.flip)
-        if not self.store.has("evaluation", evaluation):
+        if not self._is_evaluated(run, evaluation):
             from cnnlab.evaluation.predict import evaluate
 
             opened = self.data[planned.spec.dataset]
@@ -187,11 +243,35 @@ class Trainings:
             evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
         return {"evaluation": evaluation}
 
+    def _is_evaluated(self, run: Record, evaluation: str) -> bool:
+        """Whether the evaluation is there; one of the weights of a run that was damaged meanwhile is set aside."""
+        if not self.store.has("evaluation", evaluation):
+            return False
+        weights = run.manifest["files"].get("weights.weights.h5")
+        if self.store.read("evaluation", evaluation).manifest.get("weights", weights) == weights:
+            return True
+        with self.store.lock(evaluation):
+            self.store.set_aside("evaluation", evaluation)
+        return False
+
+
+def published(problem: str) -> str:
+    """The problem as a lab lock may keep it, which is published: its first line, without the folders of this machine."""
+    return re.sub(r"(?<![\w.])/(?:[^/\s'\"]+/)+", "…/", problem.partition("\n")[0])
+
 
 def went_as_planned(manifest: Mapping[str, Any]) -> bool:
     """Whether a training was neither interrupted nor ended before its time, so that its prediction can be judged."""
     resolved = manifest["resolved"]
     return not resolved["resumed"] and resolved["epochs_run"] == resolved["epochs_planned"]
+
+
+def _pace_key(planned: PlannedRun) -> str:
+    return canonical_json(planned.spec.model_dump(mode="json", exclude={"seed"}))
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _duration(seconds: float) -> str:

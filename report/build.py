@@ -16,6 +16,7 @@ from cnnlab.errors import Incomplete, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.assembly import assemble
+from report.attachments import attachments
 from report.built import (
     FILES,
     NOTE,
@@ -49,7 +50,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
     The PDF is laid out in a process of its own while the other files are made; one that shows the same page stays.
 
     Args:
-        formats: any of `html`, `pdf`, `ipynb`.
+        formats: any of `html`, `pdf`, `ipynb`, and `notebook-html`: the notebook, and `report-notebook.html` of it.
         anew: draw, lay out and execute everything, whatever is there from before.
 
     Raises:
@@ -68,9 +69,11 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         if paper:
             build.begin(paper, document)
         build.write(NUMBERS, _json(printed(document)))
+        for attachment in attachments(document):
+            build.write(attachment.name, attachment.text)
         if "html" in formats:
             build.write(FILES["html"], page(document, lab, out, "screen"))
-        failure = build.notebook(document) if "ipynb" in formats else None
+        failure = build.notebook(document, formats) if {"ipynb", "notebook-html"} & set(formats) else None
         if paper:
             build.finish(paper)
     if failure:
@@ -128,10 +131,10 @@ class _Build:
 
     def begin(self, paper: PdfProcess, document: Document) -> None:
         """Have the PDF made, unless it is there already."""
-        shown = page(document, self.lab, self.out, "print")
-        self.page = page_hash(shown)
+        shown, attached = page(document, self.lab, self.out, "print"), attachments(document)
+        self.page = page_hash(shown, attached)
         if not self._pdf_is_right():
-            paper.begin(shown)
+            paper.begin(shown, attached)
 
     def finish(self, paper: PdfProcess) -> None:
         """Write the PDF that was begun."""
@@ -145,29 +148,38 @@ class _Build:
             self.problems.append(made.problem)
             del self.written[name]
 
-    def notebook(self, document: Document) -> Incomplete | None:
+    def notebook(self, document: Document, formats: Collection[str]) -> Incomplete | None:
         """Write the notebook; what kept it from being executed, since the PDF is still to come."""
-        from report.notebook import build_notebook
+        from report.notebook import build_notebook, too_large
 
         try:
             path = build_notebook(self.store, self.lab, document, self.out)
         except Incomplete as problem:
             return problem
         self._note(path.name, path.read_bytes())
+        if large := too_large(path):
+            self.problems.extend(large)
+            del self.written[path.name]
+        if "notebook-html" in formats:
+            from report.notebook_page import render_notebook
+
+            folders = template_folders(self.lab.templates)
+            self.write(FILES["notebook-html"], render_notebook(path, document.language, templates=folders))
         return None
 
     def result(self, document: Document, checked: str) -> BuildResult:
         """What it all came to, noted for the next build."""
         kept = self.before if self.before and self._still_right(self.before) else None
-        Note(
+        note = Note(
             inputs=self.inputs,
             records={**(kept.records if kept else {}), **self.store.noted},
             files={**(kept.files if kept else {}), **self.written},
             page=self.page or (kept.page if kept else ""),
             missing=document.missing,
             checked=checked,
-        ).write(self.out)
-        names = [NUMBERS, *FILES.values()]
+        )
+        note.write(self.out)
+        names = [NUMBERS, *note.attached, *FILES.values()]
         paths = sorted(self.paths, key=lambda path: names.index(path.name))
         return BuildResult(paths, [*document.missing, *self.problems], checked)
 

@@ -14,17 +14,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cnnlab
 from cnnlab.lab import Lab
+from cnnlab.registry import NETWORKS
 from cnnlab.spec import canonical_json
 from cnnlab.store import RunStore, replace_file
 from report.document import Document
 from report.evidence import Exhibit, Figure, Gallery, Item, Listing, Quantity, Table
 from report.kernel import CELL_SECONDS, execute, has_output
 from report.notebook_cells import Cell, CellWriter, manifests
+from report.notebook_code import PRINTED_FILES
 from report.tokens import printable
 
-VERSION = 2
+VERSION = 3
 """Bumped by hand when the same cells would show something else."""
+
+MOST_BYTES = 10_000_000
+"""Of the notebook: what can still be mailed, handed in and opened without thought."""
+
+LONG_OUTPUT = 60
+"""Lines; a longer output scrolls."""
 
 
 def build_notebook(
@@ -42,7 +51,8 @@ def build_notebook(
         StoreError: `out` cannot be written.
     """
     path = out / "report.ipynb"
-    cells = CellWriter(store, lab, document, out).cells()
+    writer = CellWriter(store, lab, document, out)
+    cells = writer.cells()
     stamp = {
         "evidence": _evidence_hash(document, cells),
         "cells": _sha256(cells),
@@ -57,7 +67,8 @@ def build_notebook(
         _keep_outputs(notebook, old)
     else:
         out.mkdir(parents=True, exist_ok=True)
-        notebook = _run(notebook, out, cell_seconds)
+        notebook = _run(notebook, out, cell_seconds, writer.variables())
+    _scroll(notebook)
     if old and _sha256(_sources(old)) != found["cells"]:
         replace_file(out / "report-edited.ipynb", path.read_bytes())
     replace_file(path, json.dumps(notebook, indent=1, ensure_ascii=False).encode())
@@ -71,7 +82,15 @@ def _evidence_hash(document: Document, cells: Sequence[Cell]) -> str:
     ]
     code = [source for kind, source in cells if kind == "code"]
     records = [_sha256(manifest) for manifest in manifests(document.lab)]
-    return _sha256([VERSION, document.language.code, code, items, records])
+    return _sha256([VERSION, document.language.code, code, items, records, _printed_code()])
+
+
+def _printed_code() -> list[str]:
+    """Of the files that the cells print or build networks with."""
+    folder = Path(cnnlab.__file__).parent
+    files = [folder / name for name in PRINTED_FILES]
+    files += [folder.joinpath(*entry.module.split(".")[1:]).with_suffix(".py") for entry in NETWORKS.values()]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
 def _of_item(item: Item) -> Any:
@@ -134,13 +153,37 @@ def _cell(index: int, kind: str, source: str) -> dict[str, Any]:
     return {"cell_type": kind, "id": f"cell-{index}", "metadata": {}, "source": source, **extra}
 
 
-def _run(notebook: dict[str, Any], folder: Path, cell_seconds: int) -> dict[str, Any]:
+def _run(notebook: dict[str, Any], folder: Path, cell_seconds: int, variables: Mapping[str, str]) -> dict[str, Any]:
     import nbformat
 
     executed = nbformat.from_dict(notebook)
-    execute(executed, folder, cell_seconds=cell_seconds)
+    execute(executed, folder, cell_seconds=cell_seconds, variables=variables)
     nbformat.validate(executed)
     return dict(executed)
+
+
+def _scroll(notebook: Mapping[str, Any]) -> None:
+    """Let long outputs scroll in a box, as Jupyter's own command for it does: all is there, and the next cell near."""
+    for cell in _code_cells(notebook):
+        texts = ("".join(o.get("text") or o.get("data", {}).get("text/plain", "")) for o in cell["outputs"])
+        if sum(text.count("\n") for text in texts) > LONG_OUTPUT:
+            cell["metadata"]["scrolled"] = True
+
+
+def too_large(path: Path) -> list[str]:
+    """What to tell of a notebook that is larger than what a course's site or a front end takes: what is large in it."""
+    size = path.stat().st_size
+    if size <= MOST_BYTES:
+        return []
+    notebook = json.loads(path.read_bytes())
+    sizes = {index: len(json.dumps(cell)) for index, cell in enumerate(notebook["cells"], 1)}
+    largest = sorted(sizes, key=lambda index: -sizes[index])[:3]
+    told = [f"cell {i} ({_first_line(notebook['cells'][i - 1])}) {sizes[i] / 1e6:.1f} MB" for i in largest]
+    return [f"report.ipynb has {size / 1e6:.1f} MB, over {MOST_BYTES // 10**6} MB; the most is in {', '.join(told)}"]
+
+
+def _first_line(cell: Mapping[str, Any]) -> str:
+    return "".join(cell["source"]).split("\n")[0][:60]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,34 +9,30 @@ from typing import Any
 from urllib.parse import quote
 
 from cnnlab.lab import DEFAULT_RUBRIC, Lab
+from cnnlab.notebook import LAB_VARIABLE
 from cnnlab.registry import NETWORKS
 from cnnlab.resources import labs_dir
-from cnnlab.spec import NetworkOptions
 from cnnlab.store import RunStore
 from report.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
 from report.asked import AskedSection, asked
 from report.document import Document, Placed, Prose, SectionText
 from report.evidence import Figure, Gallery, Listing, Table
 from report.html import colophon
-from report.records import LabData, Part, RunData
+from report.notebook_code import (
+    OPEN,
+    SETUP,
+    SUMMARY,
+    TRAINING,
+    built_cell,
+    counted_cell,
+    in_one_project,
+    quoted,
+    relative_path,
+    run_cell,
+    steps_shown,
+)
+from report.records import LabData, Part
 from report.tokens import printable
-
-SUMMARY = "modelVGG19.summary()"
-OPEN = """\
-import inspect
-
-from cnnlab.networks import build_network
-from cnnlab.notebook import open_lab
-from cnnlab.backend import keras  # TensorFlow, without its start-up messages
-
-lab = open_lab({arguments})
-lab"""
-BUILT = """\
-for name, image_size in {sizes}:
-    model = build_network(name, image_size=image_size, classes=1000, initialize=False)
-    print(f"{{name}}: {{model.count_params():,}}")
-print(f"vgg19: {{modelVGG19.count_params():,}}")
-del model, modelVGG19"""
 
 Cell = tuple[str, str]
 """("markdown" or "code", source)."""
@@ -51,6 +45,7 @@ class CellWriter:
         self.store, self.lab, self.document, self.out = store, lab, document, out
         self.text = document.language.text
         self.printed_sources: set[str] = set()
+        self.step_shown = False
 
     def cells(self) -> list[Cell]:
         """Every cell; prose made fit for a file."""
@@ -58,22 +53,43 @@ class CellWriter:
 
     def _all(self) -> Iterator[Cell]:
         yield "markdown", self._title()
-        yield (
-            "markdown",
-            self.text(
-                "Every cell of this notebook was run. It reads cached runs: “Restart and run all” shows the same."
-            ),
-        )
+        yield "markdown", self._how_to_run()
+        yield "code", self._setup()
         yield "code", OPEN.format(arguments=self._arguments())
         part: str | None = None
         for section in self.document.sections:
             if section.part != part and (title := self.document.part_titles.get(section.part or "")):
                 yield "markdown", f"## {self._data(title)}"
             part = section.part
+            if section.module == "training" and section.part in self.document.lab.parts:
+                yield from self._training(self.document.lab.parts[str(section.part)], section.level)
             yield from self._section(section)
         yield "markdown", self._bibliography()
         yield "markdown", self._appendix()
         yield "markdown", self._asked()
+
+    def _how_to_run(self) -> str:
+        """That every cell was run, and what running them elsewhere takes."""
+        return " ".join(
+            [
+                self.text(
+                    "Every cell of this notebook was run. It reads cached runs: “Restart and run all” shows the same."
+                ),
+                self.text(
+                    "In Colab, or on another machine, put the file {bundle} beside it first, which the command "
+                    "{command} makes: the first cell installs what is missing.",
+                    bundle=f"`{self._bundle()}`",
+                    command="`cnnlab bundle`",
+                ),
+            ]
+        )
+
+    def _bundle(self) -> str:
+        return f"{self.lab.stem}-bundle.zip"
+
+    def _setup(self) -> str:
+        runs, lock = self._beside(self.store.root) or "runs", f"labs/{self.lab.stem}.json"
+        return SETUP.format(bundle=quoted(self._bundle()), runs=quoted(runs), lock=quoted(lock))
 
     def _title(self) -> str:
         document = self.document
@@ -88,13 +104,22 @@ class CellWriter:
         lab = self.lab
         shipped = lab.path.parent == labs_dir()
         arguments = {
-            "": lab.path.stem if shipped else _relative(lab.path, self.out),
-            "runs": _relative(self.store.root, self.out),
+            "": lab.path.stem if shipped else self._beside(lab.path) or lab.path.name,
+            "runs": self._beside(self.store.root),
             "profile": lab.stem.removeprefix(lab.path.stem)[1:],
             "language": self.document.language.code,
             "rubric": self._other_rubric(),
         }
-        return ", ".join(f"{key}{'=' if key else ''}{_quoted(value)}" for key, value in arguments.items() if value)
+        return ", ".join(f"{key}{'=' if key else ''}{quoted(value)}" for key, value in arguments.items() if value)
+
+    def _beside(self, path: Path) -> str:
+        """The path from the notebook's folder; empty where it would give away folders above the project."""
+        return relative_path(path, self.out) if in_one_project(path, self.out) else ""
+
+    def variables(self) -> dict[str, str]:
+        """What the kernel has to be told, since the cells do not say it."""
+        told = {"CNNLAB_RUNS": self.store.root, LAB_VARIABLE: self.lab.path}
+        return {name: str(path.resolve()) for name, path in told.items() if not self._beside(path)}
 
     def _other_rubric(self) -> str:
         rubric = self.lab.file.report.rubric
@@ -103,8 +128,6 @@ class CellWriter:
     def _section(self, section: SectionText) -> Iterator[Cell]:
         yield "markdown", "\n\n".join(self._head(section))
         yield from self._architecture(section) if self._blocks(section) else self._plain(section)
-        if section.module == "training" and section.part in self.document.lab.parts:
-            yield from self._training(self.document.lab.parts[str(section.part)])
         if section.module == "comparison":
             yield from self._comparison()
 
@@ -127,7 +150,7 @@ class CellWriter:
     def _item(self, section: SectionText, placed: Placed) -> Iterator[Cell]:
         """A cell that shows the item, and its caption: above a table, below a picture."""
         call = {Table: "table", Figure: "figure", Gallery: "gallery"}[type(placed.item)]
-        code = f"lab.{call}({_quoted(section.number or section.key)}, {_quoted(placed.name)})"
+        code = f"lab.{call}({quoted(section.number or section.key)}, {quoted(placed.name)})"
         shown = [("code", code), ("markdown", self._caption(placed))]
         yield from reversed(shown) if isinstance(placed.item, Table) else shown
 
@@ -145,7 +168,7 @@ class CellWriter:
                 cells.append(("markdown", piece.markdown))
             elif isinstance(piece.item, Listing):
                 cells.append(("markdown", self._caption(piece)))
-                cells += [("code", steps.pop(name)) for name in _shown(steps, piece.item.code)]
+                cells += [("code", steps.pop(name)) for name in steps_shown(steps, piece.item.code)]
                 if SUMMARY in piece.item.code:
                     cells.append(("code", SUMMARY))
             else:
@@ -179,12 +202,14 @@ class CellWriter:
     def _comparison(self) -> Iterator[Cell]:
         others = {name: a.manifest for name, a in self.document.lab.architectures.items() if name != "vgg19"}
         if others and any(map(self._blocks, self.document.sections)):
-            sizes = tuple((name, int(manifest["image_size"])) for name, manifest in others.items())
+            sizes = [(name, int(manifest["image_size"])) for name, manifest in others.items()]
             yield "markdown", self.text("The parameters of the three networks, counted by Keras:")
-            yield "code", BUILT.format(sizes=json.dumps(sizes).replace("[", "(").replace("]", ")")[1:-1])
+            yield "code", counted_cell(sizes)
 
-    def _training(self, part: Part) -> Iterator[Cell]:
-        """Each network's code, the network at this size, its recipe and its training."""
+    def _training(self, part: Part, level: int) -> Iterator[Cell]:
+        """Under a heading of its own: each network's code, the network at this size, its recipe and its training."""
+        if part.networks:
+            yield "markdown", f"{'#' * level} {self.text('The networks and their training')}"
         for network in part.networks:
             runs = part.of(network)
             yield "markdown", f"**{runs[0].title}**"
@@ -192,12 +217,20 @@ class CellWriter:
                 self.printed_sources.add(network)
                 package, _, module = NETWORKS[network].module.rpartition(".")
                 yield "code", f"from {package} import {module}\n\nprint(inspect.getsource({module}))"
-            yield "code", _built(part, runs[0])
-            names = f"{_quoted(part.dataset.name)}, {_quoted(network)}"
+            yield "code", built_cell(part, runs[0])
+            names = f"{quoted(part.dataset.name)}, {quoted(network)}"
             yield "code", f"lab.recipe({names})"
-            for run in runs:
-                seed = f", seed={run.seed}" if len(runs) > 1 or run.seed else ""
-                yield "code", f"run = lab.train_or_load({names}{seed})\nprint(run)\nrun.history"
+            if not self.step_shown:
+                self.step_shown = True
+                yield (
+                    "markdown",
+                    self.text(
+                        "The optimiser, and a step of training: cross entropy of the softmax output, its gradient, and "
+                        "the step that the optimiser takes. They are the same for all networks."
+                    ),
+                )
+                yield "code", TRAINING
+            yield from (("code", run_cell(part, run, names)) for run in runs)
 
     def _bibliography(self) -> str:
         lines = [f"## {self.text('Bibliography')}"]
@@ -247,47 +280,12 @@ def _link(words: str, section: AskedSection) -> str:
     return f"[{words}](#{quote(section.heading.replace(' ', '-'), safe=':')})" if section.key else words
 
 
-def _built(part: Part, run: RunData) -> str:
-    options = run.spec["options"]
-    default = NetworkOptions().model_dump(mode="json")
-    changed = {key: value for key, value in options.items() if default.get(key) != value}
-    size, classes = run.spec["data"]["image_size"], len(part.dataset.classes)
-    arguments = f"{_quoted(run.network)}, image_size={size}, classes={classes}"
-    if not changed:
-        return f"model = build_network({arguments})\nmodel.summary()"
-    words = ", ".join(f"{key}={_quoted(value)}" for key, value in changed.items())
-    return (
-        "from cnnlab.spec import NetworkOptions\n\n"
-        f"model = build_network({arguments}, options=NetworkOptions({words}))\nmodel.summary()"
-    )
-
-
-def _quoted(value: Any) -> str:
-    """A value as Python source, strings in double quotes."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-def _shown(steps: Mapping[str, str], listing: str) -> list[str]:
-    """The steps that a listing shows, however it wraps them. Blocks 4 and 5 are the same code: each is found once."""
-    found, left = [], "".join(listing.split())
-    for name, code in steps.items():
-        before, shown, after = left.partition("".join(code.split()))
-        if shown:
-            found.append(name)
-            left = before + after
-    return found
-
-
 def _fenced(listing: Listing) -> str:
     fence = "`" * 4
     while fence in listing.code or fence in listing.output:
         fence += "`"
     output = f"\n\n{fence}text\n{listing.output.rstrip()}\n{fence}" if listing.output else ""
     return f"{fence}{listing.language}\n{listing.code.rstrip()}\n{fence}{output}"
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
 def _date(data: LabData) -> datetime:

@@ -9,12 +9,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
 import cnnlab
 from cnnlab.errors import Incomplete, TemplateProblem
+from report.evidence import Attachment
 from report.pdf import Pdf, render_pdf
 
 _SERVE = "from report.pdf_process import serve; serve()"
@@ -43,9 +45,10 @@ class PdfProcess:
         self._thread.shutdown()
         self._process.communicate() if self._answer is None else self._process.wait()
 
-    def begin(self, page: str) -> None:
-        """Have the page laid out; returns at once."""
-        self._answer = self._thread.submit(self._process.communicate, page.encode())
+    def begin(self, page: str, attachments: Sequence[Attachment] = ()) -> None:
+        """Have the page laid out, with files inside the PDF; returns at once."""
+        asked = json.dumps({"page": page, "attachments": [vars(one) for one in attachments]})
+        self._answer = self._thread.submit(self._process.communicate, asked.encode())
 
     def result(self) -> Pdf:
         """The PDF of the page that was begun with, when it is ready.
@@ -76,9 +79,9 @@ def serve() -> None:
     gc.disable()  # a short life: collecting costs a tenth of it, and frees next to nothing
     import weasyprint  # noqa: F401  while the page is put together
 
-    page = sys.stdin.buffer.read().decode()
+    asked = json.loads(sys.stdin.buffer.read())
     try:
-        made = render_pdf(page)
+        made = render_pdf(asked["page"], [Attachment(**one) for one in asked["attachments"]])
         answer.write(json.dumps({"unshown": made.unshown}).encode() + b"\n" + made.content)
     except TemplateProblem as problem:
         answer.write(json.dumps({"what": problem.what, "received": str(problem.received)}).encode() + b"\n")

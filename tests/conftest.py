@@ -43,3 +43,11 @@ def write_lab(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def trained_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lab that was run once; no test changes it."""
+    from tests.trained_lab import train_lab
+
+    return train_lab(tmp_path_factory.mktemp("lab"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
-import textwrap
 import zipfile
 from pathlib import Path
 
@@ -14,57 +14,15 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
-from tests.command import ROOT, cnnlab, write_images
-
-LAB = """
-    [lab]
-    title = "Formas"
-    authors = ["Ana"]
-    [datasets.shapes]
-    reader = "folder"
-    path = "shapes"
-    image_size = 32
-    split = { train = 0.6, validation = 0.2, test = 0.2 }
-    stand_in_for = "mini-ImageNet"
-    [datasets.tones]
-    reader = "folder"
-    path = "tones"
-    image_size = 32
-    split = { train = 0.6, validation = 0.2, test = 0.2 }
-    [networks.alexnet]
-    dense_units = 32
-    [recipes.short]
-    optimizer = "adam"
-    learning_rate = 0.001
-    epochs = 10
-    batch_size = 6
-    [[runs]]
-    dataset = "shapes"
-    networks = ["alexnet"]
-    recipe = "short"
-    [[runs]]
-    dataset = "tones"
-    networks = ["alexnet"]
-    recipe = "short"
-    [report]
-    part_2_1 = "shapes"
-    part_2_2 = "tones"
-"""
+from cnnlab.lab import load_lab
+from cnnlab.wheel import make_wheel
+from tests.command import ROOT, cnnlab
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def lab(trained_lab: Path) -> Path:
     """The folder of a lab that was run once."""
-    folder = tmp_path_factory.mktemp("lab")
-    write_images(folder / "shapes")
-    write_images(folder / "tones", classes=("bright", "dark"))
-    (folder / "shapes.toml").write_text(textwrap.dedent(LAB))
-    result = cnnlab("run", "shapes.toml", cwd=folder)
-    assert result.returncode == 0, result.stderr
-    assert "trained 2 run(s)" in result.stderr
-    assert result.stdout.split() == [f"out/shapes/report.{kind}" for kind in ("json", "html", "pdf", "ipynb")]
-    assert "oneDNN" not in result.stderr
-    return folder
+    return trained_lab
 
 
 def test_every_activity_is_answered_with_evidence(lab: Path) -> None:
@@ -199,6 +157,10 @@ def test_the_wheel_carries_templates_and_labs(lab: Path, tmp_path: Path) -> None
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("cnnlab-*.whl"))) as wheel:
         wheel.extractall(site)
+        built = set(wheel.namelist())
+    with zipfile.ZipFile(io.BytesIO(make_wheel(load_lab("demo"))[1])) as ours:
+        labs = {name for name in built if name.startswith("cnnlab/labs/")}
+        assert set(ours.namelist()) == built - labs | {"cnnlab/labs/demo.toml"}
     arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path / "out"))
     result = cnnlab(*arguments, cwd=lab, block=True, PYTHONPATH=str(site))
     assert result.returncode == 0, result.stderr

@@ -12,7 +12,9 @@ import pytest
 
 from report.evidence import Figure, Quantity
 from report.figures import bars, confusion, curves
-from report.figures.style import PRINT, SCREEN
+from report.figures.confusion import _free_places
+from report.figures.similarity import similar_order
+from report.figures.style import PRINT, SCREEN, clean, network_style
 from report.figures.svg import paint
 from report.figures.trials import trials_figure
 from report.language import Language
@@ -50,7 +52,7 @@ def test_curves_tell_their_numbers() -> None:
 def test_curves_are_labelled_directly_and_in_the_language() -> None:
     shown = texts(curves.loss_curves([run(stopped="early")], Spanish(), caption=""))
     assert {"entrenamiento", "validación", "Pérdida", "Época", "Tasa de aprendizaje", "0,05", "1", "3"} <= set(shown)
-    assert "mejor época: 2 · parada temprana" in shown
+    assert "mejor época: 2 · parada temprana tras la 3" in shown
     assert {"0,5", "1,0", "2,0"} <= set(shown)
     assert "0.5" in texts(curves.loss_curves([run()], English(), caption=""))
 
@@ -66,6 +68,7 @@ def test_seeds_become_a_mean_and_a_band() -> None:
         "mean": [0.3, 0.6, 0.58],
         "low": [0.25, 0.55, 0.53],
         "high": [0.35, 0.65, 0.63],
+        "seeds": [2, 2, 2],
     }
     assert len(paint(figure, SCREEN).axes[0].collections) == 1
 
@@ -74,6 +77,49 @@ def test_seeds_that_stopped_at_different_epochs_are_joined() -> None:
     short = run(seed=1, loss=[1.0], accuracy=[0.5], val_loss=[1.1], val_accuracy=[0.35], best_epoch=1)
     figure = curves.accuracy_curves([run(), short], Spanish(), caption="")
     assert figure.data["validation"]["mean"] == [0.3, 0.55, 0.63]
+    assert figure.data["validation"]["seeds"] == [2, 1, 1]
+    validation = [line for line in paint(figure, SCREEN).axes[0].lines if line.get_marker() == "o"]
+    # What both seeds reached, and faint what only one did; the ring comes last.
+    assert [(list(line.get_xdata()), line.get_alpha()) for line in validation] == [
+        ([1], None), ([1, 2, 3], 0.5), ([1], None),
+    ]  # fmt: skip
+
+
+def test_early_stopping_is_marked_where_it_cut_the_line() -> None:
+    for figure, ends in (
+        (curves.loss_curves([run(stopped="early")], Spanish(), caption=""), [[3]]),
+        (curves.loss_curves([run()], Spanish(), caption=""), []),
+        (curves.comparison_curves([run(stopped="early"), run(network="alexnet")], Spanish(), caption=""), [[3]]),
+    ):
+        bars_ = [list(line.get_xdata()) for line in paint(figure, SCREEN).axes[0].lines if line.get_marker() == "|"]
+        assert bars_ == ends
+    barred = curves.comparison_curves([run(stopped="early"), run(network="alexnet")], Spanish(), caption="")
+    assert "con anillo: mejor época · con barra: parada temprana" in texts(barred)
+
+
+@pytest.mark.parametrize("network", ["alexnet", "vgg19", "resnet50"])
+def test_a_network_has_its_colour_dash_and_marker_in_every_chart(network: str) -> None:
+    from report.figures.reliability import Bin, reliability_diagram
+
+    look = network_style(network)
+    lines = {
+        "single": paint(curves.loss_curves([run(network=network)], Spanish(), caption=""), PRINT).axes[0].lines[1],
+        "compared": paint(curves.comparison_curves([run(network=network)], Spanish(), caption=""), PRINT).axes[0].lines[0],
+        "reliability": paint(
+            reliability_diagram({network: [Bin(9, 0.2, 0.3, 0.1, 0.5), Bin(9, 0.7, 0.8, 0.6, 0.9)]}, Language("es"), caption=""), PRINT
+        ).axes[0].lines[1],
+    }  # fmt: skip
+    for chart, line in lines.items():
+        assert (line.get_color(), line.get_marker()) == (PRINT[look.colour], look.marker), chart
+        assert (line.get_linestyle() == "-") == (look.dash is None), chart
+    points = {
+        "accuracy": bars.accuracy_comparison({network: {"test": share(8, 10)}}, Spanish(), caption=""),
+        "classes": bars.per_class_accuracy(["a", "b", "c"], [share(n, 10) for n in (3, 5, 7)], Spanish(), caption="", network=network),
+        "sizes": bars.networks_compared([bars.NetworkSize(network=network, parameters=10, multiply_adds=20)], Spanish(), caption=""),
+    }  # fmt: skip
+    for chart, figure in points.items():
+        marks = [line for axes in paint(figure, PRINT).axes for line in axes.lines if line.get_marker() == look.marker]
+        assert PRINT[look.colour] in {line.get_color() for line in marks}, chart
 
 
 def test_a_diverged_run_leaves_a_gap() -> None:
@@ -212,23 +258,105 @@ def test_a_matrix_that_is_not_square_is_refused(counts: list[list[int]]) -> None
         confusion.confusion_matrix(counts, ["a", "b"], English(), caption="")
 
 
-@pytest.mark.parametrize(("count", "marks"), [(10, 5), (25, 8), (100, 8)])
-def test_the_matrix_is_paths_or_pixels_by_its_size(count: int, marks: int) -> None:
+GLYPHS = pytest.mark.filterwarnings("ignore:Glyph .* missing from font")  # `svg` leaves them to the reader's fonts
+
+
+@GLYPHS
+@pytest.mark.parametrize(("count", "marks"), [(10, 5), (25, 8), (100, 8), (150, 8)])
+def test_the_matrix_is_vectors_at_every_size(count: int, marks: int) -> None:
     figure = samples(Spanish())[f"confusion-{count}"]
     axes = paint(figure, SCREEN).axes[0]
-    nonzero = sum(value > 0 for row in figure.data["counts"] for value in row)
+    cells = sum(
+        int((patch.get_path().codes == 1).sum()) for patch in axes.patches if type(patch).__name__ == "PathPatch"
+    )
+    assert cells == sum(value > 0 for row in figure.data["counts"] for value in row)
     assert len(figure.data["top"]) == marks
-    assert len(axes.patches) == (nonzero if count < 100 else 0) + marks
-    assert len(axes.images) == (count == 100)
+    assert len(axes.patches) < 100 + marks  # all cells of one tint are one path
+    assert not axes.images
 
 
+def test_a_matrix_with_too_many_cells_for_a_page_is_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("report.figures.confusion_cells.VECTORS", 500)
+    axes = paint(samples(Spanish())["confusion-150"], PRINT).axes[0]
+    (picture,) = axes.images
+    counts = np.array(samples(Spanish())["confusion-150"].data["counts"])
+    assert int((np.asarray(picture.get_array())[..., 3] > 0).sum()) == int((counts > 0).sum())
+
+
+@GLYPHS
+@pytest.mark.parametrize("count", [10, 25, 100])
+def test_every_class_of_a_matrix_has_its_name_twice_in_five_points_or_more(count: int) -> None:
+    from matplotlib.text import Text
+
+    figure = samples(Spanish())[f"confusion-{count}"]
+    drawing = paint(figure, PRINT)
+    drawing.draw_without_rendering()
+    cut = 20 if count == 100 else 28
+    shown = [text for text in drawing.axes[0].findobj(Text) if text.get_visible() and text.get_text()]
+    for name in figure.data["names"]:
+        assert sum(text.get_text() == clean(name, cut) for text in shown) == 2, name
+    assert min(text.get_fontsize() for text in drawing.findobj(Text) if text.get_text()) >= 5
+    assert drawing.get_figheight() <= 230 / 25.4  # of 252 mm that a page has, so that a caption fits
+
+
+@GLYPHS
+def test_names_of_a_hundred_rows_keep_apart() -> None:
+    from matplotlib.text import Text
+
+    drawing = paint(samples(Spanish())["confusion-100"], PRINT)
+    drawing.draw_without_rendering()
+    names = [text for text in drawing.axes[0].texts if text.get_fontsize() == 5 and text.get_rotation() == 0]
+    boxes = [Text.get_window_extent(text) for text in names]  # without the lines that lead to them
+    assert len(boxes) == 100
+    crossing = [
+        (a.get_text(), b.get_text()) for (a, one), (b, other) in itertools.combinations(zip(names, boxes, strict=True), 2)
+        if a.get_text().isascii() and b.get_text().isascii() and abs(one.y0 - other.y0) > 0.1
+        and min(one.x1, other.x1) - max(one.x0, other.x0) > 1 and min(one.y1, other.y1) - max(one.y0, other.y0) > 1
+    ]  # fmt: skip
+    assert crossing == []
+
+
+def test_classes_that_are_confused_stand_side_by_side() -> None:
+    table = np.diag([8] * 6)
+    for i, j in ((0, 3), (3, 5), (1, 4)):
+        table[i, j] = table[j, i] = 4
+    order = similar_order(table.tolist())
+    assert sorted(order) == list(range(6))
+    assert {abs(order.index(i) - order.index(j)) for i, j in ((0, 3), (3, 5), (1, 4))} == {1}
+    assert similar_order((table * 0 + np.eye(6)).tolist()) == list(range(6))
+    assert similar_order([[1, 2], [3, 4]]) == [0, 1]
+    figure = confusion.confusion_matrix(table, list("abcdef"), English(), caption="", note="Note.")
+    assert figure.note == "Note. Classes that are taken for each other stand side by side."
+    shown = [label.get_text() for label in paint(figure, PRINT).axes[0].get_yticklabels()]
+    assert shown == ["abcdef"[i] for i in order]
+
+
+def test_similarity_groups_what_was_confused_among_a_hundred_classes() -> None:
+    """Ten groups of ten, shuffled: each is found again as one run of neighbours."""
+    generator = np.random.default_rng(4)
+    group = generator.permutation(np.arange(100) // 10)
+    alike = np.equal.outer(group, group)
+    table = np.where(alike, generator.integers(1, 6, (100, 100)), 0) + 40 * np.eye(100, dtype=int)
+    ordered = group[similar_order(table.tolist())]
+    assert (np.diff(ordered) != 0).sum() == 9
+
+
+@GLYPHS
 def test_the_marks_of_a_large_matrix_are_listed() -> None:
     shown = texts(samples(Spanish())["confusion-100"])
     assert f"tortuga 44\n→ lobo 38, 15{NB}%" in shown
     assert {"1", "8", "Confusiones más frecuentes"} <= set(shown)
 
 
-@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")  # `svg` leaves them to the reader's fonts
+def test_numbers_of_marks_keep_apart() -> None:
+    marks = [[10, 11], [11, 10], [10, 12], [12, 11], [11, 12], [99, 98], [0, 1]]
+    places = _free_places(marks, 100)
+    for one, other in itertools.combinations(places, 2):
+        assert max(abs(one[0] - other[0]), abs(one[1] - other[1])) > 2
+    assert all(-0.5 < x < 99.5 and -0.5 < y < 99.5 for x, y in places)
+
+
+@GLYPHS
 def test_text_of_every_figure_stays_inside_it() -> None:
     from matplotlib.text import Text
 

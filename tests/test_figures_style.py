@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from cnnlab.registry import NETWORKS
 from report.evidence import Figure, Quantity
 from report.figures.bars import class_distribution
 from report.figures.cache import drawn
@@ -70,34 +73,100 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("mode", [0, 1])
 def test_lines_and_text_stand_out(mode: int) -> None:
     paper = COLOURS["paper"][mode]
-    for name in ("series-1", "series-2", "series-3", "series-4", "series-5", "series-6", "rule", "heat"):
+    for name in ("rule", "heat"):
         assert contrast(COLOURS[name][mode], paper) >= 3, name
-    for name in ("ink", "muted", "good", "bad", "pool-edge", "dense-edge", "conv-edge"):
+    # The names of networks stand in their colours at the ends of their lines.
+    for name in (
+        *(f"series-{index}" for index in range(1, 9)),
+        "ink",
+        "muted",
+        "good",
+        "bad",
+        "pool-edge",
+        "dense-edge",
+        "conv-edge",
+    ):
         assert contrast(COLOURS[name][mode], paper) >= 4.5, name
 
 
 def test_text_in_cells_stands_out() -> None:
     """At every share, the digits of a confusion matrix on their tint of either mode."""
-    from report.figures.confusion import _tint
+    from report.figures.confusion_cells import tint as opacity
 
     for mode, share in itertools.product((0, 1), np.linspace(0.01, 1, 100)):
-        tint = _tint(float(share))
+        tint = opacity(float(share))
         paper, heat = (np.array([int(COLOURS[c][mode][i : i + 2], 16) for i in (1, 3, 5)]) for c in ("paper", "heat"))
         cell = "#" + "".join(f"{round(v):02x}" for v in paper + tint * (heat - paper))
         text = COLOURS["on-heat" if share > 0.5 else "ink"][mode]
         assert contrast(text, cell) >= 4.5, (mode, share)
 
 
+def ciede2000(one: np.ndarray, other: np.ndarray) -> float:
+    """Difference of two colours in CIELAB (Sharma, Wu & Dalal 2005)."""
+    chroma = (math.hypot(*one[1:]) + math.hypot(*other[1:])) / 2
+    stretch = 1.5 - 0.5 * math.sqrt(chroma**7 / (chroma**7 + 25**7))
+    (c1, h1), (c2, h2) = (
+        (math.hypot(stretch * a, b), math.degrees(math.atan2(b, stretch * a)) % 360) for _, a, b in (one, other)
+    )
+    light, chroma = (one[0] + other[0]) / 2, (c1 + c2) / 2
+    turn = (h2 - h1 + 180) % 360 - 180 if c1 * c2 else 0
+    hue = (h1 + turn / 2) % 360 if c1 * c2 else h1 + h2
+    cosines = ((0.17, 1, -30), (-0.24, 2, 0), (-0.32, 3, 6), (0.2, 4, -63))
+    t = 1 - sum(weight * math.cos(math.radians(times * hue + by)) for weight, times, by in cosines)
+    lightness = (other[0] - one[0]) / (1 + 0.015 * (light - 50) ** 2 / math.sqrt(20 + (light - 50) ** 2))
+    colourfulness = (c2 - c1) / (1 + 0.045 * chroma)
+    tone = 2 * math.sqrt(c1 * c2) * math.sin(math.radians(turn / 2)) / (1 + 0.015 * chroma * t)
+    rotation = (
+        -2
+        * math.sqrt(chroma**7 / (chroma**7 + 25**7))
+        * math.sin(math.radians(60 * math.exp(-(((hue - 275) / 25) ** 2))))
+    )
+    return math.sqrt(lightness**2 + colourfulness**2 + tone**2 + rotation * colourfulness * tone)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),  # of the test data published with the formula
+    [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492),
+        ((50, 2.5, 0), (50, 3.1736, 0.5854), 1.0),
+        ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
+        ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082),
+        ((50, -1, 2), (50, 0, 0), 2.3669),
+    ],
+)
+def test_the_difference_of_colours_is_the_published_one(one: Any, other: Any, difference: float) -> None:
+    assert ciede2000(np.array(one), np.array(other)) == pytest.approx(difference, abs=5e-5)
+
+
+def seen(vision: str, mode: int, networks: int) -> list[np.ndarray]:
+    """The colours of the first networks as this vision has them, in CIELAB."""
+    matrix = np.tile([0.2126, 0.7152, 0.0722], (3, 1)) if vision == "grey" else MACHADO[vision]
+    return [lab(matrix @ linear(COLOURS[f"series-{index}"][mode])) for index in range(1, networks + 1)]
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+@pytest.mark.parametrize("vision", [*MACHADO, "grey"])
+def test_networks_are_told_apart_by_colour(vision: str, mode: int) -> None:
+    """The three networks by 7 or more, where about 2 can just be seen: also in grey."""
+    colours = seen(vision, mode, len(NETWORK_STYLES))
+    assert min(ciede2000(a, b) for a, b in itertools.combinations(colours, 2)) > (6.9 if vision == "grey" else 11)
+
+
 @pytest.mark.parametrize("mode", [0, 1])
 @pytest.mark.parametrize("vision", MACHADO)
-def test_networks_are_told_apart_by_colour(vision: str, mode: int) -> None:
-    seen = [lab(MACHADO[vision] @ linear(COLOURS[style.colour][mode])) for style in NETWORK_STYLES.values()]
-    assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 15
+def test_eight_networks_are_told_apart_by_colour(vision: str, mode: int) -> None:
+    assert min(ciede2000(a, b) for a, b in itertools.combinations(seen(vision, mode, 8), 2)) > 10
 
 
-def test_networks_are_told_apart_without_colour() -> None:
-    styles = list(NETWORK_STYLES.values())
-    assert len({style.dash for style in styles}) == len({style.marker for style in styles}) == len(styles)
+def test_eight_networks_are_told_apart_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What grey cannot show for all of eight, dash and marker do, each by itself."""
+    for name in ("lenet", "mobilenet", "squeezenet", "inception", "densenet"):
+        monkeypatch.setitem(NETWORKS, name, NETWORKS["vgg19"])
+    styles = [network_style(name) for name in NETWORKS]
+    assert len(styles) == 8
+    assert {style.colour for style in styles} == {f"series-{index}" for index in range(1, 9)}
+    assert len({style.dash for style in styles}) == len({style.marker for style in styles}) == 8
 
 
 def test_an_unknown_network_has_a_stable_style_of_its_own() -> None:
@@ -128,15 +197,15 @@ def test_names_are_made_fit_for_a_line_of_xml() -> None:
 def test_light_colours_are_sentinels() -> None:
     light = [colours[0] for colours in COLOURS.values()]
     assert len(set(light)) == len(light)
-    assert "--series-1:#174a93;" in screen_css()
-    assert "--series-1:#82b1ff;" in screen_css().partition("prefers-color-scheme: dark")[2]
+    assert "--series-1:#13427f;" in screen_css()
+    assert "--series-1:#6a9bf4;" in screen_css().partition("prefers-color-scheme: dark")[2]
 
 
 def test_on_screen_colours_are_properties_and_on_paper_plain() -> None:
     screen, paper = svg(FIGURES["accuracy-8"], SCREEN), svg(FIGURES["accuracy-8"], PRINT)
-    assert "var(--series-1,#174a93)" in screen
+    assert "var(--series-1,#13427f)" in screen
     assert "var(" not in paper
-    assert "#174a93" in paper
+    assert "#13427f" in paper
     for colour in re.findall(r"#[0-9a-f]{6}\b", screen):
         assert colour in {light for light, _ in COLOURS.values()} or colour in ("#000000", "#ffffff")
 
@@ -164,7 +233,7 @@ def test_the_same_figure_gives_the_same_bytes() -> None:
 
 
 def test_a_name_like_a_colour_or_an_id_stays_what_it_is() -> None:
-    names = ["#174a93", 'id="x"', "$\\alpha$ & <b>"]
+    names = ["#13427f", 'id="x"', "$\\alpha$ & <b>"]
     text = svg(class_distribution(names, {"train": [3, 2, 1]}, Spanish(), caption=""), SCREEN)
     shown = {element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("}text")}
     assert set(names) <= shown

@@ -12,8 +12,13 @@ import pytest
 from tests.command import ROOT
 
 CORE = {
+    "cnnlab.disk",
+    "cnnlab.locks",
+    "cnnlab.mending",
     "cnnlab.selection",
+    "cnnlab.signals",
     "cnnlab.errors",
+    "cnnlab.record",
     "cnnlab.registry",
     "cnnlab.spec",
     "cnnlab.store",
@@ -38,6 +43,7 @@ HEAVY = {
 FULL = {
     "cnnlab.pipeline",
     "cnnlab.cli",
+    "cnnlab.cli_bundle",
     "cnnlab.cli_check",
     "cnnlab.cli_commentary",
     "cnnlab.cli_preview",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cnnlab.errors import CnnlabError, Incomplete, LabError, StoreError
 from cnnlab.lab import Lab
@@ -31,10 +34,12 @@ from report.evidence import Exhibit, Gallery
 from report.figures.style import SCREEN
 from report.kernel import execute, has_output
 from report.language import Language
-from report.notebook import build_notebook
+from report.notebook import build_notebook, too_large
+from report.notebook_code import run_cell
 from report.records import LabData
 from report.records import open_lab as open_records
 from tests import pages
+from tests.command import ROOT
 from tests.fabricate_architectures import _construction, _vgg19_layers
 from tests.figure_samples import samples
 from tests.notebook_pages import PRICE, PROSE, SECTIONS
@@ -114,8 +119,39 @@ def test_part_2_shows_network_recipe_and_training(built: tuple[RunStore, Lab, Do
     assert "def build(" in shown(code["from cnnlab.networks import vgg19\n\nprint(inspect.getsource(vgg19))"])
     assert "'learning_rate': 0.02" in shown(code['lab.recipe("clothes", "vgg19")'])
     run = built[2].lab.parts["2_1"].of("vgg19")[0]
-    trained = shown(code['run = lab.train_or_load("clothes", "vgg19")\nprint(run)\nrun.history'])
+    source = next(source for source in code if source.startswith('run = lab.cached("clothes", "vgg19")'))
+    assert 'spec = lab.spec("clothes", "vgg19")' in source and "trained = train_model(" in source
+    assert "budget_seconds=None" in source and "flip" not in source
+    trained = shown(code[source])
     assert run.run.id in trained and "val_accuracy" in trained and "6 of 6 epochs" in trained
+    step = next(shown(code[source]) for source in code if "Trainer._traced_step" in source)
+    assert "categorical_crossentropy(targets, probabilities)" in step and "optimizer.apply(gradients" in step
+
+
+def test_trainings_come_before_what_is_shown_of_them(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    sources = [cell.source for cell in nbformat.read(built[3], as_version=4).cells]
+    training = sources.index("### Las redes y su entrenamiento")
+    last = max(index for index, source in enumerate(sources) if source.startswith("run = lab.cached("))
+    activity = next(index for index, source in enumerate(sources) if source.startswith("### Actividad 7"))
+    assert training < last < activity
+    assert sum("Trainer._traced_step" in source for source in sources) == 1
+
+
+def test_a_shortened_training_would_get_the_time_that_it_had(tmp_path: Path) -> None:
+    store, _ = pages.write_lab(tmp_path, prose=PROSE)
+    data = open_records(store, "demo")
+    run = data.parts["2_1"].runs[0]
+    short = {**run.run.manifest["resolved"], "shortened": True, "budget_seconds": 46.18}
+    changed = replace(run, run=replace(run.run, manifest={**run.run.manifest, "resolved": short}), flip=True)
+    source = run_cell(data.parts["2_1"], changed, '"clothes", "alexnet"')
+    assert "budget_seconds=46.2" in source and "predict=trained.predict, flip=True" in source
+    compile(source, "cell", "exec")
+
+
+def test_long_outputs_scroll(built: tuple[RunStore, Lab, Document, Path]) -> None:
+    code = {cell.source: cell for cell in cells_of(built[3], "code")}
+    assert code["from cnnlab.networks import vgg19\n\nprint(inspect.getsource(vgg19))"].metadata == {"scrolled": True}
+    assert code['lab.table(7, "results")'].metadata == {}
 
 
 def test_items_are_shown_as_in_the_page(built: tuple[RunStore, Lab, Document, Path]) -> None:
@@ -273,17 +309,30 @@ def kernels() -> set[str]:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("secret = 1\nraise ValueError('no such luck')", ["raised an error", "secret = 1", "ValueError: no such luck"]),
-        ("import time\ntime.sleep(60)", ["took longer than 2 s", "time.sleep(60)"]),
+        (
+            "secret = 1\nraise ValueError('no such luck')",
+            [
+                "raised an error",
+                "secret = 1",
+                "line 2: raise ValueError('no such luck')",
+                "\n    ValueError: no such luck",
+            ],
+        ),
+        ("import time\nwhile True:\n    time.sleep(60)", ["took longer than 4 s", "line 3: time.sleep(60)"]),
         ("import os\nos._exit(1)", ["ended the kernel", "os._exit(1)", "memory"]),
+        ("while True:\n    print('y' * 1000)", ["showed more than 10 MB", "print('y' * 1000)"]),
+        ("print('x' * 100_000_000)", ["showed more than 10 MB"]),
         ("nothing = None", ["showed nothing", "nothing = None"]),
     ],
 )
 def test_a_cell_that_fails_is_named_and_leaves_no_kernel(tmp_path: Path, source: str, says: list[str]) -> None:
-    book = new_notebook(cells=[new_code_cell("1 + 1"), new_code_cell(source)])
+    book = new_notebook(
+        cells=[new_markdown_cell("### Activity 3\\: it"), new_code_cell("1 + 1"), new_code_cell(source)]
+    )
     with pytest.raises(Incomplete) as failure:
-        execute(book, tmp_path, cell_seconds=2)
-    for words in [*says, "cell 2"]:
+        execute(book, tmp_path, cell_seconds=4 if "took longer than 4 s" in says else 60)
+    assert failure.value.exit_code == 4
+    for words in [*says, "Activity 3: it, cell 3"]:
         assert words in str(failure.value)
     assert "\x1b" not in str(failure.value)
     assert kernels() == set()
@@ -302,27 +351,75 @@ def test_a_failed_build_leaves_the_notebook_before(
     assert [file.name for file in path.parent.iterdir()] == ["report.ipynb"]
 
 
-def test_an_interrupt_passes_through_and_leaves_no_kernel(tmp_path: Path) -> None:
+def test_a_cell_that_hears_no_interrupt_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    lines = [
+        "import os, pathlib, signal, subprocess, sys",
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])",
+        f"pathlib.Path({str(pid)!r}).write_text(f'{{os.getpid()}} {{child.pid}}')",
+        "while True: pass",
+    ]
+    with pytest.raises(Incomplete, match="took longer than 2 s"):
+        execute(new_notebook(cells=[new_code_cell("\n".join(lines))]), tmp_path, cell_seconds=2)
+    assert [number for number in pid.read_text().split() if is_running(int(number))] == []
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, ended ones that nobody waited for aside."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    ("sign", "left"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_however_the_build_is_ended_no_kernel_is_left(tmp_path: Path, sign: signal.Signals, left: int) -> None:
     pid = tmp_path / "pid"
     cell = f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
-    # A shell starts its background jobs with Ctrl-C ignored, and what runs the tests may be one.
     code = (
-        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from pathlib import Path\nfrom nbformat.v4 import new_code_cell, new_notebook\n"
-        "from report.kernel import execute\n"
+        "import signal\nfrom pathlib import Path\nfrom nbformat.v4 import new_code_cell, new_notebook\n"
+        "from cnnlab.cli import _stop\nfrom report.kernel import execute\n"
+        "signal.signal(signal.SIGINT, _stop)\nsignal.signal(signal.SIGTERM, _stop)\n"
         f"execute(new_notebook(cells=[new_code_cell({cell!r})]), Path({str(tmp_path)!r}))\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
-    )
-    deadline = time.monotonic() + 30
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    deadline = time.monotonic() + 60
     while not (pid.exists() and pid.read_text()):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
-    process.send_signal(2)
-    assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    process.send_signal(sign)
+    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == left
+    while is_running(int(pid.read_text())):  # a kernel whose parent was killed finds out by itself
+        assert sign == signal.SIGKILL and time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_large_notebook_is_told_with_what_is_large(tmp_path: Path) -> None:
+    path = tmp_path / "report.ipynb"
+    small, large = new_code_cell("lab.figure(8, 'loss')"), new_code_cell("lab.gallery(9, 'best')")
+    large.outputs = [nbformat.v4.new_output("stream", text="x" * 10_500_000)]
+    nbformat.write(new_notebook(cells=[small]), path)
+    assert too_large(path) == []
+    nbformat.write(new_notebook(cells=[small, large]), path)
+    assert re.fullmatch(r"report\.ipynb has 10\.5 MB, over 10 MB; .*", too_large(path)[0])
+    assert "in cell 2 (lab.gallery(9, 'best')) 10.5 MB, cell 1" in too_large(path)[0]
+
+
+def test_folders_above_the_project_are_not_told(
+    quick: tuple[RunStore, Lab, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lab, path = quick
+    writer = notebook_cells.CellWriter(store, lab, document_of(store, lab), path.parent)
+    assert 'open_lab("../demo.toml", runs="../runs", language="es")' in writer.cells()[3][1].replace(
+        ", sections=SECTIONS", ""
+    )
+    assert writer.variables() == {}
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "homes" / "ana")
+    elsewhere = notebook_cells.CellWriter(store, lab, document_of(store, lab), tmp_path / "homes/bob/out/demo")
+    assert 'open_lab("demo.toml", language="es"' in elsewhere.cells()[3][1]
+    assert "homes" not in str(elsewhere.cells()) and str(tmp_path) not in str(elsewhere.cells())
+    assert elsewhere.variables() == {"CNNLAB_RUNS": str(store.root), "CNNLAB_LAB": str(lab.path)}
 
 
 def test_the_lab_is_found_from_a_moved_notebook_and_mistakes_are_named(
@@ -405,4 +502,4 @@ def test_every_activity_of_the_report_has_an_answer_and_cells_that_can_show_its_
     assert [item.caption for item in shown_items] == [i.caption for i in placed if not hasattr(i, "code")]
     expected = [step["code"] for step in _construction(_vgg19_layers())]
     assert [source for source in sources if source in expected] == expected
-    assert sum("train_or_load" in source for source in sources) == 5
+    assert sum(source.startswith("run = lab.cached(") for source in sources) == 5

@@ -91,7 +91,7 @@ def without_reloading(text: str) -> str:
 
 def problem_of(text: str) -> dict[str, str]:
     """What the panel over the page says."""
-    panel = text.partition('<aside id="cnnlab-problem"')[2]
+    panel = text.partition('<div id="cnnlab-problem"')[2]
     found = {"what": re.findall("<h2>(.*?)</h2>", panel, re.S)[0]} if panel else {}
     return {
         key: html.unescape(value)

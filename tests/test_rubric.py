@@ -216,7 +216,7 @@ def test_the_exercises_are_a_report_of_their_own(
         assert [w for w in (*absent, "Part 2", "Parte 2", "mini-ImageNet", "vgg19-224") if w in text] == []
     cells = "\n".join(source for _, source in CellWriter(store, lab, document, tmp_path / "out").cells())
     assert 'rubric="exercises"' in cells and 'lab.figure(2, "loss")' in cells and "modelVGG19" not in cells
-    assert "train_or_load" in cells and f"## {label} 1: " in cells
+    assert "train_model(" in cells and f"## {label} 1: " in cells
 
 
 def test_all_formats_of_the_exercises(

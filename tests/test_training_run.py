@@ -114,7 +114,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
     store = RunStore(tmp_path / "parts")
     with pytest.raises(KeyboardInterrupt):
         run(store, spec(), progress=Interrupting(3))
-    found = sorted((store.work_folder() / whole.record.id).glob("epoch-*.npz"))
+    found = sorted((store.work_folder() / whole.record.id).glob("epoch-*.checkpoint"))
     assert [path.name[:11] for path in found] == ["epoch-00002", "epoch-00003"]
     found[-1].write_bytes(found[-1].read_bytes()[:-100])
     progress = QuietProgress()

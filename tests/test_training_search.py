@@ -231,17 +231,21 @@ def test_a_real_search_resumes_to_the_same_bits(tmp_path):
     assert trials(run(store, search)) == trials(whole)
 
 
-def test_a_damaged_journal_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize("line, kept", [(0, 0), (25, 2)])
+def test_of_a_damaged_journal_the_trials_before_the_damage_are_kept(tmp_path, monkeypatch, line, kept):
     scripted(monkeypatch, of_rate)
-    store, search = RunStore(tmp_path), SearchSpec(trials=12, learning_rate=RATES)
+    search = SearchSpec(trials=12, learning_rate=RATES)
+    whole = run(RunStore(tmp_path / "whole"), search)
+    store = RunStore(tmp_path / "parts")
     with pytest.raises(KeyboardInterrupt):
-        run(store, search, progress=Interrupting(10))
+        run(store, search, progress=Interrupting(30))
     journal = next(store.work_folder().glob("*/journal.log"))
-    journal.write_bytes(b"no JSON\n" + journal.read_bytes())
-    with pytest.raises(StoreError, match="journal of an interrupted search is damaged"):
-        run(store, search)
-    journal.unlink()
-    assert run(store, search).manifest["counts"]["failed"] == 0
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:line], b"no JSON\n", *lines[line + 1 :]]))
+    progress = QuietProgress()
+    resumed = run(store, search, progress=progress)
+    assert f"of its trials {kept} can be kept" in progress.messages[0] and "journal.damaged" in progress.messages[0]
+    assert trials(resumed) == trials(whole)
 
 
 def test_the_seed_decides_what_is_tried(tmp_path, monkeypatch):

@@ -91,6 +91,7 @@ def evaluate(
             arrays |= {f"{name}_{key}": value for key, value in part.items()}
         fields = {
             "run": run.id,
+            "weights": run.manifest["files"].get("weights.weights.h5"),
             "splits": {name: len(getattr(splits, name)) for name in SPLITS},
             "correct": correct,
             "flip": flip,

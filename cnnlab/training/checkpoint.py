@@ -1,16 +1,15 @@
 """The state of a training at an epoch boundary, in one file that is there whole or not at all.
 
-A checkpoint is `epoch-<n>.<sha256>.npz`: plain arrays, with the rest as JSON inside. It is written under a temporary
-name, synced and renamed; its name holds the hash of its content, so that a damaged one is recognised and the one
-before it used. Nothing is pickled.
+A checkpoint is `epoch-<n>.checkpoint`: a line with its format and the sha256 of what follows, then an `.npz` of plain
+arrays, with the rest as JSON inside. It is written under a temporary name, synced and renamed; a damaged one is
+recognised by its hash and the one before it used. Nothing is pickled.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.errors import StoreError
+from cnnlab import disk
+from cnnlab.errors import Unwritable
+from cnnlab.signals import finishing
+
+FORMAT = 1
 
 _KEPT = 2
 _GROUPS = ("model", "optimizer", "best")
+_HEADER = "cnnlab checkpoint {format} {sha256}\n"
+_HEADER_BYTES = len(_HEADER.format(format=FORMAT, sha256=64 * "0"))
 
 
 @dataclass(frozen=True)
@@ -42,54 +47,92 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint and delete all but it and the one before it.
 
     Raises:
-        StoreError: the folder cannot be written, or the disk is full; earlier checkpoints are left alone.
+        Unwritable: the folder cannot be written, or the disk is full; earlier checkpoints are left alone.
     """
+    final = folder / f"epoch-{checkpoint.epoch:05d}.checkpoint"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with finishing():
+            with disk.replacing(final) as handle:
+                _fill(handle, checkpoint)
+            for old in _files(folder)[_KEPT:]:
+                old.unlink()
+    except OSError as problem:
+        raise Unwritable(
+            "the checkpoint cannot be written",
+            where=folder,
+            received=problem.strerror or str(problem),
+            hint="free some space or choose another folder with --runs; the checkpoints before it are still there",
+        ) from None
+    return final
+
+
+def _fill(handle: io.BufferedRandom, checkpoint: Checkpoint) -> None:
     arrays: dict[str, Any] = {}
     for group in _GROUPS:
         arrays |= {f"{group}.{index}": array for index, array in enumerate(getattr(checkpoint, group))}
     meta = json.dumps({"epoch": checkpoint.epoch, **checkpoint.meta}).encode()
-    temporary = folder / f"writing-{uuid.uuid4().hex[:8]}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb+") as handle:
-            np.savez(handle, meta=np.frombuffer(meta, np.uint8), **arrays)
-            handle.flush()
-            os.fsync(handle.fileno())
-            handle.seek(0)
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        final = folder / f"epoch-{checkpoint.epoch:05d}.{digest}.npz"
-        temporary.rename(final)
-        _sync(folder)
-        for old in _files(folder)[_KEPT:]:
-            old.unlink()
-    except OSError as problem:
-        raise StoreError(
-            "the checkpoint cannot be written",
-            where=folder,
-            received=problem.strerror,
-            hint="free some space or choose another folder with --runs",
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return final
+    handle.write(_header(64 * "0"))
+    np.savez(handle, meta=np.frombuffer(meta, np.uint8), **arrays)
+    handle.seek(_HEADER_BYTES)
+    digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    handle.seek(0)
+    handle.write(_header(digest))
+
+
+def _header(sha256: str) -> bytes:
+    return _HEADER.format(format=FORMAT, sha256=sha256).encode("ascii")
 
 
 def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
-    """The newest undamaged checkpoint, None when there is none; `warn` is told of each damaged file passed over."""
+    """The newest undamaged checkpoint, None when there is none.
+
+    `warn` is told of each damaged file passed over; it keeps its content under another name, which nobody reads.
+    """
     for path in _files(folder):
-        with path.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
-        if found == path.name.split(".")[1]:
+        try:
             return _read(path)
-        warn(f"checkpoint {path} is damaged and is passed over")
+        except (OSError, ValueError, KeyError) as problem:
+            _set_aside(path)
+            warn(f"checkpoint {path} is damaged ({problem}) and is passed over for the one before")
     return None
 
 
+def set_all_aside(folder: Path) -> None:
+    """Give every checkpoint of a folder a name under which it is neither read nor counted.
+
+    Raises:
+        Unwritable: the folder cannot be written.
+    """
+    for path in _files(folder):
+        _set_aside(path)
+
+
+def _set_aside(path: Path) -> None:
+    try:
+        path.rename(path.with_suffix(".damaged"))
+    except OSError as problem:
+        raise disk.unwritable(problem, path) from None
+
+
 def _read(path: Path) -> Checkpoint:
-    with np.load(path, allow_pickle=False) as archive:
-        meta = json.loads(archive["meta"].tobytes())
-        groups = {group: _group(archive, group) for group in _GROUPS}
+    """Raises OSError, ValueError or KeyError when it is not what was written."""
+    with path.open("rb") as handle:
+        header = handle.read(_HEADER_BYTES)
+        if header != _header(hashlib.file_digest(handle, "sha256").hexdigest()):
+            raise ValueError(_trouble(header))
+        handle.seek(_HEADER_BYTES)
+        with np.load(handle, allow_pickle=False) as archive:
+            meta = json.loads(archive["meta"].tobytes())
+            groups = {group: _group(archive, group) for group in _GROUPS}
     return Checkpoint(epoch=meta.pop("epoch"), meta=meta, **groups)
+
+
+def _trouble(header: bytes) -> str:
+    words = header.split()
+    if len(words) == 4 and words[:2] == [b"cnnlab", b"checkpoint"] and words[2] != str(FORMAT).encode():
+        return f"its format is {words[2].decode(errors='replace')}, this cnnlab reads {FORMAT}"
+    return "its content is not what was written"
 
 
 def _group(archive: Any, group: str) -> list[np.ndarray]:
@@ -99,12 +142,4 @@ def _group(archive: Any, group: str) -> list[np.ndarray]:
 
 def _files(folder: Path) -> list[Path]:
     """Checkpoints by epoch, newest first."""
-    return sorted(folder.glob("epoch-*.*.npz"), key=lambda path: path.name.split(".")[0], reverse=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return sorted(folder.glob("epoch-*.checkpoint"), reverse=True)

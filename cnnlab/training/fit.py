@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cnnlab import disk
 from cnnlab.backend import keras
 from cnnlab.spec import RunSpec, canonical_json
 from cnnlab.store import Record, RunStore
@@ -39,6 +40,10 @@ CHECKPOINT_SECONDS = 20.0
 
 _CHECKPOINT_SHARE = 0.05
 """Of the time, at most, goes into checkpoints: VGG-19's holds 39 million parameters twice or three times."""
+
+
+_HDF5_BYTES = 4096
+"""Of an array's description in a file of weights, at most."""
 
 
 class Trained(NamedTuple):
@@ -85,8 +90,9 @@ def train_model(
     build: Build | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     prepared: Prepared | None = None,
+    fresh: bool = False,
 ) -> Trained:
-    """Train what `spec` asks for and publish it, or return the record that is there already.
+    """Train what `spec` asks for and publish it, or return the record that is there already, unless it is damaged.
 
     Holds the run's lock. Resumes from a checkpoint under `runs/.work/<run id>/`, to the same bits on a CPU as without
     interruption; what was resolved at the first start (epochs, precision) is kept.
@@ -98,6 +104,7 @@ def train_model(
         checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
             at most that and the epoch begun. 0 keeps one at every epoch boundary.
         prepared: of this spec, if it has been prepared already; it is used up.
+        fresh: start anew where there is a checkpoint.
 
     Returns:
         A record of status "done", or "diverged" when the loss stopped being finite; that one holds the kept weights of
@@ -105,15 +112,21 @@ def train_model(
 
     Raises:
         DataError: nothing to train or to validate on.
+        Unwritable: a checkpoint or the record cannot be written; the checkpoints before stay.
         KeyboardInterrupt: Ctrl-C, or `Terminated` on SIGTERM; the last checkpoint stays.
     """
     run_id = spec.run_id(table.fingerprint)
     started = time.perf_counter()
     check_images(spec, splits)
-    with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: another process trains {run_id}")):
-        if store.has("run", run_id):
+    with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: {store.holder(run_id)} trains {run_id}")):
+        if store.sound("run", run_id, progress.message):
+            if prepared is not None:
+                prepared.trainer.release()
             return Trained(store.read("run", run_id), None, None)
         folder = store.work_folder() / run_id
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        disk.remove_leftovers(folder)
         with logged(folder / "train.log", "cnnlab.training"), terminable():
             job = _Job(
                 spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds, prepared
@@ -141,12 +154,8 @@ class _Job:
         found = checkpoints.load_newest(self.folder, self._warn)
         self._earlier, self._resumed = 0.0, 0
         reset_peak_memory()
-        if found is None:
+        if found is None or not self._resume(found):
             self._start()
-        else:
-            if self.prepared is not None:
-                self.prepared.trainer.release()
-            self._resume(found)
         self._saved, self._saving = time.perf_counter(), 0.0
         stopped = self.session.run(self.progress, self._at_boundary)
         if self.session.best_row is not None:
@@ -184,11 +193,15 @@ class _Job:
     def _total_steps(self) -> int:
         return self.plan.epochs_planned * self.plan.steps_per_epoch
 
-    def _resume(self, found: checkpoints.Checkpoint) -> None:
+    def _resume(self, found: checkpoints.Checkpoint) -> bool:
+        """Go on after a checkpoint; False when it is of another model, so that there is nothing to go on from."""
         meta = found.meta
         self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
         self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
         self.sanity, self.memory = meta["sanity"], meta["memory"]
+        if self.prepared is not None:
+            self.prepared.trainer.release()
+            self.prepared = None
         trainer = open_trainer(
             self.spec,
             len(self.table.classes),
@@ -200,10 +213,18 @@ class _Job:
         if 0 < self.spec.recipe.frozen_epochs < found.epoch:
             trainer = self._unfrozen(trainer)
         self.session = self._session(trainer)
-        self.session.resume(found)
+        try:
+            self.session.resume(found)
+        except ValueError as problem:
+            self._warn(f"the checkpoint of epoch {found.epoch} is passed over and the run starts anew: {problem}")
+            trainer.release()
+            checkpoints.set_all_aside(self.folder)
+            self._earlier, self._resumed = 0.0, 0
+            return False
         text = f"resumed after epoch {found.epoch} of {self.plan.epochs_planned}"
         log.info(text)
         self.progress.message(f"{self.spec.network} on {self.spec.dataset}: {text}")
+        return True
 
     def _unfrozen(self, former: Trainer) -> Trainer:
         steps = self.plan.steps_per_epoch
@@ -266,7 +287,7 @@ class _Job:
         (folder / "sanity.json").write_text(canonical_json(self.sanity), encoding="utf-8")
         (folder / "history.csv").write_text(to_csv(session.rows), encoding="utf-8")
         if session.best_row is not None:
-            session.trainer.model.save_weights(folder / "weights.weights.h5")
+            _save_weights(session.trainer.model, folder / "weights.weights.h5")
         log.info("%s after %d epochs, %s", stopped, len(session.rows), duration(self._seconds()))
         shutil.copyfile(self.folder / "train.log", folder / "train.log")
         return {
@@ -306,3 +327,10 @@ class _Job:
             "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
             "resumed": self._resumed,
         }
+
+
+def _save_weights(model: keras.Model, path: Path) -> None:
+    """Raises OSError when there is no space, of which HDF5 would make an error or a crash of the process."""
+    size = sum(variable.value.numpy().nbytes + _HDF5_BYTES for variable in model.weights)
+    disk.reserve(path, size + 4 * _HDF5_BYTES)
+    model.save_weights(path)

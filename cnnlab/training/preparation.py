@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnlab.spec import RunSpec
+import numpy as np
+
+from cnnlab.spec import Recipe, RunSpec
 from cnnlab.training.batches import measured_sample, steps_per_epoch
 from cnnlab.training.budget import Pace, probe
 from cnnlab.training.hardware import accelerator, memory_gib, peak_memory_gib, reset_peak_memory
@@ -17,9 +19,19 @@ from cnnlab.training.precision import Precision, resolve
 from cnnlab.training.sanity import initial_loss, overfit
 from cnnlab.training.start import check_images, fitted, open_trainer
 
+_RECORD_BYTES = 1_000_000
+"""Of a run's history, log and manifest, at most."""
+
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
+
+
+class Space(NamedTuple):
+    """Bytes of disk that a run takes: its record, and its checkpoints while it is trained, at most."""
+
+    record: int
+    checkpoints: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class Prepared:
         sanity: what `sanity.json` holds.
         seconds: that preparing took.
         memory_gib: the process's peak meanwhile; None where the system does not tell.
+        copies: of the weights, that a checkpoint holds at most.
         headroom_gib: by how much that peak was above what the process held in the end.
     """
 
@@ -44,6 +57,13 @@ class Prepared:
     seconds: float
     memory_gib: float | None
     headroom_gib: float
+    copies: int
+
+    @property
+    def space(self) -> Space:
+        """Of the weights, and of three checkpoints: two are kept while one is written."""
+        weights = sum(_bytes(variable) for variable in self.trainer.model.variables)
+        return Space(weights + _RECORD_BYTES, 3 * self.copies * weights)
 
     def predicted_seconds(self, epochs: int) -> float:
         """Of the whole run, preparing included."""
@@ -103,4 +123,14 @@ def prepare_run(
     seconds = time.perf_counter() - started
     peak = peak_memory_gib()
     headroom = max(0.0, peak - (memory_gib() or peak)) if peak else 0.0
-    return Prepared(trainer, precision, momentum, steps, pace, sanity, seconds, peak, headroom)
+    return Prepared(trainer, precision, momentum, steps, pace, sanity, seconds, peak, headroom, _copies(recipe))
+
+
+def _copies(recipe: Recipe) -> int:
+    """Of the weights in a checkpoint: themselves, the optimiser's for each, their averages, the best epoch's."""
+    slots = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
+    return 1 + slots + (recipe.ema > 0) + (recipe.early_stopping is not None)
+
+
+def _bytes(variable: Any) -> int:
+    return math.prod(variable.shape) * np.dtype("float32").itemsize

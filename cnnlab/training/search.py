@@ -56,8 +56,9 @@ def run_search(
     progress: Progress,
     dataset_record: str | None = None,
     build: Build | None = None,
+    fresh: bool = False,
 ) -> Record:
-    """Search as `search` says and publish it, or return the record that is there already.
+    """Search as `search` says and publish it, or return the record that is there already, unless it is damaged.
 
     Each trial is `spec` with other values of what is varied, trained from the spec's seed; its value is its best
     validation accuracy, at equal accuracy the lower validation loss is better, then the earlier trial. The first trial
@@ -68,20 +69,25 @@ def run_search(
     Args:
         dataset_record: id of the data set's record, for the manifest.
         build: replaces `cnnlab.networks.build_network`.
+        fresh: start anew where there are finished trials.
 
     Raises:
         LabError: Optuna is not installed, a range reaches beyond what a recipe can have, or every trial failed.
         DataError: nothing to train or to validate on.
-        StoreError: the journal of an interrupted search is damaged, or a folder cannot be written.
+        Unwritable: a folder cannot be written.
         KeyboardInterrupt: Ctrl-C, or `Terminated` on SIGTERM; finished trials stay.
     """
     search_id = spec.search_id(search, table.fingerprint)
-    with store.lock(search_id, on_wait=lambda: progress.message(f"waiting: another process searches {search_id}")):
-        if store.has("search", search_id):
+    with store.lock(
+        search_id, on_wait=lambda: progress.message(f"waiting: {store.holder(search_id)} searches {search_id}")
+    ):
+        if store.sound("search", search_id, progress.message):
             return store.read("search", search_id)
         require_optuna()
         check_ranges(spec.recipe, search)
         folder = store.work_folder() / search_id
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
         with logged(folder / "search.log", "cnnlab.training", "optuna"), terminable():
             one = _Search(spec, search, table, splits, folder, progress, build)
             return one.run(store, search_id, dataset_record)
@@ -107,7 +113,7 @@ class _Search:
 
     def run(self, store: RunStore, search_id: str, dataset_record: str | None) -> Record:
         """Try what has not been tried and publish."""
-        study = open_study(self.folder / "journal.log", self.search, self.spec.recipe)
+        study = open_study(self.folder / "journal.log", self.search, self.spec.recipe, self._warn)
         entries = [trial.user_attrs[_ENTRY] for trial in study.trials if trial.state.is_finished()]
         if entries:
             self.progress.message(f"search {search_id}: goes on after trial {len(entries)} of {self.search.trials}")
@@ -121,6 +127,10 @@ class _Search:
         record = store.publish("search", search_id, lambda work: self._write(work, entries, best, dataset_record))
         shutil.rmtree(self.folder, ignore_errors=True)
         return record
+
+    def _warn(self, text: str) -> None:
+        log.warning(text)
+        self.progress.message(f"warning: {text}")
 
     def _next(self, study: optuna.Study, number: int) -> Entry:
         """Train one trial; its entry, which the study then has too."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from cnnlab.errors import LabError, StoreError
+from cnnlab import disk
+from cnnlab.errors import LabError
 from cnnlab.spec import Range, Recipe, SearchSpec
 
 if TYPE_CHECKING:
@@ -34,44 +37,65 @@ def require_optuna() -> None:
         raise LabError("a search needs Optuna, which is not installed", hint='pip install "cnnlab[search]"') from None
 
 
-def open_study(path: Path, search: SearchSpec, recipe: Recipe) -> optuna.Study:
+def open_study(path: Path, search: SearchSpec, recipe: Recipe, warn: Callable[[str], None]) -> optuna.Study:
     """The study with the finished trials of the journal `path`, which is made where there is none.
 
     A trial that was running when its process ended is left out, so that it is made again under its own number; so are
-    a line that was not written to its end and a lock that a killed process left behind. The caller's lock keeps
-    other processes out.
+    a line that was not written to its end and a lock that a killed process left behind. Of a damaged journal, which
+    `warn` is told, the trials before the damage are kept. The caller's lock keeps other processes out.
 
     Raises:
-        StoreError: the journal is damaged.
+        Unwritable: the journal cannot be written.
     """
     fresh = path.with_name("journal.new")
-    for left_over in (fresh, *(path.with_name(f"{one.name}.lock") for one in (path, fresh))):
-        left_over.unlink(missing_ok=True)
-    finished = _finished(path) if path.exists() else []
-    _journal(fresh, search).add_trials(finished)
-    fresh.replace(path)
-    study = _journal(path, search)
-    if not finished and (own := _own_params(recipe, search)) is not None:
-        study.enqueue_trial(own)
+    try:
+        for left_over in (fresh, *(path.with_name(f"{one.name}.lock") for one in (path, fresh))):
+            left_over.unlink(missing_ok=True)
+        finished = _salvaged(path, warn) if path.exists() else []
+        _journal(fresh, search).add_trials(finished)
+        disk.sync(fresh)
+        fresh.replace(path)
+        study = _journal(path, search)
+        if not finished and (own := _own_params(recipe, search)) is not None:
+            study.enqueue_trial(own)
+    except OSError as problem:
+        raise disk.unwritable(problem, path) from None
     return study
+
+
+def _salvaged(path: Path, warn: Callable[[str], None]) -> list[optuna.trial.FrozenTrial]:
+    """The finished trials of a journal, or of what comes before its first damaged line."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    sound = list(itertools.takewhile(_is_entry, lines))
+    try:
+        if len(sound) == len(lines):
+            return _finished(path)
+        before = path.with_name("journal.before")
+        before.write_bytes(b"".join(line + b"\n" for line in sound))
+        finished = _finished(before)
+    except (ValueError, KeyError, TypeError, AssertionError):
+        finished = []
+    kept = path.with_name("journal.damaged")
+    path.replace(kept)
+    warn(f"the journal of an interrupted search is damaged, of its trials {len(finished)} can be kept: {kept}")
+    return finished
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _finished(path: Path) -> list[optuna.trial.FrozenTrial]:
     """The finished trials of a journal, which is only read; none when it ends before its study begins."""
     import optuna
 
-    try:
-        storage = _storage(path)  # which reads the whole journal
-        if _STUDY not in optuna.get_all_study_names(storage):
-            return []
-        trials = optuna.load_study(study_name=_STUDY, storage=storage).trials
-    except (ValueError, KeyError, TypeError) as problem:
-        raise StoreError(
-            "the journal of an interrupted search is damaged",
-            where=path,
-            received=problem,
-            hint="remove it: the search then starts over",
-        ) from None
+    storage = _storage(path)  # which reads the whole journal
+    if _STUDY not in optuna.get_all_study_names(storage):
+        return []
+    trials = optuna.load_study(study_name=_STUDY, storage=storage).trials
     return [trial for trial in trials if trial.state.is_finished()]
 
 

@@ -127,7 +127,7 @@ def _diversity(found: np.ndarray, label: int, runs: tuple[str, ...]) -> Quantity
 def _association(values: np.ndarray, accuracies: np.ndarray, runs: tuple[str, ...]) -> dict[str, Any]:
     found = rank_correlation(values, accuracies)
     if found is None:
-        return {"measured": None}
+        return {"measured": None, "explains": False}
     how = "Spearman's rank correlation over the classes, Bonett and Wright's interval"
     return {
         "measured": Quantity(

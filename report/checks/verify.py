@@ -194,7 +194,7 @@ def _own_hash(saved: Mapping[str, Any]) -> Iterator[Mismatch]:
 def _derived(store: RunStore, lab: Lab, language: str) -> tuple[Document | None, str]:
     """The document as the runs give it now, in the report's own language; None, and why, where they give none."""
     try:
-        return assemble(open_lab(store, lab.stem), lab, Language(language)), ""
+        return assemble(open_lab(store, lab.stem, strict=True), lab, Language(language)), ""
     except CnnlabError as problem:
         return None, f"the document cannot be derived from the runs: {problem.what}"
 

@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure, Quantity
+from report.figures import hover
+from report.figures.distribution import ONE_COLUMN, SPLITS, class_distribution
 from report.figures.sizes import NetworkSize, block_counts, networks_compared
 from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
 from report.words import joined, worded
@@ -25,18 +27,22 @@ __all__ = [
     "per_class_accuracy",
 ]
 
-_ONE_COLUMN = 30  # classes that fit below each other, each on its own row
 _MOST = 120  # classes that fit in two columns
-_SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def accuracy_comparison(
-    accuracies: Mapping[str, Mapping[str, Quantity]], language: Words, *, caption: str, note: str = ""
+    accuracies: Mapping[str, Mapping[str, Quantity]],
+    language: Words,
+    *,
+    caption: str,
+    note: str = "",
+    titles: Mapping[str, str] | None = None,
 ) -> Figure:
     """Accuracy of each network on each split, with its interval.
 
     Args:
         accuracies: by network, then by split (`train`, `validation`, `test`): shares in 0-1 with `low` and `high`.
+        titles: what stands for each network's name, also of those without accuracies, whose rows say so.
 
     Raises:
         ValueError: nothing to draw.
@@ -44,15 +50,18 @@ def accuracy_comparison(
     if not any(accuracies.values()):
         raise ValueError("no accuracy to draw")
     code = language.code
+    named = {network: {"title": title} for network, title in (titles or {}).items()}  # these remember their numbers
+    shown = {**accuracies, **{network: {} for network in titles or () if network not in accuracies}}
     rows: list[dict[str, Any]] = [
-        {"network": network, "title": clean(network_title(network)), "splits": [
-            {"split": split, "name": language.text(_SPLITS[split]), **_interval(by_split[split])}
-            for split in _SPLITS if split in by_split
+        {"network": network, "title": clean((titles or {}).get(network, network_title(network))), "splits": [
+            {"split": split, "name": language.text(SPLITS[split]), **_interval(by_split[split])}
+            for split in SPLITS if split in by_split
         ]}
-        for network, by_split in accuracies.items()
+        for network, by_split in shown.items()
     ]  # fmt: skip
-    told = joined((_told(row, accuracies[row["network"]], code) for row in rows), " ")
-    data = {"rows": rows, "code": code, "words": {"axis": language.text("Accuracy")}}
+    told = joined((_told({**row, **named.get(row["network"], {})}, shown[row["network"]], code) for row in rows), " ")
+    words = {"axis": language.text("Accuracy"), "interval": language.text("95% interval")}
+    data = {"rows": rows, "code": code, "words": words}
     alt = language.text("Accuracy with 95 % intervals.") + " " + told
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
 
@@ -63,7 +72,7 @@ def _told(row: dict[str, Any], by_split: Mapping[str, Quantity], code: str) -> s
         joined([f"{one['name']} ", worded(percent(one["value"], 1, code), by_split[one["split"]])])
         for one in row["splits"]
     ]
-    return joined([f"{row['title']}: ", joined(splits, ", "), "."])
+    return joined([row["title"], ": ", joined(splits, ", "), "."]) if splits else joined([row["title"], "."])
 
 
 def per_class_accuracy(
@@ -86,7 +95,7 @@ def per_class_accuracy(
         ValueError: lengths differ, or no class has images.
     """
     pairs: list[dict[str, Any]] = [
-        {"name": clean(name, 28), **_interval(accuracy)}
+        {"name": clean(name, 28), "images": accuracy.n, **_interval(accuracy)}
         for name, accuracy in zip(names, accuracies, strict=True)
         if accuracy.n != 0
     ]
@@ -106,57 +115,12 @@ def per_class_accuracy(
     data = {
         "pairs": pairs, "network": network, "code": code,
         "words": {
-            "axis": language.text("Accuracy"),
+            "axis": language.text("Accuracy"), "interval": language.text("95% interval"), "images": language.text("Images"),
             "omitted": language.text("{count} classes between are left out", count=omitted) if omitted else "",
         },
     }  # fmt: skip
-    wide = len(pairs) > _ONE_COLUMN
+    wide = len(pairs) > ONE_COLUMN
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_classes, data), wide=wide)
-
-
-def class_distribution(
-    names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Words, *, caption: str, note: str = ""
-) -> Figure:
-    """Number of images of each class, stacked by split, sorted.
-
-    Args:
-        names: class names; counts: images by class for each of `train`, `validation`, `test` that there is.
-
-    Raises:
-        ValueError: lengths differ, or there is no class.
-    """
-    splits = [split for split in _SPLITS if split in counts]
-    if not names or not splits:
-        raise ValueError("no classes to draw")
-    rows: list[dict[str, Any]] = [
-        {"name": clean(name, 28), "counts": [int(value) for value in values]}
-        for name, *values in zip(names, *(counts[split] for split in splits), strict=True)
-    ]
-    rows.sort(key=lambda row: (-sum(row["counts"]), row["name"]))
-    totals, code = [sum(row["counts"]) for row in rows], language.code
-    mean = sum(totals) / len(totals)
-    if totals[0] == totals[-1]:
-        alt = language.text("Each of the {count} classes has {images} images.", count=len(rows),
-                            images=_count(mean, 0, code))  # fmt: skip
-    else:
-        alt = language.text(
-            "Images in {count} classes: most in {most} ({high}), fewest in {fewest} ({low}), {mean} on average.",
-            count=len(rows), most=rows[0]["name"], high=_count(totals[0], 0, code), fewest=rows[-1]["name"],
-            low=_count(totals[-1], 0, code), mean=_count(mean, 1, code),
-        )  # fmt: skip
-    data = {
-        "rows": rows, "mean": mean, "code": code,
-        "words": {
-            "splits": [language.text(_SPLITS[split]) for split in splits], "axis": language.text("Images"),
-            "mean": language.text("mean: {value}", value=number(mean, 0 if mean == int(mean) else 1, code)),
-            "classes": language.text("Classes, by number of images"),
-        },
-    }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_distribution, data))
-
-
-def _count(value: float, digits: int, code: str) -> str:
-    return worded(number(value, digits, code), Quantity(value=value, unit="number" if digits else "count"))
 
 
 def _interval(quantity: Quantity) -> dict[str, float | None]:
@@ -167,11 +131,20 @@ def _interval(quantity: Quantity) -> dict[str, float | None]:
     }
 
 
+def _said(title: str, one: dict[str, Any], words: Mapping[str, str], code: str) -> str:
+    """What the mark of an accuracy answers: its value, its interval, and its images where they are known."""
+    known = one["low"] is not None and one["high"] is not None
+    span = f"{number(100 * one['low'], 1, code)}–{percent(one['high'], 1, code)}" if known else ""
+    images = number(one["images"], 0, code) if one.get("images") is not None else ""
+    rows = {words["axis"]: percent(one["value"], 1, code), words["interval"]: span, words.get("images", ""): images}
+    return hover.lines(title, rows)
+
+
 def _whisker(axes: Axes, theme: Theme, y: float, one: dict[str, Any], colour: str, **look: Any) -> None:
     if one["low"] is not None and one["high"] is not None:
         axes.plot([one["low"], one["high"]], [y, y], color=theme[colour], linewidth=look.pop("whisker", 1.4),
-                  alpha=look.pop("faint", 1), marker="|", markersize=4, solid_capstyle="butt")  # fmt: skip
-    look.pop("whisker", None), look.pop("faint", None)
+                  marker="|", markersize=4, solid_capstyle="butt")  # fmt: skip
+    look.pop("whisker", None)
     axes.plot([one["value"]], [y], color=theme[colour], linewidth=0, **look)
 
 
@@ -199,7 +172,7 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
     lines = sum(len(row["splits"]) + 1.15 for row in rows)
     figure = Canvas(figsize=(theme.width, (lines * theme.size * 1.55 + 4 * theme.size) / 72), layout="constrained")
     axes = figure.subplots()
-    ticks, labels, y = [], [], 0.0
+    ticks, labels, said, y = [], [], [], 0.0
     for row in rows:
         look = network_style(row["network"])
         axes.annotate(row["title"], (0, y), xycoords=("axes fraction", "data"), va="center", ha="left",
@@ -214,11 +187,13 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
                           fontweight="bold" if test else "normal", annotation_clip=False)  # fmt: skip
             ticks.append(y)
             labels.append(one["name"])
+            said.append((_said(f"{row['title']}, {one['name']}", one, data["words"], code), [(one["value"], y)]))
         y += 1.15
     axes.set_yticks(ticks, labels)
     axes.set_ylim(y - 0.5, -0.6)
     _share_axis(axes, code, [one for row in rows for one in row["splits"]])
     axes.set_xlabel(data["words"]["axis"] + " (%)")
+    hover.rows(axes, said)
     return figure
 
 
@@ -231,7 +206,7 @@ def _beside(axes: Axes, theme: Theme, y: float, one: dict[str, Any], text: str, 
 
 
 def _columns(count: int) -> int:
-    return 1 if count <= _ONE_COLUMN else 2
+    return 1 if count <= ONE_COLUMN else 2
 
 
 def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
@@ -243,14 +218,15 @@ def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
     size = theme.size * (1 if rows <= 15 else 0.92 if columns == 1 else 0.84)
     height = (rows + 0.6) * size * (1.6 if rows <= 15 else 1.32) + 4 * theme.size
     figure = Canvas(figsize=(theme.wide if columns == 2 else theme.width, height / 72), layout="constrained")
-    colour = network_style(data["network"]).colour if data["network"] else "series-1"
+    look = network_style(data["network"])
+    colour, marker = (look.colour, look.marker) if data["network"] else ("series-1", "o")
     for column, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
         part = pairs[column * rows : (column + 1) * rows]
         for y, one in enumerate(part):
             rank = column * rows + y
             mark = "good" if rank == 0 else "bad" if rank == len(pairs) - 1 else ""
-            _whisker(axes, theme, y, one, mark or colour, marker={"good": "^", "bad": "v"}.get(mark, "o"),
-                     markersize=6 if mark else 4, whisker=1.6 if mark else 1.0, faint=1 if mark else 0.65)  # fmt: skip
+            _whisker(axes, theme, y, one, mark or colour, marker=marker, markersize=6 if mark else 4,
+                     whisker=1.6 if mark else 0.8)  # fmt: skip
         axes.set_yticks(range(len(part)), [one["name"] for one in part], fontsize=size)
         axes.set_ylim(rows - 0.4, -0.6)
         _share_axis(axes, code, pairs)
@@ -261,65 +237,9 @@ def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
                 label.set(fontweight="bold", color=theme[colour_name])
                 _beside(axes, theme, y, one, percent(one["value"], 1, code), colour_name)
         axes.set_xlabel(data["words"]["axis"] + " (%)")
+        hover.rows(
+            axes, [(_said(one["name"], one, data["words"], code), [(one["value"], y)]) for y, one in enumerate(part)]
+        )
     if data["words"]["omitted"]:
         figure.suptitle(data["words"]["omitted"], fontsize=theme.size, color=theme["muted"])
     return figure
-
-
-def _draw_distribution(data: dict[str, Any], theme: Theme) -> MplFigure:
-    from matplotlib.figure import Figure as Canvas
-
-    rows, count = data["rows"], len(data["rows"])
-    named = count <= _ONE_COLUMN
-    height = (count * theme.size * 1.5 + 6 * theme.size) / 72 if named else theme.width * 0.42
-    figure = Canvas(figsize=(theme.width, height), layout="constrained")
-    axes = figure.subplots()
-    _stack(axes, theme, data, named)
-    if named:
-        axes.set_yticks(range(count), [row["name"] for row in rows])
-        axes.set_ylim(count - 0.4, -0.6)
-        axes.set_xlabel(data["words"]["axis"])
-        axes.tick_params(axis="y", length=0)
-    else:
-        axes.set_xlim(-0.8, count - 0.2)
-        axes.set_xticks([])
-        axes.set_xlabel(data["words"]["classes"])
-        axes.set_title(data["words"]["axis"], fontweight="normal", color=theme["muted"])
-        _ends(axes, theme, data)
-    return figure
-
-
-def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    rows, code = data["rows"], data["code"]
-    base = [0] * len(rows)
-    draw = axes.barh if named else axes.bar
-    for index, name in enumerate(data["words"]["splits"]):
-        part = [row["counts"][index] for row in rows]
-        look: dict[str, Any] = {"left": base, "height": 0.72} if named else {"bottom": base, "width": 0.86}
-        draw(range(len(rows)), part, color=theme["series-1"], alpha=(1, 0.55, 0.28)[index], label=name, **look)
-        base = [a + b for a, b in zip(base, part, strict=True)]
-    if named:
-        axes.barh(range(len(rows)), base, height=0.72, fill=False, edgecolor=theme["series-1"], linewidth=0.7)
-    line = axes.axvline if named else axes.axhline
-    line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["words"]["mean"])
-    amount = axes.xaxis if named else axes.yaxis
-    amount.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    amount.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, code)))
-    axes.figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=theme.size * 0.92, handlelength=1.3,
-                       labelcolor=theme["muted"], columnspacing=1.2)  # fmt: skip
-    axes.grid(axis="x" if named else "y")
-
-
-def _ends(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
-    """Names of the largest and the smallest class, where there is no room for all names."""
-    rows = data["rows"]
-    top = max(sum(row["counts"]) for row in rows)
-    axes.set_ylim(0, top * 1.16)
-    for index, ha in ((0, "left"), (len(rows) - 1, "right")):
-        total = sum(rows[index]["counts"])
-        axes.annotate(f"{rows[index]['name']}: {number(total, 0, data['code'])}", (index, total), xytext=(index, top * 1.06),
-                      textcoords="data", ha=ha, va="bottom", color=theme["ink"],
-                      arrowprops={"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": 1,
-                                  "relpos": (0 if ha == "left" else 1, 0)})  # fmt: skip

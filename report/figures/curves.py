@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from report.evidence import Figure, Quantity
+from report.figures import hover
+from report.figures.lines import answers, bar_end, dash, end_labels, epoch_axes, last, line
 from report.figures.style import Theme, Words, clean, network_style, network_title, number
 from report.words import joined, worded
 
@@ -80,6 +82,7 @@ def comparison_curves(
                 "title": clean(network_title(network)),
                 **_summary([getattr(history, key) for history in mine]),
                 "best": _best(mine),
+                "early": all(history.stopped == "early" for history in mine),
             }
         )
     alt = (
@@ -95,9 +98,10 @@ def comparison_curves(
         for one in series
     ), " ")  # fmt: skip
     data = {
-        "series": series, "metric": metric, "code": code, "seeds": len({history.seed for history in histories}),
+        "series": series, "metric": metric, "code": code, "seeds": max(max(one["seeds"]) for one in series),
         "words": {
             "epoch": language.text("Epoch"), "ringed": language.text("ringed: best epoch"),
+            "barred": language.text("barred: stopped early"), **_hover_words(language),
             "axis": language.text("Validation accuracy") if metric == "accuracy" else language.text("Validation loss"),
         },
     }  # fmt: skip
@@ -145,7 +149,7 @@ def _single(metric: Metric, histories: Sequence[History], language: Words, capti
             network=clean(network_title(first.network)), peak=peak, epochs=epochs,
             value=at(validation["mean"], peak), train=at(train["mean"], peak), epoch=best,
         )  # fmt: skip
-    rates = [float(rate) for rate in first.learning_rate]
+    rates = [float(rate) for rate in max((history.learning_rate for history in histories), key=len)]
     data = {
         "network": first.network, "metric": metric, "code": code, "train": train, "validation": validation,
         "best": best, "stopped": stopped, "rates": rates if all(map(math.isfinite, rates)) else [],
@@ -154,8 +158,8 @@ def _single(metric: Metric, histories: Sequence[History], language: Words, capti
             "axis": language.text("Loss") if metric == "loss" else language.text("Accuracy"),
             "train": language.text("training"), "validation": language.text("validation"),
             "best": language.text("best epoch: {epoch}", epoch=best),
-            "early": language.text("stopped early"), "diverged": language.text("diverged"),
-            "rate": language.text("Learning rate"),
+            "early": language.text("stopped early after {epoch}", epoch=epochs),
+            "diverged": language.text("diverged"), "rate": language.text("Learning rate"), **_hover_words(language),
         },
     }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_single, data))
@@ -167,74 +171,21 @@ def _best(histories: Sequence[History]) -> int:
     return ordered[(len(ordered) - 1) // 2]
 
 
-def _summary(runs: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
-    """Mean, low and high over seeds by epoch; None where no seed has a finite value."""
-    result: dict[str, list[float | None]] = {"mean": [], "low": [], "high": []}
+def _summary(runs: Sequence[Sequence[float]]) -> dict[str, list[Any]]:
+    """Mean, low and high over seeds by epoch, None where no seed has a finite value, and how many seeds have one."""
+    result: dict[str, list[Any]] = {"mean": [], "low": [], "high": [], "seeds": []}
     for epoch in range(max(len(run) for run in runs)):
         values = [float(run[epoch]) for run in runs if epoch < len(run) and math.isfinite(run[epoch])]
         result["mean"].append(round(sum(values) / len(values), 6) if values else None)
         result["low"].append(round(min(values), 6) if values else None)
         result["high"].append(round(max(values), 6) if values else None)
+        result["seeds"].append(len(values))
     return result
 
 
-def _gaps(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]
-
-
-def _line(axes: Axes, theme: Theme, one: dict[str, Any], colour: str, **look: Any) -> None:
-    """A mean with its band over seeds; markers only while they stay apart."""
-    epochs = range(1, len(one["mean"]) + 1)
-    few = len(one["mean"]) <= 15
-    axes.plot(
-        epochs, _gaps(one["mean"]), color=theme[colour], **{**look, "marker": look.get("marker") if few else None}
-    )
-    if one["low"] != one["high"]:
-        axes.fill_between(epochs, _gaps(one["low"]), _gaps(one["high"]), color=theme[colour], alpha=0.16, linewidth=0)
-
-
-def _epoch_ticks(epochs: int) -> list[int]:
-    """At most about ten round epochs; there is none before the first."""
-    step = next(unit * 10**power for power in range(9) for unit in (1, 2, 5) if epochs <= unit * 10 ** (power + 1))
-    return [1] * (step > 2) + list(range(step, epochs + 1, step))
-
-
-def _axes(axes: Axes, data: dict[str, Any], epochs: int) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    code, accuracy = data["code"], data["metric"] == "accuracy"
-    axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
-    axes.set_xticks(_epoch_ticks(epochs))
-    axes.margins(y=0.08)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    low, high = axes.get_ylim()
-    axes.set_ylim((max(0.0, low), min(1.0, high) if accuracy else high))
-    step = abs(axes.get_yticks()[1] - axes.get_yticks()[0])
-    digits = max(1, math.ceil(-math.log10(step) - 1e-9) + (0 if f"{step:.1e}"[0:3] in ("1.0", "2.0", "5.0") else 1))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, digits, code)))
-    axes.grid(axis="y")
-
-
-def _end_labels(axes: Axes, theme: Theme, ends: list[tuple[float, str, str, str]], x: float) -> None:
-    """Names beside the ends of their lines, pushed apart: (value, text, colour, weight)."""
-    figure = axes.figure
-    low, high = axes.get_ylim()
-    height = axes.get_position().height * figure.get_figure(root=True).get_figheight() * 72 * 0.9
-    gap = (high - low) * theme.size * 1.4 / height
-    ordered = sorted(ends)
-    places = [value for value, *_ in ordered]
-    for _ in range(8 * len(places)):
-        for lower in range(len(places) - 1):
-            overlap = places[lower] + gap - places[lower + 1]
-            if overlap > 0:
-                places[lower], places[lower + 1] = places[lower] - overlap / 2, places[lower + 1] + overlap / 2
-    for y, (_, text, colour, weight) in zip(places, ordered, strict=True):
-        axes.annotate(text, (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=theme[colour],
-                      fontweight=weight, annotation_clip=False)  # fmt: skip
-
-
-def _last(values: Sequence[float | None]) -> float | None:
-    return next((value for value in reversed(values) if value is not None), None)
+def _hover_words(language: Words) -> dict[str, str]:
+    """What only the answers to the pointer say."""
+    return {"kept": language.text("best epoch"), "of_seeds": language.text("seeds")}
 
 
 def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
@@ -247,36 +198,47 @@ def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
     else:
         axes, lower = figure.subplots(), None
     look = network_style(data["network"])
-    _line(axes, theme, data["train"], "muted", linewidth=1.3, linestyle=(0, (3, 1.6)), marker=".", markersize=5)
-    _line(axes, theme, data["validation"], look.colour, marker=look.marker, markersize=4)
+    line(axes, theme, data["train"], "muted", linewidth=0.9, marker=".", markersize=4)
+    line(axes, theme, data["validation"], look.colour, linestyle=dash(look), marker=look.marker, markersize=4)
     epochs = len(data["validation"]["mean"])
-    _axes(axes, data, epochs)
+    epoch_axes(axes, data, epochs)
     axes.set_title(words["axis"])
     ends = [
         (value, words[name], colour, weight)
         for name, colour, weight in (("train", "muted", "normal"), ("validation", look.colour, "bold"))
-        if (value := _last(data[name]["mean"])) is not None
+        if (value := last(data[name]["mean"])) is not None
     ]
-    _end_labels(axes, theme, ends, epochs)
+    end_labels(axes, theme, ends, epochs)
     _mark_best(axes, theme, data, look.colour)
     if lower is not None:
         _rate_panel(lower, theme, rates, words["rate"], data["code"])
     (axes if lower is None else lower).set_xlabel(words["epoch"])
+    lines = [(words["train"], data["train"], 0), (words["validation"], data["validation"], data["best"])]
+    hover.columns(axes, answers(data, lines), below=lower)
     return figure
 
 
 def _mark_best(axes: Axes, theme: Theme, data: dict[str, Any], colour: str) -> None:
-    best, words, epochs = data["best"], data["words"], len(data["validation"]["mean"])
+    best, words = data["best"], data["words"]
     axes.axvline(best, color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
     value = data["validation"]["mean"][best - 1]
     if value is not None:
-        axes.plot([best], [value], marker="o", markersize=8, color=theme[colour], markerfacecolor="none", linewidth=0)
+        marker = network_style(data["network"]).marker
+        axes.plot(
+            [best], [value], marker=marker, markersize=9, color=theme[colour], markerfacecolor="none", linewidth=0
+        )
     text = words["best"]
     if data["stopped"] in ("early", "diverged"):
         text += f" · {words[data['stopped']]}"
-    right = best > epochs / 2
-    axes.annotate(text, (best, 1), xycoords=("data", "axes fraction"), xytext=(-4 if right else 4, 0), va="bottom",
-                  textcoords="offset points", ha="right" if right else "left", color=theme["muted"])  # fmt: skip
+    if data["stopped"] == "early":
+        bar_end(axes, data["validation"]["mean"], theme[colour])
+    # Over its line, as far as the title to the left and the end of the axes to the right leave room.
+    room = theme.width * 72 * 0.75
+    half, title = (0.25 * theme.size * len(words) / room for words in (text, words["axis"] + "    "))
+    place = (best - axes.get_xlim()[0]) / (axes.get_xlim()[1] - axes.get_xlim()[0])
+    place = max(2 * title + half, min(place, 1 - half))
+    axes.annotate(text, (place, 1), xycoords="axes fraction", xytext=(0, 2), va="bottom", textcoords="offset points",
+                  ha="center", color=theme["muted"])  # fmt: skip
 
 
 def _rate_panel(axes: Axes, theme: Theme, rates: list[float], title: str, code: str) -> None:
@@ -297,20 +259,23 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
     epochs = max(len(one["mean"]) for one in data["series"])
     for one in data["series"]:
         look = network_style(one["network"])
-        dash = "solid" if look.dash is None else (0, look.dash)
-        _line(axes, theme, one, look.colour, linestyle=dash, marker=look.marker, markersize=4)
+        line(axes, theme, one, look.colour, linestyle=dash(look), marker=look.marker, markersize=4)
+        if one["early"]:
+            bar_end(axes, one["mean"], theme[look.colour])
         value = one["mean"][one["best"] - 1]
         if value is not None:
             axes.plot([one["best"]], [value], marker=look.marker, markersize=9, color=theme[look.colour],
                       markerfacecolor="none", linewidth=0)  # fmt: skip
-    _axes(axes, data, epochs)
+    epoch_axes(axes, data, epochs)
     ends = [
         (value, one["title"], network_style(one["network"]).colour, "bold")
         for one in data["series"]
-        if (value := _last(one["mean"])) is not None
+        if (value := last(one["mean"])) is not None
     ]
-    _end_labels(axes, theme, ends, epochs)
+    end_labels(axes, theme, ends, epochs)
     axes.set_title(data["words"]["axis"])
-    axes.set_title(data["words"]["ringed"], loc="right", fontweight="normal", color=theme["muted"])
+    key = [data["words"]["ringed"], *([data["words"]["barred"]] if any(one["early"] for one in data["series"]) else [])]
+    axes.set_title(" · ".join(key), loc="right", fontweight="normal", color=theme["muted"])
     axes.set_xlabel(data["words"]["epoch"])
+    hover.columns(axes, answers(data, [(one["title"], one, one["best"]) for one in data["series"]]))
     return figure

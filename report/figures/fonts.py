@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _CHARACTERS = (*range(0x20, 0x180), *range(0x370, 0x460), *range(0x2010, 0x2040)
 @cache
 def register() -> None:
     """Make the family known to matplotlib; the first time on a machine the cuts are made, which takes seconds."""
-    from matplotlib.font_manager import FontEntry, fontManager
+    from matplotlib.font_manager import fontManager
 
     for weight in WEIGHTS:
         path = _cut(weight)
@@ -24,9 +25,8 @@ def register() -> None:
         # The cuts keep the variable font's names, of which matplotlib would guess family and weight.
         guessed = fontManager.ttflist.pop()
         fontManager.ttflist.append(
-            FontEntry(
-                fname=guessed.fname,
-                index=guessed.index,
+            replace(
+                guessed,
                 name=FAMILY,
                 style="normal",
                 variant="normal",

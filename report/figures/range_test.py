@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure
+from report.figures import hover
 from report.figures.style import PRINT, Theme, Words, clean, network_style, network_title, number, svg
 
 if TYPE_CHECKING:
@@ -111,7 +112,21 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0,
                 handlelength=1.4, columnspacing=1.6, labelcolor=theme["muted"])  # fmt: skip
     _mark(axes, theme, data, colour)
+    hover.columns(axes, _answers(data))
     return figure
+
+
+def _answers(data: dict[str, Any]) -> list[hover.Entry]:
+    """What each rate says: the loss of its batch and the smoothed one."""
+    words, code = data["words"], data["code"]
+    return [
+        (
+            hover.lines(f"{words['rate']} {rate_text(rate, code)}",
+                        {words["raw"]: number(loss, 3, code), words["smoothed"]: number(smoothed, 3, code)}),
+            [(rate, smoothed)],
+        )
+        for rate, loss, smoothed in zip(data["rates"], data["losses"], data["smoothed"], strict=True)
+    ]  # fmt: skip
 
 
 def _limits(losses: Sequence[float], smoothed: Sequence[float]) -> tuple[float, float]:

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure, Quantity
-from report.figures.style import Theme, Words, clean, network_style, network_title, number
+from report.figures import hover
+from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
 from report.words import joined
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def reliability_diagram(
         "words": {
             "x": language.text("Confidence: the probability of the answer"), "y": language.text("Accuracy"),
             "images": language.text("Images"), "sure": language.text("surer than right"),
-            "unsure": language.text("less sure than right"),
+            "unsure": language.text("less sure than right"), "interval": language.text("95% interval"),
+            "confidence": language.text("Confidence"),
         },
     }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data))
@@ -117,7 +119,32 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     lower.set_xlabel(f"{words['x']} (%)")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, labelcolor=theme["ink"])
+    hover.points(axes, [_answer(one, entry, words, code) for one in data["series"] for entry in _shown(one)])
+    hover.columns(lower, _counted(data))
     return figure
+
+
+def _answer(one: Mapping[str, Any], entry: Mapping[str, float], words: Mapping[str, str], code: str) -> hover.Entry:
+    """What a point says: its network, accuracy with its interval, mean confidence, and images."""
+    rows = {
+        words["y"]: percent(entry["accuracy"], 1, code),
+        words["interval"]: f"{number(100 * entry['low'], 1, code)}–{percent(entry['high'], 1, code)}",
+        words["confidence"]: percent(entry["confidence"], 1, code), words["images"]: number(entry["images"], 0, code),
+    }  # fmt: skip
+    return hover.lines(one["title"], rows), [(entry["confidence"], entry["accuracy"])]
+
+
+def _counted(data: dict[str, Any]) -> list[hover.Entry]:
+    """What each bin says: the images of each network."""
+    series, code, words = data["series"], data["code"], data["words"]
+    bins = len(series[0]["bins"])
+    entries: list[hover.Entry] = []
+    for index in range(bins):
+        counts = {one["title"]: number((one["bins"][index] or {"images": 0})["images"], 0, code) for one in series}
+        span = f"{number(100 * index / bins, 0, code)}–{percent((index + 1) / bins, 0, code)}"
+        entries.append((hover.lines(f"{words['images']}, {words['confidence'].lower()} {span}", counts),
+                        [((index + 0.5) / bins, None)]))  # fmt: skip
+    return entries
 
 
 def _left(data: dict[str, Any]) -> float:
@@ -139,7 +166,7 @@ def _line(axes: Axes, theme: Theme, one: Mapping[str, Any]) -> None:
     axes.plot(x, [entry["accuracy"] for entry in shown], color=theme[look.colour], marker=look.marker, markersize=5,
               linestyle="solid" if look.dash is None else (0, look.dash), label=one["title"], zorder=3)  # fmt: skip
     axes.vlines(x, [entry["low"] for entry in shown], [entry["high"] for entry in shown], color=theme[look.colour],
-                linewidth=1.1, alpha=0.6, zorder=2)  # fmt: skip
+                linewidth=0.8, zorder=2)  # fmt: skip
 
 
 def _counts(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
@@ -149,5 +176,8 @@ def _counts(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
     width = 0.84 / bins / len(series)
     for place, one in enumerate(series):
         left = [(index + 0.08) / bins + place * width for index in range(bins)]
-        axes.bar(left, [entry["images"] if entry else 0 for entry in one["bins"]], width=width * 0.94, align="edge",
-                 color=theme[network_style(one["network"]).colour])  # fmt: skip
+        look, images = network_style(one["network"]), [entry["images"] if entry else 0 for entry in one["bins"]]
+        axes.bar(left, images, width=width * 0.94, align="edge", color=theme[look.colour])
+        tops = [(x + width * 0.47, count) for x, count in zip(left, images, strict=True) if count]
+        axes.plot(*zip(*tops, strict=True), look.marker, color=theme[look.colour], markersize=4,
+                  markeredgecolor=theme["paper"], markeredgewidth=0.5)  # fmt: skip

@@ -9,7 +9,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure, Quantity, Unit
-from report.figures.style import Theme, Words, clean, compact, network_style, network_title, percent
+from report.figures import hover
+from report.figures.style import Theme, Words, clean, compact, network_style, network_title, number, percent
 from report.words import joined, worded
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def networks_compared(sizes: Sequence[NetworkSize], language: Words, *, caption:
     return _multiples(
         panels, [clean(network_title(one.network)) for one in sizes],
         [network_style(one.network).colour for one in sizes], [clean(one.protocol) for one in sizes], language.code,
-        caption, note,
+        caption, note, markers=[network_style(one.network).marker for one in sizes],
     )  # fmt: skip
 
 
@@ -108,12 +109,14 @@ def _told(panel: dict[str, Any], names: list[str]) -> str:
 
 def _multiples(
     panels: list[dict[str, Any]], names: list[str], colours: list[str], under: list[str], code: str, caption: str,
-    note: str,
+    note: str, markers: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
     for panel in panels:
         panel["printed"] = [_printed(panel, value, code) for value in panel["values"]]
     alt = joined((_told(panel, names) for panel in panels), " ")
-    data = {"panels": panels, "names": names, "colours": colours, "under": under}
+    data = {
+        "panels": panels, "names": names, "colours": colours, "under": under, "markers": list(markers), "code": code,
+    }  # fmt: skip
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data), wide=True)
 
 
@@ -124,7 +127,7 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     step = theme.size * (3.0 if any(data["under"]) else 2.1)
     figure = Canvas(figsize=(theme.wide, (len(names) * step + 3.4 * theme.size) / 72), layout="constrained")
     for index, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels)), panels, strict=True)):
-        _panel(axes, theme, panel, data["colours"], fade=len(set(data["colours"])) == 1)
+        _panel(axes, theme, panel, data["colours"], data["markers"], fade=len(set(data["colours"])) == 1)
         axes.set_ylim(len(names) - 0.4, -0.6)
         heads = ["\n".join(filter(None, pair)) for pair in zip(names, data["under"], strict=True)]
         axes.set_yticks(range(len(names)), heads if index == 0 else [""] * len(names))
@@ -132,10 +135,24 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
         if panel["scale"]:
             axes.annotate(panel["scale"], (0, 0), xycoords="axes fraction", xytext=(0, -4), va="top",
                           textcoords="offset points", fontsize=theme.size * 0.85, color=theme["muted"])  # fmt: skip
+        hover.rows(axes, _answers(panel, data))
     return figure
 
 
-def _panel(axes: Axes, theme: Theme, panel: dict[str, Any], colours: list[str], *, fade: bool) -> None:
+def _answers(panel: dict[str, Any], data: dict[str, Any]) -> list[hover.Entry]:
+    """What each bar says: its value to the last digit, and how it was measured where that is known."""
+    entries: list[hover.Entry] = []
+    for y, (value, printed) in enumerate(zip(panel["values"], panel["printed"], strict=True)):
+        exact = printed if value is None or panel.get("share") else number(value, 0, data["code"])
+        protocol = data["under"][y] if panel.get("share") else ""
+        rows = {panel["title"]: exact, "": protocol}
+        entries.append((hover.lines(data["names"][y], rows), [] if value is None else [(float(value), float(y))]))
+    return entries
+
+
+def _panel(
+    axes: Axes, theme: Theme, panel: dict[str, Any], colours: list[str], markers: list[str], *, fade: bool
+) -> None:
     """Bars from nought, all but the largest fainter if `fade`; where values need a logarithmic scale, dots, since such bars would have no foot."""
     values = [value or 0 for value in panel["values"]]
     largest = max(values)
@@ -145,7 +162,9 @@ def _panel(axes: Axes, theme: Theme, panel: dict[str, Any], colours: list[str], 
             axes.plot([value], [y], "o", color=theme[colours[y]], markersize=6, alpha=1 if top or not fade else 0.75)
         elif value:
             axes.barh(y, value, height=0.5, color=theme[colours[y]], alpha=1 if top or not fade else 0.62)
-        axes.annotate(text, (value, y), xytext=(6 if panel["log"] else 3, 0), textcoords="offset points", va="center",
+        if markers and value:
+            axes.plot([value], [y], markers[y], color=theme[colours[y]], markersize=9, markeredgecolor=theme["paper"])
+        axes.annotate(text, (value, y), xytext=(8 if markers else 6 if panel["log"] else 3, 0), textcoords="offset points", va="center",
                       fontweight="bold" if top else "normal", color=theme["ink"], fontsize=theme.size * 0.92)  # fmt: skip
     if panel["log"]:
         axes.set_xscale("log")

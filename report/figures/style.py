@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,12 +17,13 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from cnnlab.house_style import LEAST_CONTRAST, readable
 from cnnlab.registry import NETWORKS
 
 if TYPE_CHECKING:
     from report.evidence import Figure
 
-VERSION = 3
+VERSION = 5
 """Bumped by hand when the same figure would be drawn otherwise."""
 
 COLOURS: dict[str, tuple[str, str]] = {
@@ -30,12 +32,14 @@ COLOURS: dict[str, tuple[str, str]] = {
     "rule": ("#858c97", "#7d8590"),
     "grid": ("#e2e4e8", "#30353c"),
     "paper": ("#fffffe", "#16181c"),
-    "series-1": ("#174a93", "#82b1ff"),
-    "series-2": ("#cc651b", "#ffae6b"),
-    "series-3": ("#0a7a63", "#3fcfa8"),
-    "series-4": ("#7b3a90", "#d9a0ea"),
-    "series-5": ("#7d5b06", "#dcbb57"),
-    "series-6": ("#a8324e", "#ff92a8"),
+    "series-1": ("#13427f", "#6a9bf4"),
+    "series-2": ("#b95b14", "#ffae6b"),
+    "series-3": ("#0a6a55", "#8af0d0"),
+    "series-4": ("#5c1706", "#be6e97"),
+    "series-5": ("#1e6aea", "#dbc8fe"),
+    "series-6": ("#7c658d", "#809070"),
+    "series-7": ("#9a1235", "#ffeb32"),
+    "series-8": ("#47213a", "#3d9507"),
     "heat": ("#1a4b94", "#8ab6ff"),
     "on-heat": ("#fefeff", "#101318"),
     "good": ("#0b7b64", "#40d0a9"),
@@ -50,6 +54,13 @@ COLOURS: dict[str, tuple[str, str]] = {
 """Custom property -> colour on white and on the dark page. Light values are all different: they are the sentinels."""
 
 DARK_PAPER = COLOURS["paper"][1]
+
+WRITTEN = {
+    name: (readable(light, COLOURS["paper"][0], LEAST_CONTRAST), readable(dark, DARK_PAPER, LEAST_CONTRAST))
+    for name, (light, dark) in COLOURS.items()
+    if name.startswith("series-")
+}
+"""The colours of series as text is set in them, in the custom properties `--<name>-text`: lines may be paler than words."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +107,27 @@ NETWORK_STYLES = {
     "alexnet": NetworkStyle("series-2", (5, 1.6), "s"),
     "resnet50": NetworkStyle("series-3", (7, 1.6, 1.4, 1.6), "^"),
 }
-_OTHERS = tuple(
-    NetworkStyle(colour, dash, marker)
-    for dash in ((1.4, 1.4), (9, 2), (3, 1.4, 1.2, 1.4, 1.2, 1.4))
-    for colour, marker in (("series-4", "D"), ("series-5", "v"), ("series-6", "P"))
+_OTHERS = (
+    NetworkStyle("series-4", (1.4, 1.4), "D"),
+    NetworkStyle("series-5", (9, 2), "v"),
+    NetworkStyle("series-6", (3, 1.4, 1.2, 1.4, 1.2, 1.4), "P"),
+    NetworkStyle("series-7", (10, 1.6, 3, 1.6), "X"),
+    NetworkStyle("series-8", (2.6, 2.6), "p"),
 )
+"""Of networks without an entry. All eight differ in dash and in marker, so that grey print tells them apart."""
 
 
 def network_style(network: str) -> NetworkStyle:
-    """The style of a network, the same in every figure; one without an entry gets a stable one by its name."""
-    known = NETWORK_STYLES.get(network)
-    return known or _OTHERS[int.from_bytes(hashlib.sha256(network.encode()).digest()[:4]) % len(_OTHERS)]
+    """The style of a network, the same in every figure.
+
+    Networks of the registry without an entry take the others in order; names that it does not know a stable one each.
+    """
+    if network in NETWORK_STYLES:
+        return NETWORK_STYLES[network]
+    added = [name for name in NETWORKS if name not in NETWORK_STYLES]
+    known = network in added
+    place = added.index(network) if known else int.from_bytes(hashlib.sha256(network.encode()).digest()[:4])
+    return _OTHERS[place % len(_OTHERS)]
 
 
 def network_title(network: str) -> str:
@@ -130,6 +151,13 @@ def number(value: float, digits: int, code: str) -> str:
     # Ties go to the even digit, as in prose and tables: 80.55 is 80.6 in both.
     text = f"{Decimal(repr(round(float(value), 10))):,.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text.translate(str.maketrans(",.", ".,")) if code.split("_")[0].split("-")[0] == "es" else text
+
+
+def significant(value: float, code: str) -> str:
+    """A positive number with three significant digits, without the zeros at its end: 0,0125."""
+    decimals = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    text = number(value, min(decimals, 10), code)
+    return text.rstrip("0").rstrip(",.") if decimals else text
 
 
 def compact(value: float, code: str) -> str:
@@ -185,6 +213,7 @@ def svg(figure: Figure, theme: Theme) -> str:
 
 def screen_css() -> str:
     """The colours as custom properties, with those of dark mode, for the page's style sheet."""
-    light = "".join(f"--{name}:{value[0]};" for name, value in COLOURS.items())
-    dark = "".join(f"--{name}:{value[1]};" for name, value in COLOURS.items())
+    colours = COLOURS | {f"{name}-text": both for name, both in WRITTEN.items()}
+    light = "".join(f"--{name}:{value[0]};" for name, value in colours.items())
+    dark = "".join(f"--{name}:{value[1]};" for name, value in colours.items())
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"

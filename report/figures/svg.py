@@ -8,13 +8,15 @@ import warnings
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from report.figures.style import COLOURS, Theme
+from report.figures.hover import answers
+from report.figures.style import COLOURS, WRITTEN, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
     from report.evidence import Figure
 
+_PLACES = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')
 _SENTINELS = {light: name for name, (light, _) in COLOURS.items()}
 
 
@@ -88,10 +90,11 @@ def render(figure: Figure, theme: Theme, key: str) -> str:
         with matplotlib.rc_context(drawn_with):
             nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
             drawing.savefig(buffer, format="svg", metadata=nothing)
-    return _page_ready(buffer.getvalue(), figure, theme, f"f{key[:10]}")
+            said = answers(drawing) if theme.name == "screen" else ""
+    return _page_ready(buffer.getvalue(), figure, theme, f"f{key[:10]}", said)
 
 
-def _page_ready(text: str, figure: Figure, theme: Theme, prefix: str) -> str:
+def _page_ready(text: str, figure: Figure, theme: Theme, prefix: str, said: str) -> str:
     text = text[text.index("<svg") :].strip()
     head, body = text.split(">", 1)
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()  # type: ignore[union-attr]
@@ -100,23 +103,47 @@ def _page_ready(text: str, figure: Figure, theme: Theme, prefix: str) -> str:
     body = re.sub(r"\n\s*", "\n", body)
     # Only inside tags: a class may be called “#174a93”.
     body = re.sub(r"<[^>]*>", lambda found: _tag(found.group(), theme, prefix), body)
-    size = f'width="{width}pt" height="{height}pt"' if theme.name == "print" else ""
+    if theme.name == "print":
+        own, title = f' width="{width}pt" height="{height}pt"', f"<title>{escape(figure.alt)}</title>"
+    else:  # browsers would show a title over what the chart itself answers
+        title = ""
+        own = f' style="width:100%;max-width:{float(width) / 0.75:.0f}px;height:auto"' + _hover(said)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="drawing" '
-        f'role="img" aria-label="{escape(figure.alt)}" viewBox="0 0 {width} {height}" {size}'.rstrip()
-        + (f' style="width:100%;max-width:{float(width) / 0.75:.0f}px;height:auto"' if theme.name == "screen" else "")
-        + f"><title>{escape(figure.alt)}</title>{body}"
+        f'role="img" aria-label="{escape(figure.alt)}" viewBox="0 0 {width} {height}"{own}'
+        f">{title}{body}"
     )
 
 
+def _hover(said: str) -> str:
+    """The answers as an attribute in single quotes, since JSON is full of the other ones."""
+    if not said:
+        return ""
+    quoted = escape(said, quote=False).replace("'", "&#39;")
+    return f" data-hover='{quoted}'"
+
+
 def _tag(tag: str, theme: Theme, prefix: str) -> str:
+    tag = _PLACES.sub(lambda found: _shortened(found.group()), tag)
     tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", tag)
     families = ", ".join(f"'{name}'" for name in theme.family)
     tag = tag.replace(families, f"{families}, sans-serif")
-    if theme.name == "screen":
-        tag = re.sub(r"#[0-9a-f]{6}\b", lambda found: _property(found.group()), tag)
-    return tag
+    written = tag.startswith("<text")
+    return re.sub(r"#[0-9a-f]{6}\b", lambda found: _colour(found.group(), theme, written), tag)
 
 
-def _property(colour: str) -> str:
-    return f"var(--{_SENTINELS[colour]},{colour})" if colour in _SENTINELS else colour
+def _colour(colour: str, theme: Theme, written: bool) -> str:
+    """A colour as the page takes it: on screen by its property; `written`: legible as text."""
+    name = _SENTINELS.get(colour)
+    if name is None:
+        return colour
+    if written and name in WRITTEN:
+        name, colour = f"{name}-text", WRITTEN[name][0]
+    return f"var(--{name},{colour})" if theme.name == "screen" else colour
+
+
+def _shortened(places: str) -> str:
+    """Places to a hundredth of a point, which is finer than any printer, without the space that paths do not need."""
+    places = re.sub(r"(\.\d\d)\d+", r"\1", places)
+    places = re.sub(r"\.0+(?!\d)|(?<=\.\d)0(?!\d)", "", places)
+    return re.sub(r"\s*([MLCQz])\s*", r"\1", places) if places.startswith(" d=") else places

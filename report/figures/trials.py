@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from report.evidence import Figure, Quantity
-from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
+from report.figures import hover
+from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent, significant
 from report.trials import Trial
 from report.words import worded
 
@@ -158,11 +159,24 @@ def _rate(value: float, code: str) -> str:
 
 def _points(axes: Axes, data: dict[str, Any], theme: Theme, places: Sequence[float]) -> None:
     foot, _ = axes.get_ylim()
+    said: list[hover.Entry] = []
     for place, point in zip(places, data["points"], strict=True):
         value = foot if point["value"] is None or point["state"] == "failed" else point["value"]
         axes.plot([place], [value], clip_on=False, zorder=3, **_look(point["state"], data["network"], theme))
         if point["number"] == data["selected"]:
             axes.plot([place], [value], zorder=3, **_ring(theme))
+        said.append((_answer(point, data), [(place, value)]))
+    hover.points(axes, said)
+
+
+def _answer(point: dict[str, Any], data: dict[str, Any]) -> str:
+    """What a trial's mark says: how it ended, its accuracy and, where it was searched, its learning rate."""
+    words, code, state = data["words"], data["code"], point["state"]
+    title = f"{words['trial']} {point['number']}"
+    rate = "" if point["rate"] is None else significant(point["rate"], code)
+    value = "" if point["value"] is None or state == "failed" else percent(point["value"], 1, code)
+    chosen = f", {words['selected']}" if point["number"] == data["selected"] else ""
+    return hover.lines(f"{title}, {words[state]}{chosen}", {words["axis"]: value, words["rate"]: rate})
 
 
 def _look(state: str, network: str, theme: Theme) -> dict[str, Any]:

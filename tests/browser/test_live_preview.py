@@ -1,0 +1,104 @@
+"""`cnnlab preview` in a browser: what one writes appears where one is reading, and mistakes over the page until they are mended."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.command import ROOT
+from tests.watched import Watched, found_by_axe, opened, start_axe
+from tests.whole_report import write_whole
+
+WRONG = "{# reviewed #}\n\nTwo lines, then\n\n{{ nonsense }}\n"
+RIGHT = "{# reviewed #}\n\nJust written: {{ test|interval }}.\n"
+PLACE = "#activity-10 > p"
+TOP = f"document.querySelector('{PLACE}').getBoundingClientRect().top"
+
+
+@pytest.fixture
+def commentary(tmp_path: Path) -> Path:
+    """The text of Activity 9 in a lab of its own; wrong, to begin with."""
+    write_whole(tmp_path, "en")
+    path = tmp_path / "whole/templates/commentary/en/activity-09.md.j2"
+    path.parent.mkdir(parents=True)
+    path.write_text(WRONG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def address(commentary: Path, files: dict[str, Path]) -> Iterator[str]:
+    """Where the command serves the lab; its figures are already drawn."""
+    folder, out = commentary.parents[4], files["en"].parents[1]
+    (out / "whole").mkdir(exist_ok=True)
+    (out / "out" / ".figures").rename(out / "whole" / ".figures")
+    command = [
+        sys.executable,
+        "-c",
+        "from cnnlab.cli import main\nmain()\n",
+        "preview",
+        "whole.toml",
+        "--out",
+        str(out),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as one:
+        assert one.stdout
+        found = re.fullmatch(r"http://127\.0\.0\.1:\d+/", one.stdout.readline().strip())
+        try:
+            assert found, "the preview did not start"
+            yield found[0]
+        finally:
+            one.terminate()
+
+
+@pytest.fixture
+def preview(browser: Browser, address: str) -> Iterator[Watched]:
+    watched = opened(browser, address)
+    yield watched
+    watched.page.context.close()
+
+
+def test_edits_and_mistakes_appear_where_one_is_reading(preview: Watched, commentary: Path, address: str) -> None:
+    page, problem = preview.page, preview.page.locator("#cnnlab-problem")
+    expect(problem).to_contain_text("nonsense")
+    start_axe(page)
+    assert found_by_axe(page) == [], "nothing could be built yet"
+
+    commentary.write_text(RIGHT, encoding="utf-8")
+    expect(page.locator("h1")).to_have_text("Convolutional networks")
+    expect(problem).to_have_count(0)
+
+    page.locator(PLACE).first.scroll_into_view_if_needed()
+    before = page.evaluate(TOP)
+    assert 0 < before < 900 and page.evaluate("scrollY") > 1000
+    long = "".join(
+        f"\n\nParagraph {word} of those that make the page longer." for word in ("one", "two", "three", "four")
+    )
+    commentary.write_text(RIGHT.replace("Just written", "Written anew") + long, encoding="utf-8")
+    text = page.locator("#activity-09 > p", has_text="Written anew")
+    expect(text).to_have_count(1)
+    assert page.evaluate(TOP) == pytest.approx(before, abs=1)
+
+    commentary.write_text(WRONG, encoding="utf-8")
+    expect(problem).to_be_in_viewport()
+    expect(problem).to_contain_text(re.compile(r"activity-09\.md\.j2, line 5\b"))
+    assert text.count() == 1, "the last page that could be built stays below"
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        start_axe(page, only="#cnnlab-problem")
+        assert found_by_axe(page) == [], scheme
+
+    commentary.write_text(RIGHT, encoding="utf-8")
+    expect(problem).to_have_count(0)
+    assert page.evaluate(TOP) == pytest.approx(before, abs=1)
+    assert {one for one in preview.asked if not one.startswith(("data:", "blob:"))} == {address, f"{address}events"}
+    assert preview.said == []

@@ -1,0 +1,166 @@
+"""Kills starts of the toy lab at random moments, at every step in turn, and two at a time; prints what came of it.
+
+    python -m tests.faults.kills --random 50 --pairs 20 --seed 0
+
+Children are forked, from a process that has no other threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults import toy
+from tests.faults.steps import Steps, kill
+
+KILLED, DONE = -signal.SIGKILL, 0
+
+
+def child(work: Callable[[], object]) -> int:
+    """Start `work` in a forked process; its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def ended(pid: int) -> int:
+    """Wait for a child: its exit code, negative the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+class Trial:
+    """Faults against a folder that starts as a copy of `prepared`, and what was found."""
+
+    def __init__(self, expected: dict[str, str], folder: Path) -> None:
+        self.expected, self.folder = expected, folder
+        self.lost: list[str] = []
+
+    def check(self, root: Path, what: str) -> None:
+        """What a reader sees after the fault, and what the next start makes of it."""
+        self.lost += [f"{what}: a reader finds {one}" for one in toy.faults(root)]
+        told: list[str] = []
+        toy.live(root, told.append)
+        if toy.result(root) != self.expected:
+            self.lost.append(f"{what}: another result than without the fault")
+        self.lost += [f"{what}: left behind {one}" for one in toy.leftovers(root)]
+        self.lost += [f"{what}: {one}" for one in told if "damaged" in one]
+        shutil.rmtree(root)
+
+
+def at_random(trial: Trial, count: int, rng: random.Random) -> int:
+    """Kill `count` starts anywhere between their beginning and their end; how many were killed before it."""
+    started = time.perf_counter()
+    ended(child(lambda: toy.live(trial.folder / "timed")))
+    whole, killed = time.perf_counter() - started, 0
+    for number in range(count):
+        root = trial.folder / f"random-{number}"
+        pid = child(lambda: toy.live(root))  # noqa: B023 (used before the next round)
+        time.sleep(rng.uniform(0, whole))
+        os.kill(pid, signal.SIGKILL)
+        killed += ended(pid) == KILLED
+        trial.check(root, f"random kill {number}")
+    return killed
+
+
+def at_every_step(trial: Trial, prepared: Path | None) -> int:
+    """Kill a start before its first step, its second, and so on to the last; how many steps there were.
+
+    Args:
+        prepared: what the start finds; None: an empty folder.
+    """
+    step = 0
+    while True:
+        step += 1
+        root = trial.folder / f"step-{step}"
+        if prepared is not None:
+            shutil.copytree(prepared, root)
+
+        def live() -> None:
+            with Steps(step, kill).counted():  # noqa: B023
+                toy.live(root)  # noqa: B023
+
+        code = ended(child(live))
+        trial.check(root, f"kill before step {step}")
+        if code != KILLED:
+            return step - 1
+
+
+def in_pairs(trial: Trial, count: int) -> int:
+    """Start two at once, `count` times, while a third process reads; how many trainings there were in all."""
+    trainings = 0
+    for number in range(count):
+        root, log = trial.folder / f"pair-{number}", trial.folder / f"pair-{number}.log"
+        log.touch()
+
+        def trained(run_id: str) -> None:
+            with log.open("a") as handle:  # noqa: B023
+                handle.write(run_id + "\n")
+
+        both = [child(lambda: toy.live(root, trained=trained)) for _ in range(2)]  # noqa: B023
+        reader = child(lambda: watch(root))  # noqa: B023
+        if [ended(pid) for pid in both] != [DONE, DONE]:
+            trial.lost.append(f"pair {number}: a process failed")
+        os.kill(reader, signal.SIGTERM)
+        if ended(reader) != -signal.SIGTERM:
+            trial.lost.append(f"pair {number}: a reader saw what is not whole")
+        runs = log.read_text().split()
+        if sorted(runs) != sorted(toy.RUNS):
+            trial.lost.append(f"pair {number}: trained {runs}")
+        trainings += len(runs)
+        trial.check(root, f"pair {number}")
+    return trainings
+
+
+def watch(root: Path) -> None:
+    """Read over and over until terminated; ends by itself only when something is not whole."""
+    while not (root / "labs" / "toy.json").exists():
+        for run_id in toy.RUNS:
+            if toy.RunStore(root).has("run", run_id) and toy.RunStore(root).damage("run", run_id):
+                return
+    while not toy.faults(root):
+        pass
+
+
+def main() -> None:
+    """Print the figures as JSON; exit code 1 when anything was lost."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--random", type=int, default=50)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="of the trials; /dev/shm is fast, a disk is what counts")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
+        folder = Path(name)
+        toy.live(folder / "whole")
+        trial = Trial(toy.result(folder / "whole"), folder)
+        figures = {
+            "random kills": at_random(trial, chosen.random, random.Random(chosen.seed)),
+            "kills before a step of a first start": at_every_step(trial, None),
+            "kills before a step of a second start": at_every_step(trial, folder / "whole"),
+            "trainings of two processes at once": in_pairs(trial, chosen.pairs),
+            "lost": trial.lost,
+        }
+    print(json.dumps(figures))
+    sys.exit(1 if trial.lost else 0)
+
+
+if __name__ == "__main__":
+    main()

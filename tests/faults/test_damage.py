@@ -1,0 +1,151 @@
+"""Garbage in every kind of file: what is damaged is set aside and made again, the rest is left alone, and it is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnlab.status import rows_of, words_of
+from cnnlab.store import RunStore
+from cnnlab.training.checkpoint import Checkpoint, load_newest, save
+from tests.faults import toy
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+def of_the_future(content: bytes) -> bytes:
+    """The same by a later version."""
+    return json.dumps({**json.loads(content), "format": 99}).encode()
+
+
+def of_another(content: bytes) -> bytes:
+    """A folder that was copied over another's name."""
+    return json.dumps({**json.loads(content), "id": "another-net-s0-00000000"}).encode()
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "zeros": lambda content: bytes(len(content)),
+    "noise": lambda content: np.random.default_rng(0).bytes(len(content)),
+    "flipped": flipped,
+}
+OF_A_RUN = ("manifest.json", "rows.json", "weights.npy")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished lab."""
+    root = tmp_path_factory.mktemp("whole") / "runs"
+    toy.live(root)
+    return root
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+@pytest.mark.parametrize("how", ["empty", "half", "zeros", "noise", "missing"])
+def test_a_damaged_run_is_said_set_aside_and_trained_again(tmp_path: Path, whole: Path, name: str, how: str) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(whole, root)
+    path = root / toy.RUNS[0] / name
+    path.unlink() if how == "missing" else path.write_bytes(DAMAGE[how](path.read_bytes()))
+    other = (root / toy.RUNS[1] / "manifest.json").stat()
+    status = {row["run"]: row for row in rows_of(RunStore(root))}
+    if (name, how) != ("manifest.json", "missing"):
+        assert status[toy.RUNS[0]]["status"] == "damaged" and str(path) in words_of(status[toy.RUNS[0]])
+    assert status[toy.RUNS[1]]["status"] == "done"
+    told: list[str] = []
+    trained: list[str] = []
+    toy.live(root, told.append, trained=trained.append)
+    assert toy.result(root) == toy.result(whole) and trained == [toy.RUNS[0]]
+    assert len(told) == 1 and f"the run {toy.RUNS[0]} is damaged" in told[0] and str(path) in told[0]
+    (aside,) = RunStore(root).put_away()
+    assert str(aside) in told[0] and [row["where"] for row in rows_of(RunStore(root)) if "where" in row] == [str(aside)]
+    same = (root / toy.RUNS[1] / "manifest.json").stat()
+    assert (same.st_ino, same.st_mtime_ns) == (other.st_ino, other.st_mtime_ns), "the rest is not even written again"
+
+
+def test_a_flipped_bit_in_a_file_is_found(tmp_path: Path, whole: Path) -> None:
+    for name in OF_A_RUN[1:]:
+        root = tmp_path / name
+        shutil.copytree(whole, root)
+        path = root / toy.RUNS[0] / name
+        path.write_bytes(flipped(path.read_bytes()))
+        trained: list[str] = []
+        toy.live(root, trained=trained.append)
+        assert toy.result(root) == toy.result(whole) and trained == [toy.RUNS[0]]
+
+
+@pytest.mark.parametrize("change", [of_the_future, of_another])
+def test_a_manifest_of_another_version_or_run_is_no_record(
+    tmp_path: Path, whole: Path, change: Callable[[bytes], bytes]
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(whole, root)
+    for path in (root / toy.RUNS[0] / "manifest.json", root / "datasets" / "toy-data" / "manifest.json"):
+        path.write_bytes(change(path.read_bytes()))
+    told: list[str] = []
+    toy.live(root, told.append)
+    assert toy.result(root) == toy.result(whole)
+    assert [text.split(" is damaged")[0] for text in told] == [
+        "warning: the dataset toy-data",
+        f"warning: the run {toy.RUNS[0]}",
+    ]
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize(
+    "path", ["labs/toy.json", f"evaluations/{toy.RUNS[0]}-e/rows.json", f".locks/{toy.RUNS[0]}.lock"]
+)
+def test_garbage_anywhere_else_is_made_again(tmp_path: Path, whole: Path, path: str, how: str) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(whole, root)
+    (root / path).write_bytes(DAMAGE[how]((root / path).read_bytes()))
+    trained: list[str] = []
+    toy.live(root, trained=trained.append)
+    assert toy.result(root) == toy.result(whole) and trained == []
+
+
+def checkpoint(epoch: int) -> Checkpoint:
+    array = np.full(1000, epoch, np.float32)
+    return Checkpoint(epoch, [array], [array], [], {"rows": []})
+
+
+@pytest.mark.parametrize("how", [*DAMAGE, "future", "a folder"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path, how: str) -> None:
+    for epoch in (1, 2, 3):
+        save(tmp_path, checkpoint(epoch))
+    newest = tmp_path / "epoch-00003.checkpoint"
+    content = newest.read_bytes()
+    if how == "a folder":
+        newest.unlink()
+        newest.mkdir()
+    else:
+        damaged = content.replace(b"checkpoint 1 ", b"checkpoint 9 ") if how == "future" else DAMAGE[how](content)
+        newest.write_bytes(damaged)
+    told: list[str] = []
+    found = load_newest(tmp_path, told.append)
+    assert found is not None and found.epoch == 2 and found.model[0].tolist() == [2] * 1000
+    assert len(told) == 1 and str(newest) in told[0] and ("its format is 9" in told[0]) == (how == "future")
+    save(tmp_path, checkpoint(3))
+    assert sorted(path.name for path in tmp_path.glob("*.checkpoint")) == [f"epoch-0000{n}.checkpoint" for n in (2, 3)]
+
+
+def test_every_bit_of_a_checkpoint_counts(tmp_path: Path) -> None:
+    """Flipped one at a time, at places spread over the file, header included."""
+    path = save(tmp_path, checkpoint(1))
+    content = path.read_bytes()
+    for place in [*range(0, 90, 7), *range(90, len(content), 211)]:
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        told: list[str] = []
+        assert load_newest(tmp_path, told.append) is None and len(told) == 1, place
+    path.write_bytes(content)
+    assert load_newest(tmp_path, pytest.fail) is not None
