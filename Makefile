@@ -2,6 +2,7 @@
 # make report LAB=... PROFILE=...   another lab: the name of a shipped one or a path
 # make rebuild         render again from cached runs, training nothing
 # make test            the whole test suite
+# make soak            trainings killed, stopped and starved of space for about 15 minutes (docs/reliability.md)
 # make lint            style and types
 
 LAB ?= demo
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
 
-.PHONY: report rebuild test lint clean
+.PHONY: report rebuild test soak lint clean
 
 report: $(VENV)/.installed
 	@$(BIN)/cnnlab run $(ARGS)
@@ -25,6 +26,9 @@ rebuild: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest
+
+soak: $(VENV)/.installed-dev
+	@PYTHONPATH=. $(BIN)/python -m tests.faults.soak
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

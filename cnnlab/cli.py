@@ -10,18 +10,18 @@ import re
 import shlex
 import signal
 import sys
-from datetime import date
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
-from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
 from cnnlab.pipeline import FORMATS, MORE_FORMATS, Outcome
 from cnnlab.store import RunStore
+from cnnlab.terminal import print_json, say, tell
 
 app = typer.Typer(
     help="Train networks on image data sets, cache every run, and render the lab report.",
@@ -139,7 +139,7 @@ def plan(
         return
     for one in planned.runs:
         state = "cached" if one.cached else "train " if one.ready else "search"
-        typer.echo(f"{state}  {one.id if one.ready else one.search}  {one.why}".rstrip())
+        say(f"{state}  {one.id if one.ready else one.search}  {one.why}".rstrip())
 
 
 @app.command()
@@ -153,7 +153,7 @@ def status(runs: Runs = None, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        typer.echo(words_of(row))
+        say(words_of(row))
     if not rows:
         tell(f"no cached runs in {store.root}")
 
@@ -170,7 +170,7 @@ def init(
     opened = load_lab(lab)
     keys = [section.key for section in load_rubric(opened).sections]
     for path in copy_commentary(opened, sections or [], among=keys):
-        typer.echo(str(path))
+        say(str(path))
 
 
 @app.command()
@@ -193,7 +193,7 @@ def doctor(as_json: AsJson = False) -> None:
         print_json(facts)
     else:
         for key, value in facts.items():
-            typer.echo(f"{key}: {value}")
+            say(f"{key}: {value}")
     if problem:
         raise Incomplete("the PDF cannot be made on this machine", hint=problem)
 
@@ -247,9 +247,9 @@ def _formats(text: str) -> tuple[str, ...]:
 def _submission_name(template: str | None, lab: Lab, formats: tuple[str, ...]) -> str | None:
     if template is None:
         return None
-    from cnnlab.submission import submission_name
+    from cnnlab.submission import submission_name, today
 
-    return submission_name(template, lab, formats, date.today())
+    return submission_name(template, lab, formats, today())
 
 
 def _finish(outcome: Outcome, submission: str | None = None) -> None:
@@ -258,7 +258,7 @@ def _finish(outcome: Outcome, submission: str | None = None) -> None:
 
         outcome.paths += copy_submission(outcome.paths, submission)
     for path in outcome.paths:
-        typer.echo(str(path))
+        say(str(path))
     tell(f"{outcome.checked}: cnnlab check says which")
     if outcome.missing:
         raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))

@@ -8,10 +8,11 @@ import typer
 
 from cnnlab import resources
 from cnnlab.bundle import write_bundle
-from cnnlab.cli_data import LabName, Out, Overrides, Profile, Runs, tell
+from cnnlab.cli_data import LabName, Out, Overrides, Profile, Runs
 from cnnlab.errors import Incomplete
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
+from cnnlab.terminal import say, tell
 
 
 def bundle(
@@ -29,7 +30,7 @@ def bundle(
     store, folder = RunStore(resources.runs_dir(runs)), resources.out_dir(out)
     outcome = render_lab(loaded, store=store, out=folder, formats=("ipynb",), tell=tell)
     made = write_bundle(store, loaded, folder / loaded.stem, weights=weights)
-    typer.echo(str(made.path))
+    say(str(made.path))
     share = "with" if weights else "without"
     tell(f"{made.size / 1e6:.1f} MB, {share} the trained weights ({made.weights / 1e6:.0f} MB)")
     if outcome.missing:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, Runs, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, Runs
 from cnnlab.errors import CheckFailed
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
+from cnnlab.terminal import print_json, say, tell
 
 if TYPE_CHECKING:
     from report.checks.audit import Audit
@@ -62,12 +63,12 @@ def _say(found: Audit) -> None:
     unread = [one for one in found.hints if one.kind == "rubric"]
     for one in found.findings:
         if one not in unread:
-            typer.echo(_line(one))
+            say(_line(one))
             if one.suggestion:
-                typer.echo(f"    {one.suggestion}")
+                say(f"    {one.suggestion}")
     if unread:
-        typer.echo(f"hint rubric  generated text that nobody has reviewed: {', '.join(one.section for one in unread)}")
-        typer.echo("    read it, make it yours, and accept it: cnnlab commentary accept SECTION")
+        say(f"hint rubric  generated text that nobody has reviewed: {', '.join(one.section for one in unread)}")
+        say("    read it, make it yours, and accept it: cnnlab commentary accept SECTION")
     tell(found.summary)
 
 

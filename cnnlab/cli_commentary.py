@@ -13,10 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, Runs, print_json
+from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, Runs
 from cnnlab.errors import LabError, TemplateProblem, did_you_mean
 from cnnlab.lab import Lab, load_lab, shipped_labs
 from cnnlab.store import RunStore
+from cnnlab.terminal import print_json, say
 
 if TYPE_CHECKING:
     from report.document import Document
@@ -76,7 +77,7 @@ def list_commentary(
         print_json(rows)
         return
     for row in rows:
-        typer.echo(f"{row['section']:13} {STATES[row['state']]:30} {row['file'] or 'no results yet'}")
+        say(f"{row['section']:13} {STATES[row['state']]:30} {row['file'] or 'no results yet'}")
 
 
 @app.command()
@@ -103,8 +104,8 @@ def accept(
     for key in keys:
         found = reviews.of(document.language)[key].paragraphs
         numbers = sum(len(paragraph.quantities) for paragraph in found)
-        typer.echo(f"accepted {key}: {len(found)} paragraphs, {numbers} numbers")
-    typer.echo(str(reviews.path))
+        say(f"accepted {key}: {len(found)} paragraphs, {numbers} numbers")
+    say(str(reviews.path))
 
 
 def section_key(text: str, lab: Lab) -> str:
@@ -196,7 +197,7 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
         print_json({**found, **{part: [asdict(one) for one in found[part]] for part in ("names", "items")}})
     else:
         for line in _lines(found):
-            typer.echo(line)
+            say(line)
     if problem:
         raise problem
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from cnnlab.errors import CheckFailed, DataError
 from cnnlab.lab import Lab, load_lab
 from cnnlab.registry import READERS
 from cnnlab.spec import SPLITS, DatasetSpec
+from cnnlab.terminal import print_json, say, tell
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -44,8 +44,8 @@ def list_data(
         print_json({"datasets": rows, "readers": sorted(READERS)})
         return
     for row in rows:
-        typer.echo(f"{row['name']}: reader {row['reader']}, {row['path'] or resources.data_dir()}: {row['state']}")
-    typer.echo(f"readers: {', '.join(sorted(READERS))}")
+        say(f"{row['name']}: reader {row['reader']}, {row['path'] or resources.data_dir()}: {row['state']}")
+    say(f"readers: {', '.join(sorted(READERS))}")
 
 
 def _state(spec: DatasetSpec) -> str:
@@ -66,12 +66,12 @@ def describe(
         return
     for entry in found:
         sizes = ", ".join(f"{name} {entry['splits'][name]:,}" for name in SPLITS)
-        typer.echo(f"{entry['name']}: {entry['title']}, {entry['images']:,} images, {len(entry['classes'])} classes")
-        typer.echo(f"  {entry['mean']:.1f} images a class, from {entry['fewest']:,} to {entry['most']:,}; {sizes}")
-        typer.echo(f"  most often {entry['width']}x{entry['height']} pixels, read as {entry['image_size']}")
-        typer.echo(f"  from {entry['source']}; fingerprint {entry['fingerprint'][:16]}")
+        say(f"{entry['name']}: {entry['title']}, {entry['images']:,} images, {len(entry['classes'])} classes")
+        say(f"  {entry['mean']:.1f} images a class, from {entry['fewest']:,} to {entry['most']:,}; {sizes}")
+        say(f"  most often {entry['width']}x{entry['height']} pixels, read as {entry['image_size']}")
+        say(f"  from {entry['source']}; fingerprint {entry['fingerprint'][:16]}")
         for one in entry["classes"]:
-            typer.echo(f"  {one['images']:6,}  {one['name']}")
+            say(f"  {one['images']:6,}  {one['name']}")
 
 
 def _description(name: str, spec: DatasetSpec, table: ImageTable, splits: Splits) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def check(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
     else:
         for entry in found:
             for line in _lines(entry):
-                typer.echo(line)
+                say(line)
     warned = [entry["name"] for entry in found if any(one["severity"] == "warning" for one in entry["findings"])]
     if warned:
         raise CheckFailed("the scan found what may change conclusions", received=", ".join(warned))
@@ -148,13 +148,13 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
     for name, spec in loaded.file.datasets.items():
         if spec.hub is None:
             open_dataset(name, spec, data_dir=resources.data_dir(), report_progress=tell)
-            typer.echo(f"{name}: here")
+            say(f"{name}: here")
             continue
         folder = spec.path or resources.data_dir() / spec.reader
         _check_target(name, folder)
         with Narration(name, tell) as report:
             paths = fetch_repository(spec.hub, folder, report)
-        typer.echo(f"{name}: {len(paths)} files in {folder}")
+        say(f"{name}: {len(paths)} files in {folder}")
 
 
 def _check_target(name: str, folder: Path) -> None:
@@ -174,13 +174,3 @@ def _opened(lab: Lab) -> Iterator[tuple[str, DatasetSpec, ImageTable, Splits]]:
     for name, spec in lab.file.datasets.items():
         table = open_dataset(name, spec, data_dir=resources.data_dir(), report_progress=tell)
         yield name, spec, table, split_images(table, spec.split)
-
-
-def tell(message: str) -> None:
-    """A message for the user, on standard error."""
-    typer.echo(message, err=True)
-
-
-def print_json(value: Any) -> None:
-    """Data for a program, on standard output."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from cnnlab import resources
-from cnnlab.cli_data import LabName, Out, Overrides, Profile, Runs, tell
+from cnnlab.cli_data import LabName, Out, Overrides, Profile, Runs
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
+from cnnlab.terminal import tell
 
 
 def preview(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Overrides, Profile, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Overrides, Profile
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.lab import Lab, load_lab
 from cnnlab.spec import RunSpec
 from cnnlab.store import replace_file
+from cnnlab.terminal import print_json, say, tell
 
 if TYPE_CHECKING:
     from cnnlab.training.range_test import RangeTest
@@ -61,9 +62,9 @@ def find_rate(
             }
         )
         return
-    typer.echo(_sentence(found))
+    say(_sentence(found))
     for path in paths:
-        typer.echo(str(path))
+        say(str(path))
 
 
 def _chosen(lab: Lab, dataset: str | None, network: str | None) -> RunSpec:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import typer
-
 from cnnlab import resources
-from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, print_json, tell
+from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs
 from cnnlab.errors import CheckFailed
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
+from cnnlab.terminal import print_json, say, tell
 
 if TYPE_CHECKING:
     from report.checks.verify import Verdict
@@ -46,14 +45,14 @@ def verify(
 
 def _say(verdict: Verdict) -> None:
     for reason in verdict.reasons:
-        typer.echo(f"why: {reason}")
+        say(f"why: {reason}")
     for mismatch in verdict.mismatches[:MOST_LINES]:
-        typer.echo(str(mismatch))
+        say(str(mismatch))
     if (more := len(verdict.mismatches) - MOST_LINES) > 0:
-        typer.echo(f"and {more} more: see --json")
+        say(f"and {more} more: see --json")
     for note in verdict.notes:
         tell(f"note: {note}")
     for name in verdict.unchecked:
         tell(f"not checked, because it is not there: {name}")
     if not verdict.mismatches:
-        typer.echo(f"{verdict.numbers:,} numbers from {verdict.records} records, all as derived")
+        say(f"{verdict.numbers:,} numbers from {verdict.records} records, all as derived")

@@ -100,6 +100,23 @@ def write_new(path: Path, content: bytes) -> None:
         handle.write(content)
 
 
+def reserve(path: Path, size: int) -> None:
+    """See that a new file of `size` bytes has space, for libraries that do not survive a disk that is full.
+
+    Raises:
+        OSError: it has not.
+    """
+    with _new(path) as handle:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle.fileno(), 0, size)
+            else:  # macOS
+                handle.write(bytes(size))
+                handle.flush()
+        finally:
+            path.unlink()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that dead processes have left in a folder; those of living ones stay."""
     for path in sorted(folder.glob(".*.part")):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -23,6 +24,9 @@ DEFAULT_RUBRIC = "tarea1"
 """The assignment of a lab file that names none."""
 
 
+DEEPEST_KEY = 10
+
+
 class LabInfo(Frozen):
     """The `[lab]` table. Only `seeds` changes what is trained."""
 
@@ -30,7 +34,7 @@ class LabInfo(Frozen):
     authors: tuple[str, ...] = ()
     course: str | None = None
     language: Literal["es", "en"] = "es"
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field((0,), min_length=1)
     budget_minutes: float | None = Field(None, gt=0, description="wall time that all training should stay near")
 
 
@@ -172,7 +176,7 @@ def _find(name: str) -> Path:
     shipped = labs_dir() / f"{name}.toml"
     if "/" not in name and not name.endswith(".toml") and shipped.is_file():
         return shipped
-    path = Path(os.path.expandvars(name)).expanduser()
+    path = _expanded(Path(name))
     if path.is_file():
         return path.resolve()
     raise LabError(
@@ -189,9 +193,12 @@ def _override(text: str) -> dict[str, Any]:
         raise LabError("an override needs a key and a value", received=text, expected="--set recipes.NAME.epochs=5")
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value.strip()
-    for part in reversed(key.strip().split(".")):
+    parts = key.strip().split(".")
+    if len(parts) > DEEPEST_KEY:
+        raise LabError("an override's key is too deep", received=f"{key[:60]}…", expected="--set recipes.NAME.epochs=5")
+    for part in reversed(parts):
         parsed = {part: parsed}
     return dict(parsed)
 
@@ -241,5 +248,20 @@ def _located(file: LabFile, folder: Path) -> LabFile:
 def _absolute(path: Path | None, folder: Path) -> Path | None:
     if path is None:
         return None
-    expanded = Path(os.path.expandvars(path)).expanduser()
+    expanded = _expanded(path)
     return expanded if expanded.is_absolute() else (folder / expanded).resolve()
+
+
+def _expanded(path: Path) -> Path:
+    """The path with `~` and `$VARS` expanded.
+
+    Raises:
+        LabError: no path can be so: it holds a NUL, is too long, or names the home of nobody.
+    """
+    try:
+        expanded = Path(os.path.expandvars(path)).expanduser()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # it need not be there
+            expanded.stat()
+        return expanded
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise LabError("there can be no such path", received=repr(str(path))[:300], hint=str(problem)) from None

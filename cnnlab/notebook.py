@@ -10,6 +10,7 @@ images, splits = lab.images("fashion-mnist")
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -20,11 +21,11 @@ from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
 from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
 from cnnlab.plan import plan_run
 from cnnlab.resources import data_dir, labs_dir, templates_dir
-from cnnlab.spec import RunSpec
+from cnnlab.spec import RunSpec, canonical_json
 from cnnlab.store import Kind, Record, RunStore
 from report.evidence import Evidence, Figure, Gallery, Item, Table
 from report.language import Language
-from report.records import LabData, RunData
+from report.records import REMOVED, LabData, RunData
 from report.records import open_lab as open_records
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def open_lab(
     profile: str | None = None,
     language: str | None = None,
     rubric: str = DEFAULT_RUBRIC,
+    without: Sequence[str] = (),
     sections: Sequence[Section] | None = None,
 ) -> NotebookLab:
     """Open the cached runs of a lab.
@@ -57,6 +59,7 @@ def open_lab(
             A run that is missing there is missed by whatever needs it, not before.
         language: of words and numbers; default: the lab's.
         rubric: the assignment that the lab's report answers.
+        without: runs of the lab that the report was made without, since their records were gone or damaged.
         sections: in place of those of the rubric.
 
     Raises:
@@ -71,7 +74,7 @@ def open_lab(
         from report.rubric import read_rubric
 
         sections = read_rubric(rubric, [_templates(name), templates_dir()]).report_sections()
-    return NotebookLab(name, profile, store, stem, language, sections)
+    return NotebookLab(name, profile, store, stem, language, sections, without)
 
 
 def _find_lab(name: str, runs: Path) -> str:
@@ -135,9 +138,14 @@ class _Absent(Mapping[str, Any]):
 class _PatientStore(RunStore):
     """A store that a run may be missing from: its record is there, and complains only when it is needed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, without: Sequence[str]) -> None:
         super().__init__(root)
-        self.absent: set[str] = set()
+        self.without, self.absent = without, set[str]()
+
+    def read_lab(self, stem: str) -> dict[str, Any]:
+        lock, nothing = super().read_lab(stem), {"run": None, "evaluation": None, "problem": REMOVED}
+        runs = [entry | (nothing if entry["run"] in self.without else {}) for entry in lock["runs"]]
+        return lock | {"runs": runs}
 
     def read(self, kind: Kind, record_id: str) -> Record:
         if kind not in ("run", "evaluation") or self.has(kind, record_id):
@@ -158,8 +166,9 @@ class NotebookLab:
         stem: str,
         language: str | None,
         sections: Sequence[Section],
+        without: Sequence[str] = (),
     ) -> None:
-        self._name, self._profile, self._stem = name, profile, stem
+        self._name, self._profile, self._stem, self._without = name, profile, stem, without
         self.store = store
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
@@ -167,8 +176,8 @@ class NotebookLab:
 
     def _open(self) -> None:
         """Read the records that there are now."""
-        patient = _PatientStore(self.store.root)
-        self.data: LabData = open_records(patient, self._stem)
+        patient = _PatientStore(self.store.root, self._without)
+        self.data: LabData = open_records(patient, self._stem, strict=True)
         self._missing = patient.absent
         self._answer = cache(self._answered)
 
@@ -200,7 +209,8 @@ class NotebookLab:
         if run is None:
             raise self._no_run(f"{dataset} {network}")
         if run.run.id in self._missing:
-            return self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            recipe = self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            return dict(json.loads(canonical_json(recipe)))
         return dict(run.spec["recipe"])
 
     def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:

@@ -14,7 +14,7 @@ from cnnlab.mending import mend, sound, trouble
 from cnnlab.plan import Key, Plan, PlannedRun, key_of, locked_entries, make_plan
 from cnnlab.spec import NetworkOptions, architecture_id, evaluation_id
 from cnnlab.store import Record, RunStore
-from cnnlab.trainings import OpenData, Trainings, went_as_planned
+from cnnlab.trainings import OpenData, Trainings, published, went_as_planned
 
 if TYPE_CHECKING:
     from cnnlab.training.progress import Progress
@@ -303,6 +303,7 @@ def _train_all(lab: Lab, plan: Plan, trainings: Trainings, outcome: Outcome) -> 
         if "problem" in entry:
             tell(f"{planned.label}: {entry['problem']}")
             outcome.missing.append(f"{planned.label}: {entry['problem']}")
+            entry["problem"] = published(entry["problem"])
         keep()
     outcome.trained = trainings.trained
 

@@ -31,9 +31,9 @@ Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 
 
 class Frozen(BaseModel):
-    """Base of all specs: immutable, unknown keys refused."""
+    """Base of all specs: immutable, unknown keys refused, as are NaN and infinities, which no record can hold."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Split(Frozen):

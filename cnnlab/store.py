@@ -6,31 +6,26 @@ publishes it. Its `manifest.json` holds the sha256 of each file; a folder withou
 
 from __future__ import annotations
 
-import csv
 import errno
-import hashlib
-import io
 import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from cnnlab import disk
 from cnnlab.disk import append_line as append_line
 from cnnlab.disk import replace_file as replace_file
 from cnnlab.errors import StoreError
 from cnnlab.locks import check_locks, free_lock, held_lock, holder, is_held
+from cnnlab.record import Kind as Kind
+from cnnlab.record import Record as Record
+from cnnlab.record import sha256_of
 from cnnlab.signals import finishing
 from cnnlab.spec import FORMAT, canonical_json, hash8
-
-Kind = Literal["run", "evaluation", "dataset", "architecture", "search", "baseline"]
 
 _FOLDERS: dict[str, str] = {
     "run": "",
@@ -44,72 +39,6 @@ _TEST_USES = "test-uses"
 _DAMAGED = ".damaged"
 _RESERVED = {*_FOLDERS.values(), _TEST_USES, "labs", ".work", ".locks", _DAMAGED}
 _PART, _DOOMED = ".part", ".doomed"
-
-
-@dataclass(frozen=True)
-class Record:
-    """A published record. Every file read through it is checked against the manifest's sha256 first."""
-
-    kind: Kind
-    id: str
-    folder: Path
-    manifest: Mapping[str, Any]
-
-    def bytes(self, name: str) -> bytes:
-        """The verified content of one file.
-
-        Raises:
-            StoreError: the file is missing, unreadable, not in the manifest, or not what was published.
-        """
-        path = self.folder / name
-        if name not in self.manifest["files"]:
-            raise StoreError("the record has no such file", where=self.folder, received=name)
-        try:
-            content = path.read_bytes()
-        except OSError as problem:
-            raise StoreError("a file of the record cannot be read", where=path, received=problem.strerror) from None
-        self._compare(name, hashlib.sha256(content).hexdigest())
-        return content
-
-    def check(self, name: str) -> None:
-        """Verify one file without holding it in memory.
-
-        Raises:
-            StoreError: as `bytes`.
-        """
-        path = self.folder / name
-        try:
-            found = _sha256(path)
-        except OSError as problem:
-            raise StoreError("a file of the record cannot be read", where=path, received=problem.strerror) from None
-        self._compare(name, found)
-
-    def _compare(self, name: str, found: str) -> None:
-        if found != (expected := self.manifest["files"][name]):
-            raise StoreError(
-                "a file of the record is not what was published",
-                where=self.folder / name,
-                received=f"sha256 {found}",
-                expected=f"sha256 {expected}",
-                hint="run the lab again: the record is then set aside and made anew",
-            )
-
-    def text(self, name: str) -> str:
-        """A verified UTF-8 file."""
-        return self.bytes(name).decode("utf-8")
-
-    def json(self, name: str) -> Any:
-        """A verified JSON file."""
-        return json.loads(self.text(name))
-
-    def rows(self, name: str) -> list[dict[str, str]]:
-        """A verified CSV file, one dict of strings a row."""
-        return list(csv.DictReader(io.StringIO(self.text(name))))
-
-    def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """A verified `.npz` file; pickled content is refused."""
-        with np.load(io.BytesIO(self.bytes(name)), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
 
 
 class RunStore:
@@ -229,7 +158,7 @@ class RunStore:
             "status": "done",
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             **fields,
-            "files": {path.relative_to(work).as_posix(): _sha256(path) for path in _files(work)},
+            "files": {path.relative_to(work).as_posix(): sha256_of(path) for path in _files(work)},
         }
         content = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
         disk.write_new(work / "manifest.json", content)
@@ -420,7 +349,7 @@ def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise StoreError("there is no such record", where=path, hint=hint) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise StoreError(
             "the record is damaged", where=path, received=problem, hint="remove it and run again"
         ) from None
@@ -459,8 +388,3 @@ def _check_renames(folder: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

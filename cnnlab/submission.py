@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Formatter
 
@@ -21,6 +22,26 @@ LONGEST = 120
 
 _RESERVED = '/\\:*?"<>|'
 _OWN = ("report", "report-edited")
+
+
+def today() -> date:
+    """The day that `{date}` stands for: that of `SOURCE_DATE_EPOCH` (UTC) where it is set, so that a build can be repeated.
+
+    Raises:
+        LabError: the variable is not a number of seconds.
+    """
+    chosen = os.environ.get("SOURCE_DATE_EPOCH")
+    if not chosen:
+        return date.today()
+    try:
+        return datetime.fromtimestamp(int(chosen), UTC).date()
+    except (ValueError, OverflowError, OSError):
+        raise LabError(
+            "the date is not a number of seconds since 1970",
+            where="SOURCE_DATE_EPOCH",
+            received=chosen,
+            expected="a number, as 1767225600",
+        ) from None
 
 
 def submission_name(template: str, lab: Lab, formats: Collection[str], today: date) -> str:

@@ -31,7 +31,7 @@ class FileKind:
         """
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        except (ValueError, RecursionError) as problem:  # no TOML, no UTF-8, numbers or nesting without an end
             raise self.error(
                 f"the {self.name} file is not valid TOML",
                 where=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -252,6 +253,11 @@ class Trainings:
         with self.store.lock(evaluation):
             self.store.set_aside("evaluation", evaluation)
         return False
+
+
+def published(problem: str) -> str:
+    """The problem as a lab lock may keep it, which is published: its first line, without the folders of this machine."""
+    return re.sub(r"(?<![\w.])/(?:[^/\s'\"]+/)+", "…/", problem.partition("\n")[0])
 
 
 def went_as_planned(manifest: Mapping[str, Any]) -> bool:

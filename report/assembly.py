@@ -11,6 +11,7 @@ from typing import Any
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
+from report.activities.common import count
 from report.appendix import CHECKLIST, PUBLISHED, appendix
 from report.checks.staleness import review_states
 from report.claims import Claim, Request, examine, judge, wording
@@ -31,7 +32,7 @@ from report.inventory import of_appendix, of_item, of_words
 from report.language import NBSP, Language
 from report.markdown import markdown_html
 from report.provenance import entries, evidence_hash, record_hashes
-from report.records import FoldProblem, LabData, Part
+from report.records import REMOVED, FoldProblem, LabData, LostSeed, Part
 from report.reviews import read_reviews
 from report.rubric import DATA_PARTS, Rubric, load_rubric
 from report.template_problems import line_of
@@ -196,6 +197,7 @@ class _Assembly:
             ), False
         problems = (
             *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
+            *(self._lost_seed(part, lost) for lost in part.lost_seeds),
             *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
         )
         if part.runs or not section.needs_runs:
@@ -214,8 +216,26 @@ class _Assembly:
         return text(
             "{network} has no finished run here: {reason}",
             network=NETWORKS[network].title,
-            reason=_first_line(reason) or text("it was not trained"),
+            reason=_first_line(self._reason(reason)) or text("it was not trained"),
         )
+
+    def _lost_seed(self, part: Part, lost: LostSeed) -> str:
+        self.missing.append(
+            f"{part.dataset.name}, {lost.network}, seed {lost.seed}: {lost.reason or 'no finished run'}"
+        )
+        text, runs = self.language.text, [run.run.id for run in part.of(lost.network)]
+        return text(
+            "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
+            "{of}: {reason}",
+            seed=count(lost.seed, runs=runs),
+            network=NETWORKS[lost.network].title,
+            n=count(len(runs), runs=runs),
+            of=count(part.asked_seeds(lost.network), runs=runs),
+            reason=_first_line(self._reason(lost.reason)) or text("it was not trained"),
+        )
+
+    def _reason(self, reason: str) -> str:
+        return self.language.text(REMOVED) if reason == REMOVED else reason
 
     def _fold_problem(self, part: Part, problem: FoldProblem) -> str:
         number, of = problem.index + 1, problem.of

@@ -16,6 +16,7 @@ from cnnlab.errors import Incomplete, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.assembly import assemble
+from report.attachments import attachments
 from report.built import (
     FILES,
     NOTE,
@@ -63,11 +64,13 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
     if anew:
         _forget(out)
     build = _Build(NotedStore(store.root), lab, out, inputs_hash(store, lab, out), read_note(out))
-    with _paper(lab, formats, build.problems) as paper:
+    with _paper(formats, build.problems) as paper:
         document = assemble(open_lab(build.store, lab.stem), lab, Language(lab.file.lab.language))
         if paper:
             build.begin(paper, document)
         build.write(NUMBERS, _json(printed(document)))
+        for attachment in attachments(document):
+            build.write(attachment.name, attachment.text)
         if "html" in formats:
             build.write(FILES["html"], page(document, lab, out, "screen"))
         failure = build.notebook(document, formats) if {"ipynb", "notebook-html"} & set(formats) else None
@@ -79,7 +82,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
 
 
 @contextmanager
-def _paper(lab: Lab, formats: Collection[str], problems: list[str]) -> Iterator[PdfProcess | None]:
+def _paper(formats: Collection[str], problems: list[str]) -> Iterator[PdfProcess | None]:
     """What makes the PDF; None where none is wanted, or none can be made, which is then one of the `problems`."""
     from report.pdf import pango_problem
 
@@ -89,7 +92,7 @@ def _paper(lab: Lab, formats: Collection[str], problems: list[str]) -> Iterator[
         problems.append(problem)
         yield None
     else:
-        with PdfProcess(lab.file.lab.language) as paper:
+        with PdfProcess() as paper:
             yield paper
 
 
@@ -128,10 +131,10 @@ class _Build:
 
     def begin(self, paper: PdfProcess, document: Document) -> None:
         """Have the PDF made, unless it is there already."""
-        shown = page(document, self.lab, self.out, "print")
-        self.page = page_hash(shown)
+        shown, attached = page(document, self.lab, self.out, "print"), attachments(document)
+        self.page = page_hash(shown, attached)
         if not self._pdf_is_right():
-            paper.begin(shown)
+            paper.begin(shown, attached)
 
     def finish(self, paper: PdfProcess) -> None:
         """Write the PDF that was begun."""
@@ -167,15 +170,16 @@ class _Build:
     def result(self, document: Document, checked: str) -> BuildResult:
         """What it all came to, noted for the next build."""
         kept = self.before if self.before and self._still_right(self.before) else None
-        Note(
+        note = Note(
             inputs=self.inputs,
             records={**(kept.records if kept else {}), **self.store.noted},
             files={**(kept.files if kept else {}), **self.written},
             page=self.page or (kept.page if kept else ""),
             missing=document.missing,
             checked=checked,
-        ).write(self.out)
-        names = [NUMBERS, *FILES.values()]
+        )
+        note.write(self.out)
+        names = [NUMBERS, *note.attached, *FILES.values()]
         paths = sorted(self.paths, key=lambda path: names.index(path.name))
         return BuildResult(paths, [*document.missing, *self.problems], checked)
 

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from cnnlab.lab import Lab
 from cnnlab.resources import templates_dir
 from cnnlab.store import Kind, Record, RunStore, replace_file
 from report.code import code_hash
+from report.evidence import Attachment
 
 FORMAT = 1
 """Version of the note."""
@@ -56,6 +57,11 @@ class Note:
     missing: tuple[str, ...]
     checked: str
 
+    @property
+    def attached(self) -> list[str]:
+        """The tables that lie beside the report."""
+        return sorted(name for name in self.files if name.endswith(".csv"))
+
     def write(self, folder: Path) -> None:
         """Put the note into the folder of the files."""
         content = {"format": FORMAT, **vars(self)}
@@ -82,8 +88,10 @@ def read_note(folder: Path) -> Note | None:
 def unchanged(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult | None:
     """What building these formats into `out` would come to, where everything is as it was; None where it may not be."""
     note = read_note(out)
-    names = [NUMBERS, *(FILES[one] for one in FILES if one in formats)]
-    if note is None or note.inputs != inputs_hash(store, lab, out) or not note.holds_for(out, names):
+    if note is None:
+        return None
+    names = [NUMBERS, *note.attached, *(FILES[one] for one in FILES if one in formats)]
+    if note.inputs != inputs_hash(store, lab, out) or not note.holds_for(out, names):
         return None
     if any(_sha256(store.root / path) != digest for path, digest in note.records.items()):
         return None
@@ -107,9 +115,9 @@ def inputs_hash(store: RunStore, lab: Lab, out: Path) -> str:
     )
 
 
-def page_hash(page: str) -> str:
-    """The hash of a page, and of what lays it out."""
-    return f"{hashlib.sha256(page.encode()).hexdigest()} {layout_hash()}"
+def page_hash(page: str, attachments: Sequence[Attachment]) -> str:
+    """The hash of a page with the files inside it, and of what lays it out."""
+    return f"{_hashed([page, [vars(one) for one in attachments]])} {layout_hash()}"
 
 
 def layout_hash() -> str:

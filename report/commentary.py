@@ -19,7 +19,6 @@ import jinja2
 from jinja2 import Environment, FileSystemLoader, TemplateSyntaxError, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem
@@ -32,6 +31,7 @@ from report.compiled import Compiled, late
 from report.evidence import Evidence, Quantity
 from report.kept import keep, kept
 from report.language import Language
+from report.limits import LimitedEnvironment
 from report.names import names_of_quantities, names_used
 from report.template_problems import (
     CallError,
@@ -115,7 +115,7 @@ def _uses(written: str) -> frozenset[str]:
     return names
 
 
-class _Environment(ImmutableSandboxedEnvironment):
+class _Environment(LimitedEnvironment):
     """Remembers which files the templates include, import or extend."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -200,6 +200,7 @@ class Commentary:
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
         self._section, self._names, self._file = key, names_of_quantities(evidence.names), path
         self._environment.included.clear()
+        self._environment.begin()
         placed: dict[str, str] = {}
         context = {**evidence.names, **self._functions(evidence, placed), "lab": self._lab}
         try:
@@ -298,7 +299,6 @@ class Commentary:
             bytecode_cache=_COMPILED,
             **SYNTAX,
         )
-        environment.filters.pop("safe")
         filters: dict[str, Callable[..., Any]] = {
             "interval": self._filter(self.language.with_interval),
             "plain": self._filter(self.language.plain),

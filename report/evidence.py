@@ -68,17 +68,28 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that a report brings along: its name, and its content as text."""
+
+    name: str
+    text: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows of cells by column key; the first column heads its row.
 
     `caption` is one sentence with the finding, `note` gives n, split, interval and source. Cells, heads, captions and
     notes made by `Language.text` of quantities remember them (`report.words`), and are recorded and marked with them.
+    `whole` is the table with all its rows where it shows only some.
     """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, Cell], ...]
     note: str = ""
+    whole: Attachment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from cnnlab.errors import TemplateProblem
 from cnnlab.resources import templates_dir
 from report.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.asked import asked
+from report.attachments import csv_uri
 from report.code import code_hash
 from report.compiled import Compiled, late
 from report.document import Document, Prose, SectionText
@@ -26,6 +27,7 @@ from report.kept import keep, kept
 from report.language import Language
 from report.logo import logo_uri
 from report.provenance import record_hashes
+from report.stylesheet import read_stylesheet
 from report.template_problems import line_reached
 from report.tokens import Tokens, printable
 
@@ -158,6 +160,7 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         "is_prose": lambda piece: isinstance(piece, Prose),
         "drawing": lambda figure: Markup(_drawing(figure, medium, cache)),
         "png": png_uri,
+        "csv_uri": csv_uri,
         "table_view": lambda table: table_view(table, document, medium),
         "quantity": lambda q: _quantity(q, document, medium),
         "words": lambda text: Markup(document.tokens.marked_words(text, medium, focus=True)),
@@ -321,8 +324,8 @@ def _page_numbers(document: Document) -> str:
 
 def _read(templates: Sequence[Path], name: str) -> str:
     for folder in templates:
-        if (folder / name).is_file():
-            return (folder / name).read_text(encoding="utf-8")
+        if (path := folder / name).is_file():
+            return read_stylesheet(path) if path.suffix == ".css" else path.read_text(encoding="utf-8")
     raise TemplateProblem("a file of the report's templates is missing", where=templates[-1] / name)
 
 

@@ -192,7 +192,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         notebook = json.loads(path.read_bytes())
         ours = notebook["metadata"]["cnnlab"]
         return notebook if isinstance(notebook["cells"], list) and {"evidence", "cells"} <= set(ours) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -109,6 +109,7 @@ class CellWriter:
             "profile": lab.stem.removeprefix(lab.path.stem)[1:],
             "language": self.document.language.code,
             "rubric": self._other_rubric(),
+            "without": self._left_out(),
         }
         return ", ".join(f"{key}{'=' if key else ''}{quoted(value)}" for key, value in arguments.items() if value)
 
@@ -120,6 +121,11 @@ class CellWriter:
         """What the kernel has to be told, since the cells do not say it."""
         told = {"CNNLAB_RUNS": self.store.root, LAB_VARIABLE: self.lab.path}
         return {name: str(path.resolve()) for name, path in told.items() if not self._beside(path)}
+
+    def _left_out(self) -> list[str]:
+        """Runs that the document is made without, though the lab has had them."""
+        entries = zip(self.store.read_lab(self.lab.stem)["runs"], self.document.lab.lock["runs"], strict=True)
+        return [entry["run"] for entry, used in entries if entry["run"] and not used["run"]]
 
     def _other_rubric(self) -> str:
         rubric = self.lab.file.report.rubric

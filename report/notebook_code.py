@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cnnlab.errors import StoreError
 from cnnlab.spec import NetworkOptions
 from report.records import Part, RunData
 
@@ -88,8 +89,8 @@ def counted_cell(sizes: Sequence[tuple[str, int]]) -> str:
 def built_cell(part: Part, run: RunData) -> str:
     options = run.spec["options"]
     default = NetworkOptions().model_dump(mode="json")
-    changed = {key: value for key, value in options.items() if default.get(key) != value}
-    size, classes = run.spec["data"]["image_size"], len(part.dataset.classes)
+    changed = {key: options[key] for key, usual in default.items() if options.get(key, usual) != usual}
+    size, classes = whole(run.spec["data"]["image_size"]), len(part.dataset.classes)
     arguments = f"{quoted(run.network)}, image_size={size}, classes={classes}"
     if not changed:
         return f"model = build_network({arguments})\nmodel.summary()"
@@ -104,7 +105,7 @@ def run_cell(part: Part, run: RunData, names: str) -> str:
     """A training, in the time that it had where that made it shorter."""
     budget = run.resolved["budget_seconds"] if run.resolved["shortened"] else None
     return RUN.format(
-        names=names if len(part.of(run.network)) == 1 and not run.seed else f"{names}, seed={run.seed}",
+        names=names if len(part.of(run.network)) == 1 and not run.seed else f"{names}, seed={whole(run.seed)}",
         dataset=quoted(part.dataset.name),
         budget=None if budget is None else round(budget, 1),
         flip=", flip=True" if run.flip else "",
@@ -114,6 +115,17 @@ def run_cell(part: Part, run: RunData, names: str) -> str:
 def quoted(value: Any) -> str:
     """A value as Python source, strings in double quotes."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def whole(value: Any) -> int:
+    """A whole number of a record, which is written into code.
+
+    Raises:
+        StoreError: it is anything else.
+    """
+    if not isinstance(value, int):
+        raise StoreError("a record holds something else in place of a whole number", received=repr(value)[:200])
+    return int(value)
 
 
 def steps_shown(steps: Mapping[str, str], listing: str) -> list[str]:

@@ -9,13 +9,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import cnnlab
 from cnnlab.errors import Incomplete, TemplateProblem
+from report.evidence import Attachment
 from report.pdf import Pdf, render_pdf
 
 _SERVE = "from report.pdf_process import serve; serve()"
@@ -25,21 +26,15 @@ _ANY_PAGE = (
 
 
 class PdfProcess:
-    """Begins to load when it is entered; nothing of it is left when it is exited.
+    """Begins to load when it is entered; nothing of it is left when it is exited."""
 
-    Args:
-        language: of the page that will come.
-    """
-
-    def __init__(self, language: str) -> None:
-        self._command = [sys.executable, "-P", "-c", _SERVE, language]
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._answer: Future[tuple[bytes, bytes]] | None = None
 
     def __enter__(self) -> PdfProcess:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
-        )
+        command = [sys.executable, "-P", "-c", _SERVE]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment())
         return self
 
     def __exit__(
@@ -50,9 +45,10 @@ class PdfProcess:
         self._thread.shutdown()
         self._process.communicate() if self._answer is None else self._process.wait()
 
-    def begin(self, page: str) -> None:
-        """Have the page laid out; returns at once."""
-        self._answer = self._thread.submit(self._process.communicate, page.encode())
+    def begin(self, page: str, attachments: Sequence[Attachment] = ()) -> None:
+        """Have the page laid out, with files inside the PDF; returns at once."""
+        asked = json.dumps({"page": page, "attachments": [vars(one) for one in attachments]})
+        self._answer = self._thread.submit(self._process.communicate, asked.encode())
 
     def result(self) -> Pdf:
         """The PDF of the page that was begun with, when it is ready.
@@ -81,11 +77,11 @@ def serve() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is not part of the answer
     gc.disable()  # a short life: collecting costs a tenth of it, and frees next to nothing
-    with suppress(TemplateProblem):
-        render_pdf(_ANY_PAGE.format(language=sys.argv[1]))  # whatever is only done once
-    page = sys.stdin.buffer.read().decode()
+    import weasyprint  # noqa: F401  while the page is put together
+
+    asked = json.loads(sys.stdin.buffer.read())
     try:
-        made = render_pdf(page)
+        made = render_pdf(asked["page"], [Attachment(**one) for one in asked["attachments"]])
         answer.write(json.dumps({"unshown": made.unshown}).encode() + b"\n" + made.content)
     except TemplateProblem as problem:
         answer.write(json.dumps({"what": problem.what, "received": str(problem.received)}).encode() + b"\n")

@@ -13,6 +13,7 @@ from cnnlab.errors import StoreError
 from cnnlab.mending import trouble
 from cnnlab.store import Record, RunStore
 from report.baselines import BaselineData
+from report.construction import foreign_part
 from report.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
 from report.trials import SearchData
 
@@ -140,13 +141,39 @@ class Architecture:
 
     @cached_property
     def construction(self) -> list[dict[str, Any]]:
-        """The steps by which VGG-19 was built, with the code that ran and what it printed."""
-        return list(self.record.json("construction.json"))
+        """The steps by which VGG-19 was built, with the code that ran and what it printed.
+
+        Raises:
+            StoreError: the code does more than build a network: the notebook would run it.
+        """
+        steps = list(self.record.json("construction.json"))
+        if foreign := "".join(foreign_part(step["code"]) for step in steps):
+            raise StoreError(
+                "a record holds code that does more than build a network",
+                where=self.record.folder / "construction.json",
+                received=foreign[:300],
+                expected="Keras layers added to modelVGG19, and prints of its shape",
+                hint="do not trust these records; remove the folder and run the lab again",
+            )
+        return steps
 
     @cached_property
     def summary(self) -> str:
         """Keras's own summary."""
         return self.record.text("summary.txt")
+
+
+REMOVED = "its record is no longer in the folder of runs"
+"""Message of why a run is missing that was finished once."""
+
+
+@dataclass(frozen=True)
+class LostSeed:
+    """A seed of a network without a finished training, and why; other seeds of the network have one."""
+
+    network: str
+    seed: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -155,7 +182,8 @@ class Part:
 
     Attributes:
         runs: every seed, in the lab's order.
-        problems: what failed instead, by network.
+        problems: by network without a finished run, why.
+        lost_seeds: of networks with other finished runs.
         diverged: the trainings among those of which there is a record.
         folds: by network, the finished trainings of its cross-validation in fold order; `fold_problems` the others.
         searches: by network, the search that chose hyper-parameters of its runs.
@@ -175,6 +203,7 @@ class Part:
     searches: Mapping[str, SearchData] = field(default_factory=dict)
     baseline: BaselineData | None = None
     test_uses: int | None = None
+    lost_seeds: tuple[LostSeed, ...] = ()
 
     @property
     def networks(self) -> list[str]:
@@ -184,6 +213,10 @@ class Part:
     def of(self, network: str) -> list[RunData]:
         """The runs of one network, one a seed."""
         return [run for run in self.runs if run.network == network]
+
+    def asked_seeds(self, network: str) -> int:
+        """How many seeds of a network the lab asked for, finished or not."""
+        return len(self.of(network)) + sum(lost.network == network for lost in self.lost_seeds)
 
 
 @dataclass(frozen=True)
@@ -201,14 +234,19 @@ class LabData:
         return dict(self.lock["lab"])
 
 
-def open_lab(store: RunStore, stem: str) -> LabData:
-    """Open what the lab lock names.
+def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
+    """Open what the lab lock names. A training whose run or evaluation cannot be trusted is a problem of that training.
+
+    Args:
+        strict: such a record is an error instead.
 
     Raises:
-        StoreError: the lab was never run, or a record it names is absent or damaged.
+        StoreError: the lab was never run, or another record it names is absent or damaged.
     """
     lock = store.read_lab(stem)
     try:
+        if not strict:
+            lock = {**lock, "runs": [_trusted(store, entry) for entry in lock["runs"]]}
         datasets = {
             name: DatasetData(name, store.read("dataset", entry["record"])) for name, entry in lock["datasets"].items()
         }
@@ -227,19 +265,28 @@ def open_lab(store: RunStore, stem: str) -> LabData:
 
 
 def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
-    mine = [_trusted(store, entry) for entry in lock["runs"] if entry["dataset"] == dataset.name]
+    mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
     whole = [entry for entry in mine if entry.get("fold") is None]
     folds = [entry for entry in mine if entry.get("fold") is not None]
+    finished = [entry for entry in whole if entry["evaluation"]]
     failed = [entry for entry in whole if not entry["evaluation"]]
+    networks = {entry["network"] for entry in finished}
     unevaluated = [TrainingData(**_training(store, entry)) for entry in failed if entry["run"]]
+    diverged = tuple(training for training in unevaluated if training.has_diverged)
+    reasons = {training.run.id: str(training.resolved.get("diverged_because") or "") for training in diverged}
     baseline = (lock.get("baselines") or {}).get(dataset.name)
     return Part(
         key=key,
         dataset=dataset,
-        runs=tuple(_run(store, entry) for entry in whole if entry["evaluation"]),
+        runs=tuple(_run(store, entry) for entry in finished),
         primary=part.get("primary"),
-        problems={entry["network"]: entry.get("problem", "") for entry in failed},
-        diverged=tuple(training for training in unevaluated if training.has_diverged),
+        problems={entry["network"]: entry.get("problem", "") for entry in failed if entry["network"] not in networks},
+        lost_seeds=tuple(
+            LostSeed(entry["network"], entry["seed"], reasons.get(entry["run"]) or entry.get("problem", ""))
+            for entry in failed
+            if entry["network"] in networks
+        ),
+        diverged=diverged,
         **_folds(store, folds),
         searches=_searches(store, whole),
         baseline=BaselineData(store.read("baseline", baseline)) if baseline else None,
@@ -248,9 +295,10 @@ def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetDa
 
 
 def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entry, or, when a record of its cannot be trusted, the same without one and with the reason."""
-    damage = trouble(store, entry)
-    return {**entry, "run": None, "evaluation": None, "problem": damage} if damage else entry
+    """The entry, or, when a record of its is gone or cannot be trusted, the same without one and with the reason."""
+    gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
+    reason = REMOVED if gone else trouble(store, entry)
+    return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
 
 
 def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:

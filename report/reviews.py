@@ -117,7 +117,7 @@ def read_reviews(lab: Lab) -> Reviews:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return Reviews(path, _call(lab), {})
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise _damaged(path, problem) from None
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:

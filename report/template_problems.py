@@ -17,6 +17,7 @@ from jinja2.utils import missing
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from report.evidence import Quantity
+from report.limits import TooMuch
 from report.names import parts
 
 _MARKS = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
@@ -171,6 +172,13 @@ def rendering_problem(
             where=where,
             received=problem.name,
             hint=did_you_mean(str(problem.name), templates),
+        )
+    if isinstance(problem, TooMuch | RecursionError | MemoryError):
+        return TemplateProblem(
+            "the template asks for more than a report's prose needs",
+            where=where,
+            received=str(problem),
+            hint="look for a loop or a macro without an end",
         )
     return TemplateProblem("the template cannot be rendered", where=where, received=repr(problem))
 

@@ -25,7 +25,9 @@ PERCENT_ENCODED = "%EE%80%80"
 """How Markdown writes the beginning of a token into the address of a link."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]!|<>&~$]|^[#+-]|(?<=^\d)[.)])")
+_MARKDOWN_SPECIAL = re.compile(r"([`*_{}\[\]!|<>&~$]|^[#+=-])")
+_MARKDOWN_NUMBER = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
+_LINE_BREAKS = re.compile(r"\s*[\n\r]\s*|^\s+")
 
 
 Place = Literal["prose", "table", "gallery", "caption", "note", "head", "alt", "problem", "appendix"]
@@ -119,7 +121,7 @@ class Tokens:
         Raises:
             TemplateProblem: a token stands in the address of a link.
         """
-        if PERCENT_ENCODED in text:
+        if f"{PERCENT_ENCODED}{self._nonce}" in text:  # not of a class that is called so
             raise TemplateProblem("what a template prints cannot be part of a link's address", received=text[:200])
         return self._pattern.sub(lambda match: self._makers[int(match[1])](medium), text)
 
@@ -154,6 +156,13 @@ def printable(text: str) -> str:
 
 def _escaped(text: str, medium: Medium) -> str:
     text = printable(text)
-    if medium == "markdown":
-        return _MARKDOWN_SPECIAL.sub(r"\\\1", text.replace("\n", " "))
-    return html.escape(text)
+    return _markdown_escaped(text) if medium == "markdown" else html.escape(text)
+
+
+def _markdown_escaped(text: str) -> str:
+    """`text` on one line, with nothing in it that Markdown, or the mathematics of a notebook, would read.
+
+    A backslash is written as a character reference: Jupyter takes two of them before a parenthesis for mathematics.
+    """
+    parts = (_MARKDOWN_SPECIAL.sub(r"\\\1", part) for part in _LINE_BREAKS.sub(" ", text).split("\\"))
+    return _MARKDOWN_NUMBER.sub(r"\1\\\2", "&#92;".join(parts))

@@ -19,7 +19,7 @@ def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) ->
     code = (BLOCKED if block else "") + "from cnnlab.cli import main\nmain()\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CNNLAB_DATA": str(cwd / "data"), **variables}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=900
     )
 
 

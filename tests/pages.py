@@ -138,6 +138,13 @@ def write_lab(
 ) -> tuple[RunStore, Lab]:
     """A fabricated store, a lab that it answers, and the lab's own prose."""
     records = write_store(folder / "runs", language=language, **store)
+    lab = lab_in(folder, language=language)
+    write_prose(lab.templates, prose)
+    return records, lab
+
+
+def lab_in(folder: Path, *, language: str = "es") -> Lab:
+    """The lab that the fabricated store answers."""
     file = LabFile.model_validate(
         {
             "lab": {"title": "A lab <1>", "authors": ["Ana & Co", "Luis"], "course": "Redes", "language": language},
@@ -147,6 +154,4 @@ def write_lab(
             "report": {"part_2_1": "clothes", "part_2_2": "digits"},
         }
     )
-    lab = Lab(stem="demo", path=folder / "demo.toml", file=file)
-    write_prose(lab.templates, prose)
-    return records, lab
+    return Lab(stem="demo", path=folder / "demo.toml", file=file)

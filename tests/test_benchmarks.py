@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -59,3 +59,53 @@ def test_the_stock_recipe_stops_when_its_time_is_over(module: Any) -> None:
     images, labels = np.zeros((128, 32, 32, 3), np.uint8), np.arange(128) % 2
     _, epochs, model = rivals.keras_timed("alexnet", images, labels, size=32, classes=2, seconds=0.0)
     assert epochs == 0.5 and model.predict_on_batch(images[:2]).shape == (2, 2)
+
+
+@pytest.fixture
+def rebuilding() -> Any:
+    """`benchmarks/report.py`, which has the name of a package of the project."""
+    spec = importlib.util.spec_from_file_location("benchmark_of_the_report", ROOT / "benchmarks/report.py")
+    assert spec and spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_contenders_take_turns_and_are_compared_round_by_round(
+    rebuilding: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    times = {
+        "html": iter([1.0, 2.0]),
+        "nbconvert-html": iter([10.0, 30.0]),
+        "nbconvert-pdf": iter([20.0, 40.0]),
+    }
+
+    def seconds(command: Any, wrapper: Any) -> float:
+        order.append(command)
+        return next(times[command])
+
+    monkeypatch.setattr(rebuilding, "seconds", seconds)
+    found: dict[str, list[float]] = {}
+    for _ in range(2):
+        rebuilding.measure({name: name for name in times}, found, 1, [])
+    assert order == [*times, *reversed(list(times))]
+    assert rebuilding.lines(found) == [
+        "| cnnlab, something changed, HTML | 1.50 s (1.00-2.00) | 12.5 | 20.0 |",
+        "| nbconvert --execute, HTML | 20.00 s (10.00-30.00) |  |  |",
+        "| nbconvert --execute, HTML and PDF (WeasyPrint) | 30.00 s (20.00-40.00) |  |  |",
+    ]
+
+
+def test_each_contender_of_the_report_is_a_command(rebuilding: Any, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    note = tmp_path / "demo/.built.json"
+    for path in (note, tmp_path / "demo/report.ipynb"):
+        path.touch()
+    commands = rebuilding.contenders("demo", tmp_path / "runs", tmp_path)
+    before, steps = commands["html"]
+    before()
+    assert not note.exists() and [step[-2:] for step in steps] == [["--formats", "html"]]
+    assert [step[2] for step in commands["nbconvert-pdf"][1]] == ["nbconvert", "weasyprint"]
+    (_, ((*_, force),)) = commands["anew"]
+    assert force == "--force"

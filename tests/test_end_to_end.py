@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
+from cnnlab.lab import load_lab
+from cnnlab.wheel import make_wheel
 from tests.command import ROOT, cnnlab
 
 
@@ -87,6 +90,18 @@ def test_html_and_pdf_need_neither_framework_nor_data(lab: Path, tmp_path: Path)
     assert (copy / "out/shapes/report.html").read_bytes() == (lab / "out/shapes/report.html").read_bytes()
 
 
+def test_what_is_unchanged_stays_unless_it_is_forced(lab: Path, tmp_path: Path) -> None:
+    def report(*more: str) -> tuple[str, str, int]:
+        arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path), *more)
+        result = cnnlab(*arguments, cwd=lab, block=True)
+        assert result.returncode == 0, result.stderr
+        return result.stdout, result.stderr, (tmp_path / "shapes/report.html").stat().st_mtime_ns
+
+    first, second, forced = report(), report(), report("--force")
+    assert second == first and "things asked" in second[1]
+    assert forced[:2] == first[:2] and forced[2] > first[2]
+
+
 def test_commentary_edited_beside_the_lab_changes_the_text_alone(lab: Path, tmp_path: Path) -> None:
     own = lab / "shapes/templates/commentary/es/activity-08.md.j2"
     own.parent.mkdir(parents=True)
@@ -142,6 +157,10 @@ def test_the_wheel_carries_templates_and_labs(lab: Path, tmp_path: Path) -> None
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("cnnlab-*.whl"))) as wheel:
         wheel.extractall(site)
+        built = set(wheel.namelist())
+    with zipfile.ZipFile(io.BytesIO(make_wheel(load_lab("demo"))[1])) as ours:
+        labs = {name for name in built if name.startswith("cnnlab/labs/")}
+        assert set(ours.namelist()) == built - labs | {"cnnlab/labs/demo.toml"}
     arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path / "out"))
     result = cnnlab(*arguments, cwd=lab, block=True, PYTHONPATH=str(site))
     assert result.returncode == 0, result.stderr

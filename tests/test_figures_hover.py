@@ -165,8 +165,11 @@ def test_an_empty_row_of_a_matrix_says_no_share() -> None:
 
 
 def test_paper_answers_nothing_and_every_chart_on_screen_does() -> None:
-    silent = {"vgg19", "networks"}
-    for name, figure in samples(Spanish()).items():
+    silent = {"vgg19"}
+    figures = samples(Spanish())
+    for name in ("loss-8", "comparison-8", "accuracy", "compared", "blocks", "distribution-10", "distribution-100", "classes-25",
+                 "confusion-10", "trials-8", "vgg19"):  # fmt: skip
+        figure = figures[name]
         assert "data-hover" not in svg(figure, PRINT), name
         assert ("data-hover" in svg(figure, SCREEN)) == (name not in silent), name
 

@@ -18,6 +18,7 @@ CORE = {
     "cnnlab.selection",
     "cnnlab.signals",
     "cnnlab.errors",
+    "cnnlab.record",
     "cnnlab.registry",
     "cnnlab.spec",
     "cnnlab.store",

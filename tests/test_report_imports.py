@@ -56,3 +56,15 @@ def test_a_rebuild_with_drawn_figures_draws_nothing(tmp_path: Path) -> None:
 def test_asking_for_pango_loads_neither_framework_nor_weasyprint(module: str) -> None:
     code = f"from {module} import pango_problem; pango_problem()"
     assert loaded_after(code).isdisjoint((*FRAMEWORKS, "weasyprint"))
+
+
+def test_every_module_can_be_the_first_to_be_imported() -> None:
+    names = [module.name for module in pkgutil.walk_packages(report.__path__, "report.")]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    for loaded in [one for one in sys.modules if one.partition('.')[0] == 'report']:\n"
+        "        del sys.modules[loaded]\n"
+        "    importlib.import_module(name)\n"
+    )
+    assert "report" in loaded_after(code)

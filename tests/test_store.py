@@ -111,7 +111,7 @@ def test_pickles_are_refused(store: RunStore) -> None:
         return {}
 
     record = store.publish("run", "x-s0-1", write)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(StoreError, match="allow_pickle=False"):
         record.arrays("bad.npz")
 
 

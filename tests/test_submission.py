@@ -10,7 +10,7 @@ import pytest
 
 from cnnlab.errors import LabError
 from cnnlab.lab import load_lab
-from cnnlab.submission import copy_submission, submission_name
+from cnnlab.submission import copy_submission, submission_name, today
 from tests.command import cnnlab
 from tests.fabricate import write_store
 
@@ -119,3 +119,14 @@ def test_the_command_copies_what_it_built(tmp_path: Path) -> None:
     copy = tmp_path / "out/demo/20-7_tarea1.pdf"
     assert str(copy.relative_to(tmp_path)) in found.stdout, found.stderr
     assert copy.read_bytes() == (tmp_path / "out/demo/report.pdf").read_bytes()
+
+
+def test_today_is_the_day_that_a_repeated_build_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1774915200")
+    assert today() == DAY
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "tomorrow")
+    with pytest.raises(LabError, match="SOURCE_DATE_EPOCH"):
+        today()
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    before = date.today()
+    assert before <= today() <= date.today()

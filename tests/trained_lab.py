@@ -43,12 +43,15 @@ LAB = """
 """
 
 
+SECRET = "secret-of-the-environment"
+
+
 def train_lab(folder: Path) -> Path:
     """Write the lab and its images into `folder` and run it."""
     write_images(folder / "shapes")
     write_images(folder / "tones", classes=("bright", "dark"))
     (folder / "shapes.toml").write_text(textwrap.dedent(LAB))
-    result = cnnlab("run", "shapes.toml", cwd=folder)
+    result = cnnlab("run", "shapes.toml", cwd=folder, SOME_TOKEN=SECRET)
     assert result.returncode == 0, result.stderr
     assert "trained 2 run(s)" in result.stderr
     assert result.stdout.split() == [f"out/shapes/report.{kind}" for kind in ("json", "html", "pdf", "ipynb")]

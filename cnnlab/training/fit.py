@@ -42,6 +42,10 @@ _CHECKPOINT_SHARE = 0.05
 """Of the time, at most, goes into checkpoints: VGG-19's holds 39 million parameters twice or three times."""
 
 
+_HDF5_BYTES = 4096
+"""Of an array's description in a file of weights, at most."""
+
+
 class Trained(NamedTuple):
     """A run's record with its model and traced inference on the published weights.
 
@@ -283,7 +287,7 @@ class _Job:
         (folder / "sanity.json").write_text(canonical_json(self.sanity), encoding="utf-8")
         (folder / "history.csv").write_text(to_csv(session.rows), encoding="utf-8")
         if session.best_row is not None:
-            session.trainer.model.save_weights(folder / "weights.weights.h5")
+            _save_weights(session.trainer.model, folder / "weights.weights.h5")
         log.info("%s after %d epochs, %s", stopped, len(session.rows), duration(self._seconds()))
         shutil.copyfile(self.folder / "train.log", folder / "train.log")
         return {
@@ -323,3 +327,10 @@ class _Job:
             "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
             "resumed": self._resumed,
         }
+
+
+def _save_weights(model: keras.Model, path: Path) -> None:
+    """Raises OSError when there is no space, of which HDF5 would make an error or a crash of the process."""
+    size = sum(variable.value.numpy().nbytes + _HDF5_BYTES for variable in model.weights)
+    disk.reserve(path, size + 4 * _HDF5_BYTES)
+    model.save_weights(path)

@@ -52,7 +52,7 @@ def prepare(spec: RunSpec, model: keras.Model) -> str | None:
         from cnnlab.networks.weights import load_weights
 
         found = load_weights(model, spec.network, spec.recipe.weights)
-        loaded = f"weights of {len(found.layers)} layers loaded from {found.path}"
+        loaded = f"weights of {len(found.layers)} layers loaded from {found.path.name}"
     if starts_frozen(spec.recipe):
         freeze_base(model)
     return loaded

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from report.activities.common import MANY_CLASSES, SIGNIFICANT, count, share
-from report.evidence import Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.attachments import csv_attachment
+from report.evidence import Attachment, Cell, Column, Exhibit, Gallery, Quantity, Table
 from report.language import Language
 from report.metrics import surest_mistakes
 from report.records import RunData
@@ -117,12 +118,19 @@ def class_share(run: RunData, right: np.ndarray, images: np.ndarray, label: int)
 
 
 def class_table(
-    run: RunData, classes: Sequence[str], matrix: np.ndarray, language: Language, varied: np.ndarray | None = None
+    run: RunData,
+    classes: Sequence[str],
+    matrix: np.ndarray,
+    language: Language,
+    varied: np.ndarray | None = None,
+    *,
+    file: str = "classes.csv",
 ) -> Table:
-    """Accuracy of each class with its interval, the best first; of many classes only the ends.
+    """Accuracy of each class with its interval, the best first; of many classes only the ends, and all as a file.
 
     Args:
         varied: how varied the images of each class are, float (K,), where that was measured.
+        file: name of that file.
     """
     text = language.text
     images, right = matrix.sum(axis=1), np.diag(matrix)
@@ -164,7 +172,31 @@ def class_table(
             *([Column(key="varied", head=text("Variety"))] if varied is not None else []),
         ),
         rows=tuple(rows),
+        whole=_whole_table(run, classes, matrix, order, language, file) if many else None,
     )
+
+
+def _whole_table(
+    run: RunData, classes: Sequence[str], matrix: np.ndarray, order: Sequence[int], language: Language, file: str
+) -> Attachment:
+    """All classes in the same order, each with what it is most often taken for."""
+    text = language.text
+    images, right = matrix.sum(axis=1), np.diag(matrix)
+    rows: list[list[str | int | float | None]] = []
+    for label in order:
+        accuracy, mistakes = class_share(run, right, images, label), matrix[label].copy()
+        mistakes[label] = 0
+        taken = int(mistakes.argmax())
+        rows.append([
+            classes[label], int(images[label]), int(right[label]),
+            *(None if value is None else round(value, 6) for value in (accuracy.value, accuracy.low, accuracy.high)),
+            classes[taken] if mistakes[taken] else None, int(mistakes[taken]),
+        ])  # fmt: skip
+    heads = [
+        text("Class"), text("Test images"), text("Right"), text("Accuracy"), text("95% interval, from"), text("95% interval, to"),
+        text("Most often taken for"), text("Images taken for it"),
+    ]  # fmt: skip
+    return csv_attachment(file, heads, rows)
 
 
 def _varied(value: float) -> Quantity | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnlab.registry import NETWORKS
 from cnnlab.store import Record
 from report.evidence import Figure, Gallery, Quantity
 from report.language import Language
@@ -80,6 +81,28 @@ def network_accuracy(runs: Sequence[RunData], split: str = "test", *, without: n
 def _right(run: RunData, split: str, without: np.ndarray | None) -> np.ndarray:
     predictions = run.predictions[split]
     return predictions.right if without is None else predictions.right[~np.isin(predictions.ids, without)]
+
+
+def seeds_of(part: Part, network: str, language: Language) -> Quantity | str:
+    """How many seeds of a network finished; where some did not, in words of how many: "2 of 3"."""
+    runs = part.of(network)
+    finished, asked = (count(n, runs=[run.run.id for run in runs]) for n in (len(runs), part.asked_seeds(network)))
+    return finished if asked == finished else language.text("{part} of {all}", part=finished, all=asked)
+
+
+def titled(part: Part, network: str, language: Language) -> str:
+    """A network's name for a row of its own: with what is missing where not all its runs finished."""
+    title = NETWORKS[network].title
+    if not part.of(network):
+        return language.text("{network} (no finished run)", network=title)
+    if part.asked_seeds(network) == len(part.of(network)):
+        return title
+    return language.text("{network} (seeds: {seeds})", network=title, seeds=seeds_of(part, network, language))
+
+
+def absent_networks(part: Part) -> list[str]:
+    """Networks that the lab asks for here and that have no finished run, in its order."""
+    return [network for network in part.problems if network not in part.networks]
 
 
 def primary_network(part: Part) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnlab.registry import NETWORKS
 from report.activities import architecture, curves, results
-from report.activities.common import accuracy, count, network_accuracy, primary_run
+from report.activities.common import absent_networks, accuracy, count, network_accuracy, primary_run, seeds_of
 from report.activities.fairness import confounders
 from report.evidence import Evidence
 from report.language import Language
@@ -43,7 +43,7 @@ def _tuning(lab: LabData) -> dict[str, Any]:
 
 def _absent(part: Part) -> dict[str, Any]:
     """What there is to say of a part even without results: its data set, and the networks that have none."""
-    absent = [network for network in part.problems if network not in part.networks]
+    absent = absent_networks(part)
     diverged = {training.network for training in part.diverged}
     return {
         "dataset": part.dataset.manifest["title"],
@@ -66,6 +66,8 @@ def _summary(part: Part, language: Language) -> dict[str, Any]:
         "first_is_tied": comparison["first_is_tied"],
         "several_seeds": len(part.of(run.network)) > 1,
         "over_seeds": network_accuracy(part.of(run.network)),
+        "lost_seeds": bool(part.asked_seeds(run.network) - len(part.of(run.network))),
+        "seeds": seeds_of(part, run.network, language),
         "gap": gap,
         "overfits": results.sign(gap) > 0,
         "train": train,

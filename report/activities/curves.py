@@ -6,12 +6,22 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from report.activities.common import count, of_records, primary_network, required_part, share
+from report.activities.common import (
+    absent_networks,
+    count,
+    of_records,
+    primary_network,
+    required_part,
+    seeds_of,
+    share,
+    titled,
+)
 from report.evidence import Evidence, Figure, Quantity
 from report.figures.curves import History, accuracy_curves, comparison_curves, loss_curves
 from report.language import Language
 from report.records import LabData, Part, RunData
 from report.statistics import difference, wilson
+from report.words import joined
 
 RISE = 0.02
 """A validation loss this share above its minimum at the last epoch counts as having risen."""
@@ -39,7 +49,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "network": run.title,
             "several_networks": len(data.networks) > 1,
             "several_seeds": len(runs) > 1,
-            "seeds": count(len(runs), runs=[one.run.id for one in runs]),
+            "seeds": seeds_of(data, run.network, language),
             **facts,
             **learned,
             "underfits": _underfits(facts, learned, run),
@@ -220,6 +230,7 @@ def _figures(data: Part, runs: list[RunData], language: Language) -> dict[str, F
         "{validation} validation images and on a fixed sample of the training images of the same size.",
         validation=count(run.resolved["images"]["validation"], runs=[run.run.id]),
     )
+    note = _with_seeds(note, data, run.network, language)
     items = {
         "loss": loss_curves(
             histories,
@@ -246,9 +257,32 @@ def _figures(data: Part, runs: list[RunData], language: Language) -> dict[str, F
             [_history(one) for one in data.runs],
             language,
             caption=text("Validation accuracy of all networks on {dataset}", dataset=data.dataset.manifest["title"]),
-            note=text("Curves end where each training did; epochs cost different times, see the table of times."),
-        )
+            note=_with_seeds(
+                text("Curves end where each training did; epochs cost different times, see the table of times."),
+                data, max(data.networks, key=lambda name: len(data.of(name))), language,
+            ) + _without(data, language),
+        )  # fmt: skip
     return {
         name: of_records(item, [one.run.id for one in (data.runs if name == "networks" else runs)])
         for name, item in items.items()
     }
+
+
+def _with_seeds(note: str, data: Part, network: str, language: Language) -> str:
+    """The note and, where a line is the mean of several seeds, what its band is and where seeds are missing from it."""
+    runs, text = data.of(network), language.text
+    if len(runs) < 2:
+        return note
+    ends = {len(run.history["epoch"]) for run in runs}
+    seeds = seeds_of(data, network, language)
+    return joined([
+        note, text("Line: mean over {n} seeds; band: from the lowest to the highest of them.", n=seeds),
+        *([text("Faint: epochs that not all of them reached.")] if len(ends) > 1 else []),
+    ], " ")  # fmt: skip
+
+
+def _without(data: Part, language: Language) -> str:
+    """What is missing from a figure of all networks: those without a finished run, and those with too few seeds."""
+    lacking = [name for name in data.networks if data.asked_seeds(name) > len(data.of(name))]
+    names = [titled(data, name, language) for name in (*absent_networks(data), *lacking)]
+    return joined([" ", language.text("Missing: {networks}.", networks=language.join(names))]) if names else ""

@@ -12,6 +12,7 @@ from report.activities.common import MANY_CLASSES, count, of_records, required_p
 from report.activities.division import division
 from report.activities.findings import findings_in_words
 from report.activities.leaks import leak_counts, leak_gallery
+from report.attachments import csv_attachment
 from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
 from report.language import Language
@@ -126,7 +127,7 @@ def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
         ),
         "examples": of_records(_examples(dataset, language), [dataset.record.id]),
         "splits": _split_table(dataset, language),
-        "classes": _class_table(dataset, language),
+        "classes": _class_table(dataset, language, f"images-{dataset.name}.csv"),
         **({"leaks": leaks} if leaks.items else {}),
     }
 
@@ -195,12 +196,16 @@ def _split_table(dataset: DatasetData, language: Language) -> Table:
     )
 
 
-def _class_table(dataset: DatasetData, language: Language) -> Table:
+def _class_table(dataset: DatasetData, language: Language, file: str) -> Table:
     text, classes, ids = language.text, dataset.classes, [dataset.record.id]
     many = len(classes) > MANY_CLASSES
+    ordered = sorted(classes, key=lambda entry: (-int(entry["images"]), str(entry["name"])))
     if many:
-        ordered = sorted(classes, key=lambda entry: (-int(entry["images"]), str(entry["name"])))
         classes = [*ordered[:EXTREMES], *ordered[-EXTREMES:]]
+    heads = {
+        "name": text("Class"), "images": text("All"), "train": text("Training"), "validation": text("Validation"),
+        "test": text("Test"),
+    }  # fmt: skip
     rows: list[Mapping[str, Cell]] = [
         {
             "name": entry["name"],
@@ -217,12 +222,13 @@ def _class_table(dataset: DatasetData, language: Language) -> Table:
         if many
         else text("Images by class"),
         note=text("All: every image of the data set; the splits are what this lab uses of them."),
-        columns=(
-            Column(key="name", head=text("Class")),
-            Column(key="images", head=text("All")),
-            Column(key="train", head=text("Training")),
-            Column(key="validation", head=text("Validation")),
-            Column(key="test", head=text("Test")),
-        ),
+        columns=tuple(Column(key=key, head=head) for key, head in heads.items()),
         rows=tuple(rows),
+        whole=csv_attachment(
+            file,
+            list(heads.values()),
+            [[str(entry["name"]), *(int(entry[key]) for key in list(heads)[1:])] for entry in ordered],
+        )
+        if many
+        else None,
     )

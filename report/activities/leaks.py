@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec import SPLITS
-from report.activities.common import accuracy, count, network_accuracy, of_records
+from report.activities.common import absent_networks, accuracy, count, network_accuracy, of_records, titled
 from report.evidence import Cell, Column, Exhibit, Gallery, Quantity, Table
 from report.language import Language
 from report.records import DatasetData, LabData, Part, RunData
@@ -156,7 +156,13 @@ def clean_table(part: Part, language: Language) -> Table:
             Column(key="interval", head=text("95% interval")),
             Column(key="clean_images", head=text("Images without copies")),
         ),
-        rows=tuple(_clean_row(part.of(name), rows, language) for name in part.networks),
+        rows=(
+            *(
+                {**_clean_row(part.of(name), rows, language), "network": titled(part, name, language)}
+                for name in part.networks
+            ),
+            *({"network": titled(part, name, language)} for name in absent_networks(part)),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.registry import NETWORKS
 from report.activities.attention import attention, attention_gallery, filter_figure, filters
 from report.activities.baseline import against_linear
 from report.activities.calibration import calibration, reliability
@@ -23,6 +24,7 @@ from report.activities.classes import (
 from report.activities.common import (
     MANY_CLASSES,
     SIGNIFICANT,
+    absent_networks,
     accuracy,
     count,
     network_accuracy,
@@ -30,7 +32,9 @@ from report.activities.common import (
     primary_network,
     primary_run,
     required_part,
+    seeds_of,
     share,
+    titled,
 )
 from report.activities.explained import confusion_gallery, diversity
 from report.activities.fairness import fairness, fairness_table
@@ -62,7 +66,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
         items["fairness"] = table
     return Evidence(
         names={
-            **_accuracies(data, run, classes),
+            **_accuracies(data, run, classes, language),
             **compare(data),
             "best": best,
             "worst": worst,
@@ -90,7 +94,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     )
 
 
-def _accuracies(data: Part, run: RunData, classes: Sequence[str]) -> dict[str, Any]:
+def _accuracies(data: Part, run: RunData, classes: Sequence[str], language: Language) -> dict[str, Any]:
     """The primary run's numbers, and how far apart its splits are."""
     test, train = run.predictions["test"], run.predictions["train"]
     seeds = data.of(run.network)
@@ -101,7 +105,8 @@ def _accuracies(data: Part, run: RunData, classes: Sequence[str]) -> dict[str, A
         "networks": [data.of(name)[0].title for name in data.networks],
         "several_networks": len(data.networks) > 1,
         "several_seeds": len(seeds) > 1,
-        "seeds": count(len(seeds), runs=runs),
+        "seeds": seeds_of(data, run.network, language),
+        "absent": [NETWORKS[name].title for name in absent_networks(data)],
         "seed": count(run.seed, runs=runs),
         "over_seeds": network_accuracy(seeds),
         "chosen_by_lab": data.primary == run.network,
@@ -245,6 +250,7 @@ def _items(
             language,
             caption=text("Accuracy of each network on the images it was trained on, chosen by, and tested on"),
             note=interval,
+            titles={name: titled(data, name, language) for name in (*data.networks, *absent_networks(data))},
         ),
         "classes": per_class_accuracy(
             classes,
@@ -254,7 +260,14 @@ def _items(
             caption=_classes_caption(run, best, worst, language),
             note=text("{n} test images. Bars: 95 % intervals.", n=n),
         ),
-        "per_class": class_table(run, classes, matrix, language, data.baseline.diversity if data.baseline else None),
+        "per_class": class_table(
+            run,
+            classes,
+            matrix,
+            language,
+            data.baseline.diversity if data.baseline else None,
+            file=f"classes-{data.key.replace('_', '-')}.csv",
+        ),
         "best": class_gallery(run, classes, best, language),
         "worst": class_gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
@@ -311,15 +324,15 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
     classes = len(data.dataset.class_names)
     rows: list[Mapping[str, Cell]] = []
     for name, by_split in by_network.items():
-        run = data.of(name)[0]
         rows.append(
             {
-                "network": run.title,
+                "network": titled(data, name, language),
                 **by_split,
                 "interval": language.interval(by_split["test"]),
                 "mean": _network_mean_of_classes(data.of(name), classes),
             }
         )
+    rows += [{"network": titled(data, name, language)} for name in absent_networks(data)]
     text = language.text
     several_seeds = any(len(data.of(name)) > 1 for name in data.networks)
     first = data.runs[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from report.activities.common import count
+from cnnlab.registry import NETWORKS
+from report.activities.common import absent_networks, count, titled
 from report.evidence import Cell, Column, Quantity, Table
 from report.language import Language
 from report.records import LabData, Part, RunData
@@ -89,7 +90,7 @@ def _error(predicted: float | None, actual: float | None, run: RunData | None) -
 
 def run_title(data: Part, run: RunData, language: Language) -> str:
     """The network, with its seed where it was trained from several."""
-    if len(data.of(run.network)) == 1:
+    if data.asked_seeds(run.network) == 1:
         return run.title
     return language.text("{network}, seed {seed}", network=run.title, seed=count(run.seed, runs=[run.run.id]))
 
@@ -107,6 +108,12 @@ def time_table(data: Part, language: Language) -> Table:
         }
         for run in data.runs
     ]
+    rows += [{"network": titled(data, name, language)} for name in absent_networks(data)]
+    rows += [
+        {"network": language.text("{network}, seed {seed} (not finished)", network=NETWORKS[lost.network].title,
+                                  seed=count(lost.seed, runs=[run.run.id for run in data.of(lost.network)]))}
+        for lost in data.lost_seeds
+    ]  # fmt: skip
     text = language.text
     return Table(
         caption=text("What each training took"),

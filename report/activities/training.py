@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from report.activities.common import count, primary_network, primary_run, required_part
+from cnnlab.registry import NETWORKS
+from report.activities.common import absent_networks, count, primary_network, primary_run, required_part, seeds_of
 from report.activities.division import division
 from report.activities.hyperparameters import (
     AUGMENTATIONS,
@@ -57,7 +58,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "chosen_by_lab": data.primary == primary_network(data),
             "validation_chose_network": len(data.networks) > 1 and data.primary != primary_network(data),
             "several_seeds": len(data.of(run.network)) > 1,
-            "seeds": count(len(data.of(run.network)), runs=[one.run.id for one in data.of(run.network)]),
+            "seeds": seeds_of(data, run.network, language),
+            "absent": [NETWORKS[name].title for name in absent_networks(data)],
             "explains_merged_classes": MERGED in (manifest["stand_in_for"] or manifest["title"]).lower(),
             "is_mini_imagenet": MERGED in manifest["title"].lower(),
             "leaks": leak_counts(data.dataset),

@@ -24,6 +24,11 @@ from report.language import Language
 from report.provenance import evidence_hash
 from report.records import open_lab
 
+_SHAPE: Mapping[str, type] = {
+    "format": int, "language": str, "evidence": str, "records": dict, "prose": dict, "program": str, "quantities": list,
+}  # fmt: skip
+"""What `report.json` holds at least."""
+
 COMPARED = ("value", "unit", "n", "low", "high", "runs", "how", "text")
 """What an entry of `report.json` must have as the runs give it."""
 
@@ -169,16 +174,24 @@ def _saved(path: Path) -> tuple[dict[str, Any] | None, Mismatch]:
     """What the report says of itself; None, and why, where that cannot be read."""
     wrong = Mismatch(kind="document", where=path.name, what="it is not a list of numbers as cnnlab writes it")
     try:
-        content = json.loads(path.read_bytes())
-        entries, keys = content["quantities"], {"format", "language", "evidence", "records", "prose", "program"}
-        shaped = keys <= set(content) and all(isinstance(entry, dict) for entry in entries)
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(path.read_bytes(), parse_constant=_refused)
+        shaped = all(isinstance(content[key], kind) for key, kind in _SHAPE.items())
+        shaped = shaped and all(_is_entry(entry) for entry in content["quantities"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None, wrong
     if isinstance(content["format"], int) and content["format"] < FORMAT:
         return None, Mismatch(
             kind="document", where=path.name, what="an older cnnlab wrote it: render the report again (cnnlab report)"
         )
     return (content, wrong) if shaped and content["format"] == FORMAT else (None, wrong)
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant}, which is no JSON")
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key, ""), str) for key in ("id", "section", "name"))
 
 
 def _own_hash(saved: Mapping[str, Any]) -> Iterator[Mismatch]:
@@ -194,7 +207,7 @@ def _own_hash(saved: Mapping[str, Any]) -> Iterator[Mismatch]:
 def _derived(store: RunStore, lab: Lab, language: str) -> tuple[Document | None, str]:
     """The document as the runs give it now, in the report's own language; None, and why, where they give none."""
     try:
-        return assemble(open_lab(store, lab.stem), lab, Language(language)), ""
+        return assemble(open_lab(store, lab.stem, strict=True), lab, Language(language)), ""
     except CnnlabError as problem:
         return None, f"the document cannot be derived from the runs: {problem.what}"
 

@@ -31,12 +31,18 @@ _MOST = 120  # classes that fit in two columns
 
 
 def accuracy_comparison(
-    accuracies: Mapping[str, Mapping[str, Quantity]], language: Words, *, caption: str, note: str = ""
+    accuracies: Mapping[str, Mapping[str, Quantity]],
+    language: Words,
+    *,
+    caption: str,
+    note: str = "",
+    titles: Mapping[str, str] | None = None,
 ) -> Figure:
     """Accuracy of each network on each split, with its interval.
 
     Args:
         accuracies: by network, then by split (`train`, `validation`, `test`): shares in 0-1 with `low` and `high`.
+        titles: what stands for each network's name, also of those without accuracies, whose rows say so.
 
     Raises:
         ValueError: nothing to draw.
@@ -44,14 +50,16 @@ def accuracy_comparison(
     if not any(accuracies.values()):
         raise ValueError("no accuracy to draw")
     code = language.code
+    named = {network: {"title": title} for network, title in (titles or {}).items()}  # these remember their numbers
+    shown = {**accuracies, **{network: {} for network in titles or () if network not in accuracies}}
     rows: list[dict[str, Any]] = [
-        {"network": network, "title": clean(network_title(network)), "splits": [
+        {"network": network, "title": clean((titles or {}).get(network, network_title(network))), "splits": [
             {"split": split, "name": language.text(SPLITS[split]), **_interval(by_split[split])}
             for split in SPLITS if split in by_split
         ]}
-        for network, by_split in accuracies.items()
+        for network, by_split in shown.items()
     ]  # fmt: skip
-    told = joined((_told(row, accuracies[row["network"]], code) for row in rows), " ")
+    told = joined((_told({**row, **named.get(row["network"], {})}, shown[row["network"]], code) for row in rows), " ")
     words = {"axis": language.text("Accuracy"), "interval": language.text("95% interval")}
     data = {"rows": rows, "code": code, "words": words}
     alt = language.text("Accuracy with 95 % intervals.") + " " + told
@@ -64,7 +72,7 @@ def _told(row: dict[str, Any], by_split: Mapping[str, Quantity], code: str) -> s
         joined([f"{one['name']} ", worded(percent(one["value"], 1, code), by_split[one["split"]])])
         for one in row["splits"]
     ]
-    return joined([f"{row['title']}: ", joined(splits, ", "), "."])
+    return joined([row["title"], ": ", joined(splits, ", "), "."]) if splits else joined([row["title"], "."])
 
 
 def per_class_accuracy(

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnnlab.errors import StoreError
 from report.figures import paper
 from report.figures.style import Theme, drawing_key, svg
 from report.kept import swap_in
@@ -18,17 +19,28 @@ def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
     """The figure as an `<svg>` element, from `folder` when it was drawn before.
 
     A file that is cut or altered is drawn again. A hit imports no matplotlib.
+
+    Raises:
+        StoreError: the folder cannot be read or written.
     """
     name = drawing_key(figure, theme)
     if theme.name == "print":
         name += f"-paper-{paper.VERSION}"
     path = folder / f"{name}.svg"
-    cached = _read(path)
-    if cached is None:
-        cached = svg(figure, theme)
-        if theme.name == "print":
-            cached = paper.for_paper(cached)
-        _write(path, cached)
+    try:
+        cached = _read(path)
+        if cached is None:
+            cached = svg(figure, theme)
+            if theme.name == "print":
+                cached = paper.for_paper(cached)
+            _write(path, cached)
+    except OSError as problem:
+        raise StoreError(
+            "the drawing of a figure cannot be kept",
+            where=problem.filename or path,
+            received=problem.strerror,
+            hint="remove that folder, free some space, or choose another one with --out",
+        ) from None
     return cached
 
 

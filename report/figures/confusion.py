@@ -99,12 +99,15 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     counts = [[data["counts"][i][j] for j in order] for i in order]
     shown = {
         **data, "counts": counts, "names": [data["names"][i] for i in order],
-        "shares": [[value / (sum(row) or 1) for value in row] for row in counts],
+        "shares": [[value / images for value in row] for row in counts for images in [sum(row) or 1]],
         "top": [[place[i], place[j]] for i, j in data["top"]],
     }  # fmt: skip
     count = len(order)
     figure = _named(shown, theme) if count <= _NAMED else _listed(shown, theme, staggered=count <= _STAGGERED)
-    hover.cells(figure.axes[0], (data["words"]["true"], data["words"]["predicted"]), shown["names"], _answers(shown))
+    if theme.name == "screen":  # a million texts, where there are a thousand classes
+        hover.cells(
+            figure.axes[0], (data["words"]["true"], data["words"]["predicted"]), shown["names"], _answers(shown)
+        )
     return figure
 
 
@@ -119,7 +122,7 @@ def _answers(data: dict[str, Any]) -> list[list[str]]:
                 of = words["of"].format(part=number(value, 0, code), all=number(images, 0, code))
                 share = f" ({percent(value / images, 1, code)})" if images else ""
                 told[value, images] = f"{words['images']}: {of}{share}"
-    return [[told[value, sum(row)] for value in row] for row in data["counts"]]
+    return [[told[value, images] for value in row] for row in data["counts"] for images in [sum(row)]]
 
 
 def _grid(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:

@@ -143,6 +143,8 @@ def _ends(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
     rows = data["rows"]
     top = max(sum(row["counts"]) for row in rows)
     axes.set_ylim(0, top * 1.16)
+    if all(sum(row["counts"]) == top for row in rows):
+        return
     for index, ha in ((0, "left"), (len(rows) - 1, "right")):
         total = sum(rows[index]["counts"])
         axes.annotate(f"{rows[index]['name']}: {number(total, 0, data['code'])}", (index, total), xytext=(index, top * 1.06),

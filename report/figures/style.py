@@ -23,7 +23,7 @@ from cnnlab.registry import NETWORKS
 if TYPE_CHECKING:
     from report.evidence import Figure
 
-VERSION = 4
+VERSION = 5
 """Bumped by hand when the same figure would be drawn otherwise."""
 
 COLOURS: dict[str, tuple[str, str]] = {
@@ -32,14 +32,14 @@ COLOURS: dict[str, tuple[str, str]] = {
     "rule": ("#858c97", "#7d8590"),
     "grid": ("#e2e4e8", "#30353c"),
     "paper": ("#fffffe", "#16181c"),
-    "series-1": ("#174a93", "#6a9bf4"),
-    "series-2": ("#cc651b", "#ffae6b"),
-    "series-3": ("#0a7a63", "#8af0d0"),
-    "series-4": ("#5a003e", "#db4e9e"),
-    "series-5": ("#806ff3", "#efcbf5"),
-    "series-6": ("#99081d", "#928606"),
-    "series-7": ("#7f6b96", "#8abda0"),
-    "series-8": ("#6b9770", "#658a68"),
+    "series-1": ("#13427f", "#6a9bf4"),
+    "series-2": ("#b95b14", "#ffae6b"),
+    "series-3": ("#0a6a55", "#8af0d0"),
+    "series-4": ("#5c1706", "#be6e97"),
+    "series-5": ("#1e6aea", "#dbc8fe"),
+    "series-6": ("#7c658d", "#809070"),
+    "series-7": ("#9a1235", "#ffeb32"),
+    "series-8": ("#47213a", "#3d9507"),
     "heat": ("#1a4b94", "#8ab6ff"),
     "on-heat": ("#fefeff", "#101318"),
     "good": ("#0b7b64", "#40d0a9"),

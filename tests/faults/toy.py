@@ -125,3 +125,8 @@ def leftovers(root: Path) -> list[str]:
     work = [*(root / ".work").rglob("*"), *root.rglob(".*.part"), *(root / ".damaged").glob("*")]
     locks = [path for path in (root / ".locks").glob("*") if ".part" in path.name]
     return [str(path.relative_to(root)) for path in (*work, *locks)]
+
+
+def faults_of(store: RunStore) -> list[str]:
+    """What is wrong with any record of a store."""
+    return [why for kind in KINDS for one in store.ids(kind) if (why := store.damage(kind, one))]

@@ -1,0 +1,129 @@
+"""Commentary that tries to leave its sandbox, or never to end, is one clear message and runs nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from cnnlab.errors import TemplateProblem
+from report.assembly import assemble
+from report.document import Document
+from report.language import Language
+from report.records import open_lab
+from tests.pages import REFERENCES, SECTIONS, write_lab
+
+Render = Callable[[str | bytes], Document]
+
+NO_SUCH_NAME = "uses a name that does not exist"
+TOO_MUCH = "asks for more than a report's prose needs"
+NOT_PRINTED = "cannot be printed as it is"
+NO_FILTER = "cannot be read"
+ESCAPES = {
+    "{{ ''.__class__.__mro__ }}": NO_SUCH_NAME,
+    "{{ accuracy.__class__.__init__.__globals__ }}": NO_SUCH_NAME,
+    "{{ accuracy|attr('__class__') }}": NO_SUCH_NAME,
+    "{{ accuracy['__class__'] }}": NO_SUCH_NAME,
+    "{{ [accuracy]|map(attribute='__class__')|list }}": NOT_PRINTED,
+    "{{ lipsum.__globals__ }}": NO_SUCH_NAME,
+    "{{ cycler.__init__.__globals__.os.popen('id').read() }}": NO_SUCH_NAME,
+    "{{ joiner.__init__ }}": NO_SUCH_NAME,
+    "{{ namespace.__init__.__globals__ }}": NO_SUCH_NAME,
+    "{{ range.__self__ }}": NO_SUCH_NAME,
+    "{{ self.__init__.__globals__ }}": NO_SUCH_NAME,
+    "{{ self._TemplateReference__context }}": NO_SUCH_NAME,
+    "{{ figure.__globals__ }}": NO_SUCH_NAME,
+    "{{ figure.__wrapped__.func }}": NO_SUCH_NAME,
+    "{{ ref.__self__ }}": NO_SUCH_NAME,
+    "{{ (classes|map('upper')).gi_frame.f_globals }}": NO_SUCH_NAME,
+    "{{ '{0.__class__}'.format(accuracy) }}": TOO_MUCH,
+    "{{ '{a.__class__}'.format_map({'a': accuracy}) }}": TOO_MUCH,
+    "{{ open('/etc/passwd') }}": NO_SUCH_NAME,
+    "{{ ''|safe }}": NO_FILTER,
+    "{% import 'os' as os %}": "includes a file that does not exist",
+    "{% include '../../../../../../etc/passwd' %}": "includes a file that does not exist",
+    "{% include '/etc/passwd' %}": "includes a file that does not exist",
+    "{% do classes.append(1) %}": NO_FILTER,
+    "{{ classes.append(1) }}": NO_SUCH_NAME,
+    "{% set accuracy.value = 1 %}": "cannot be rendered",
+}
+BOMBS = {
+    "{% for i in range(10**9) %}{% endfor %}": TOO_MUCH,
+    "{{ range(10**9)|list }}": TOO_MUCH,
+    "{% for i in range(999) %}{% for j in range(999) %}{% endfor %}{% endfor %}": TOO_MUCH,
+    "{% macro m(n) %}{% for i in range(9) %}{% if n %}{{ m(n - 1) }}{% endif %}{% endfor %}{% endmacro %}{{ m(9) }}": (
+        TOO_MUCH
+    ),
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}": TOO_MUCH,
+    "{% for i in [[]] recursive %}{{ loop([i]) }}{% endfor %}": TOO_MUCH,
+    "{% set x = namespace(a='a') %}{% for i in range(64) %}{% set x.a = x.a ~ x.a %}{% endfor %}": TOO_MUCH,
+    "{% set x = namespace(a='a') %}{% for i in range(64) %}{% set x.a = x.a + x.a %}{% endfor %}": TOO_MUCH,
+    "{% set x = namespace(a=[0]) %}{% for i in range(64) %}{% set x.a = x.a + x.a %}{% endfor %}": TOO_MUCH,
+    "{% set x = namespace(a=9) %}{% for i in range(64) %}{% set x.a = x.a * x.a %}{% endfor %}": TOO_MUCH,
+    "{{ given('a' * 10**10) }}": TOO_MUCH,
+    "{% set x = [0] * 10**10 %}": TOO_MUCH,
+    "{% set x = 10**10000000 %}": TOO_MUCH,
+    "{{ given('%0999999999d' % 1) }}": TOO_MUCH,
+    "{{ given('%*d' % (999999999, 1)) }}": TOO_MUCH,
+    "{{ given('{:>999999999}'.format('a')) }}": TOO_MUCH,
+    "{{ given('a'|center(10**9)) }}": NO_FILTER,
+    "{{ given('a'.center(10**9)) }}": NO_SUCH_NAME,
+    "{{ given('a'.ljust(10**9)) }}": NO_SUCH_NAME,
+    "{{ given('a'.join(range(999))) }}": NO_SUCH_NAME,
+    "{{ given(('a' * 99999)|replace('a', 'a' * 99999)) }}": TOO_MUCH,
+    "{{ given(range(999)|join('a' * 99999)) }}": TOO_MUCH,
+    "{% for i in [1]|batch(10**9, 'x') %}{% endfor %}": NO_FILTER,
+    "{% for i in [1]|slice(10**9) %}{% endfor %}": NO_FILTER,
+    "{{ lipsum(n=10**8) }}": NO_SUCH_NAME,
+    "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}": TOO_MUCH,
+}
+HARMLESS = {
+    "{{ given('a' ~ 'b' ~ 1) }}": "ab1",
+    "{{ given(classes|map('length')|map('string')|join(', ')) }}": "25, 6, 24",
+    "{% for i in range(3) %}{{ given('n' ~ i) }}{% endfor %}": "n0n1n2",
+    "{{ given('one'|replace('n', 'th')) }}": "othe",
+    "{% macro m(n) %}{{ given('m' * n) }}{% endmacro %}{{ m(3) }}": "mmm",
+    "{{ 2 ** 10 % 1000 + 1 }}": "25",
+    "<script>alert(1)</script>": "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "{% autoescape false %}{{ '<script>' }}{% endautoescape %}": "&lt;script&gt;",
+    "![a](http://127.0.0.1:9/x.png)": '!<a href="http://127.0.0.1:9/x.png">a</a>',
+    "[a](javascript:alert(1))": "[a](javascript:alert(1))",
+    "[a](file:///etc/passwd)": "[a](file:///etc/passwd)",
+    "<!-- comment -->": "&lt;!-- comment --&gt;",
+}
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """Assembles a report whose activity 7 has this text."""
+    store, lab = write_lab(tmp_path_factory.mktemp("commentary"))
+    data = open_lab(store, "demo")
+
+    def rendered(text: str | bytes) -> Document:
+        path = lab.templates / "commentary" / "es" / "activity-07.md.j2"
+        path.write_bytes(f"x\n\n{text}\n".encode() if isinstance(text, str) else text)
+        return assemble(data, lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+
+    return rendered
+
+
+@pytest.mark.parametrize("text", [*ESCAPES, *BOMBS], ids=lambda text: text[:60])
+def test_what_leaves_the_sandbox_or_never_ends_is_one_message(render: Render, text: str) -> None:
+    with pytest.raises(TemplateProblem, match=re.escape({**ESCAPES, **BOMBS}[text])) as problem:
+        render(text)
+    assert "activity-07.md.j2" in str(problem.value.where)
+    assert not isinstance(problem.value.received, str) or "root:" not in problem.value.received
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_ends_and_stays_inside_is_printed(render: Render, text: str) -> None:
+    assert HARMLESS[text] in render(text).section("activity-07").pieces[0].screen  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"caf\xe9 {{ accuracy }}", b"{{", b"{% for %}", b"{% if %}" * 99])
+def test_garbage_is_one_message(render: Render, content: bytes) -> None:
+    """Bytes that are no UTF-8, and tags that are never closed."""
+    with pytest.raises(TemplateProblem) as problem:
+        render(content)
+    assert "activity-07.md.j2" in str(problem.value.where)

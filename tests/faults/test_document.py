@@ -1,0 +1,214 @@
+"""Texts that mean something to HTML, Jinja, Markdown, CSV readers or terminals are data wherever a report shows them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
+from pypdf import PdfReader
+
+from cnnlab.lab import Lab, load_lab
+from cnnlab.store import RunStore
+from report.assembly import assemble
+from report.build import build_report
+from report.html import render_html, template_folders
+from report.language import Language
+from report.notebook_cells import Cell, CellWriter
+from report.records import open_lab
+from report.tokens import printable
+from tests.fabricate import write_store
+
+INJECTIONS = {
+    "script": '"><script>alert(1)</script>',
+    "attribute, single": "' onmouseover='alert(1)",
+    "attribute, double": '" autofocus onfocus="alert(1)',
+    "attribute, none": "x onfocus=alert(1) autofocus",
+    "style": "</style><style>*{color:red}",
+    "raw text": "</title></textarea></script><script>x()</script>",
+    "comment": "--><!--<b>",
+    "character data": "]]><b>x</b><![CDATA[",
+    "processing": "<?php x ?>",
+    "svg": "<svg/onload=alert(1)>",
+    "references": "&lt;b&gt; &amp; &#60;b&#62;",
+    "jinja": "{{7*7}}{% raw %}{#",
+    "attribute of jinja": "{{ ''.__class__.__mro__ }}",
+    "link": "[a](javascript:alert(1))",
+    "image": "![i](http://127.0.0.1:9/x.png)",
+    "autolink": "<file:///etc/passwd>",
+    "code": "```x``` `y`",
+    "table": "| a | b |",
+    "heading": "# one",
+    "underline": "=== under",
+    "item": "12. twelve",
+    "mathematics": r"\(x\) \[y\] $z$ $$w$$ \begin{align}",
+    "formula, command": "=cmd|' /C calc'!A0",
+    "formula, sum": "@SUM(1+1)*cmd|' /C calc'!A0",
+    "terminal": "a\x1b[31mred\x1b]0;t\x07",
+    "right to left": "\u202egnp.exe\u202c",
+    "nul": "nul\x00byte",
+    "half a character": "half\ud800",
+    "token": "\ue000deadbeefx0\ue001",
+    "token in an address": "%EE%80%80x",
+    "lines": "one\r# two\r\n\r\n    three\n- four\t5",
+    "long": "x" * 500,
+}
+HARMLESS = {key: f"name {index:02}" for index, key in enumerate(INJECTIONS)}
+LAB = """
+[lab]
+title = "Names"
+language = "en"
+[datasets.clothes]
+reader = "folder"
+[datasets.digits]
+reader = "folder"
+[recipes.r]
+epochs = 1
+[[runs]]
+dataset = "clothes"
+networks = ["alexnet", "vgg19", "resnet50"]
+recipe = "r"
+[[runs]]
+dataset = "digits"
+networks = ["alexnet", "resnet50"]
+recipe = "r"
+[report]
+part_2_1 = "clothes"
+part_2_2 = "digits"
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A report in which every text from outside is one of some texts: its page and the cells of its notebook."""
+
+    page: str
+    cells: list[Cell]
+
+    @cached_property
+    def prose(self) -> str:
+        """The notebook's Markdown as a front end shows it that lets raw HTML through."""
+        reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+        return "\n".join(reader.render(source) for kind, source in self.cells if kind == "markdown")
+
+    @cached_property
+    def texts(self) -> tuple[str, str]:
+        """What is read in the page, and in the notebook's prose."""
+        page, prose = (BeautifulSoup(html, "html.parser").get_text() for html in (self.page, self.prose))
+        return spaced(page), spaced(prose)
+
+
+def spaced(text: str) -> str:
+    """The text with single spaces, as it is shown."""
+    return " ".join(text.split())
+
+
+def write(folder: Path, texts: Mapping[str, str], **report: str) -> tuple[RunStore, Lab]:
+    """Records and a lab, with the texts as names of classes and files, of the lab, its authors and its data sets."""
+    found = list(texts.values())
+    store = write_store(
+        folder / "runs",
+        stem="names",
+        language="en",
+        classes={"clothes": found[::2], "digits": found[1::2]},
+        per_class=8,
+        findings=[
+            {"kind": "undecodable", "severity": "warning", "count": 2, "detail": {found[0]: 2}, "sources": found[:16]},
+            {"kind": "ignored", "severity": "info", "count": 2, "detail": {found[1]: 2}, "sources": found[16:]},
+        ],
+        dataset={key: found[place] for place, key in enumerate(("title", "credit", "stand_in_for", "source"))},
+        leaks={"digits": [(18, 2, True), (19, 3, False)]},
+        baselines={"clothes": {}},
+        searches={"alexnet": {}},
+        folds={"alexnet": [0.5, 0.6, None]},
+        diverged={"vgg19": found[7]},
+    )
+    (folder / "names.toml").write_text(LAB)
+    lab = load_lab(str(folder / "names.toml"))
+    info = {"title": " ".join(found[:12]), "authors": tuple(found), "course": " ".join(found[12:-1])}
+    file = lab.file.model_copy(
+        update={
+            "lab": lab.file.lab.model_copy(update=info),
+            "style": lab.file.style.model_copy(update={"student_id": found[2]}),
+            "report": lab.file.report.model_copy(update=report),
+        }
+    )
+    return store, lab.model_copy(update={"file": file})
+
+
+def build(folder: Path, texts: Mapping[str, str]) -> Built:
+    """The whole report for the screen, and the cells of its notebook."""
+    store, lab = write(folder, texts)
+    document = assemble(open_lab(store, "names"), lab, Language("en"))
+    page = render_html(document, "screen", templates=template_folders(lab.templates), cache=folder / "figures")
+    return Built(page, CellWriter(store, lab, document, folder / "out").cells())
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("hostile"), INJECTIONS)
+
+
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("harmless"), HARMLESS)
+
+
+def elements(page: str) -> Counter[tuple[str, tuple[str, ...]]]:
+    """Every element with the names of its attributes, counted."""
+    return Counter((tag.name, tuple(sorted(tag.attrs))) for tag in BeautifulSoup(page, "html.parser").find_all(True))
+
+
+def test_the_page_has_the_elements_and_attributes_that_it_has_anyway(hostile: Built, harmless: Built) -> None:
+    assert elements(hostile.page) == elements(harmless.page)
+    addresses = re.findall(r'\b(?:href|src|action|formaction)="([^"]*)"', hostile.page)
+    assert len(addresses) > 50 and all(one.startswith(("#", "data:", "https://")) for one in addresses)
+
+
+@pytest.mark.parametrize("key", INJECTIONS)
+def test_the_page_shows_them_literally(hostile: Built, key: str) -> None:
+    assert spaced(printable(INJECTIONS[key])) in hostile.texts[0]
+
+
+def test_nothing_is_shown_that_a_terminal_or_a_file_would_obey(hostile: Built) -> None:
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", hostile.page)
+    assert not any(re.search("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", source) for _, source in hostile.cells)
+
+
+def test_the_notebook_has_the_same_elements(hostile: Built, harmless: Built) -> None:
+    assert elements(hostile.prose) == elements(harmless.prose)
+
+
+@pytest.mark.parametrize("key", INJECTIONS)
+def test_the_notebook_shows_them_literally(hostile: Built, key: str) -> None:
+    assert spaced(printable(INJECTIONS[key])) in hostile.texts[1]
+
+
+def test_no_text_is_mathematics_to_a_notebook(hostile: Built) -> None:
+    prose = "\n".join(source for kind, source in hostile.cells if kind == "markdown")
+    assert not re.search(r"(?<!\\)\$|\\\\[(\[]|\\(?:begin|end)\{", prose)
+
+
+def test_no_text_is_in_the_code_of_the_notebook(hostile: Built, harmless: Built) -> None:
+    def code(built: Built) -> list[str]:
+        return [source for kind, source in built.cells if kind == "code"]
+
+    assert len(code(hostile)) > 20
+    assert code(hostile) == code(harmless)
+
+
+def test_the_pdf_prints_them_literally(tmp_path: Path) -> None:
+    unreadable = {"right to left", "token", "terminal", "nul", "half a character"}  # without glyphs, or reordered
+    texts = {key: text for key, text in INJECTIONS.items() if key not in unreadable}
+    store, lab = write(tmp_path, texts, rubric="exercises")
+    build_report(store, lab, tmp_path / "out", {"pdf"})
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "out" / "report.pdf").pages)
+    plain = "".join(text.split())
+    for key, one in texts.items():
+        assert "".join(one.split()) in plain, key

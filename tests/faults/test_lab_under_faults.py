@@ -1,0 +1,156 @@
+"""A real lab, trained in small: what is damaged is trained again, what is there is reported, what is not is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from training_toys import build
+
+from cnnlab import pipeline
+from cnnlab.errors import Unwritable
+from cnnlab.lab import load_lab
+from cnnlab.plan import PlannedRun
+from cnnlab.status import rows_of
+from cnnlab.store import RunStore
+from cnnlab.training import preparation
+from cnnlab.training.budget import Pace
+from cnnlab.training.progress import QuietProgress
+from cnnlab.trainings import Trainings
+from report.build import BuildResult, build_report
+from tests.command import write_images
+from tests.fabricate import write_store
+from tests.faults import toy
+from tests.faults.test_resume import weights_of
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+SEEDS = {'title = "A test"': 'title = "A test"\nseeds = [0, 1]'}
+
+Start = Callable[..., tuple[pipeline.Outcome, list[str]]]
+
+
+@pytest.fixture
+def start(tmp_path: Path, write_lab: Any, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Starts a lab of two runs of a tiny network, without records of architectures and without a report."""
+    write_images(tmp_path / "images", each=10)
+    monkeypatch.setattr("cnnlab.networks.build_network", build)
+    monkeypatch.setattr(pipeline, "PUBLISHED_SIZE", {})
+    monkeypatch.setattr(pipeline, "_architecture", lambda *arguments: SimpleNamespace(id="a"))
+    monkeypatch.setattr(pipeline, "build", lambda *arguments: BuildResult())
+    monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
+    loaded = load_lab(str(write_lab(SEEDS)))
+
+    def begin(progress: QuietProgress | None = None, **options: Any) -> tuple[pipeline.Outcome, list[str]]:
+        told: list[str] = []
+        shared: dict[str, Any] = {"out": tmp_path / "out", "formats": (), "data_dir": tmp_path / "data"}
+        store, shown = RunStore(tmp_path / "runs"), progress or QuietProgress()
+        outcome = pipeline.run_lab(loaded, store=store, tell=told.append, progress=shown, **shared, **options)
+        return outcome, told + shown.messages
+
+    return begin
+
+
+class Looking(QuietProgress):
+    """Reads the lab lock whenever a training begins."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__()
+        self.runs, self.seen = runs, list[list[str]]()
+
+    def begin(self, *arguments: Any, **options: Any) -> None:
+        entries = RunStore(self.runs).read_lab("mine")["runs"]
+        self.seen.append([entry.get("problem") or entry["evaluation"] for entry in entries])
+
+
+def test_what_is_damaged_is_trained_again_and_the_rest_is_not(tmp_path: Path, start: Start) -> None:
+    runs = tmp_path / "runs"
+    looking = Looking(runs)
+    outcome, told = start(looking)
+    assert (outcome.trained, outcome.missing) == (2, []) and any(text.startswith("disk: about") for text in told)
+    store = RunStore(runs)
+    entries = store.read_lab("mine")["runs"]
+    first, second = (store.read("run", entry["run"]) for entry in entries)
+    evaluations = [entry["evaluation"] for entry in entries]
+    assert looking.seen == [["never trained here"] * 2, [evaluations[0], "never trained here"]]
+    trained = weights_of(first)
+
+    path = first.folder / "weights.weights.h5"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    (store.folder("evaluation", evaluations[1]) / "predictions.npz").write_bytes(b"")
+    assert [row["status"] for row in rows_of(store) if row["run"] == first.id] == ["damaged"]
+    outcome, told = start()
+    assert (outcome.trained, outcome.missing) == (1, [])
+    assert [text.split(" is damaged")[0] for text in told if text.startswith("warning")] == [
+        f"warning: the run {first.id}",
+        f"warning: the evaluation {evaluations[1]}",
+    ]
+    again = store.read("run", first.id)
+    assert weights_of(again) == trained and store.read("run", second.id).manifest == second.manifest
+    assert len(store.put_away()) >= 2 and not toy.faults_of(store)
+    outcome, told = start()
+    assert (outcome.trained, outcome.missing) == (0, []) and not any(text.startswith("warning") for text in told)
+
+
+def test_too_little_space_is_said_before_training(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    real = shutil.disk_usage
+
+    def little(path: Path) -> Any:
+        return usage(10**9, 10**9, 10**6) if path.name == ".work" else real(path)
+
+    monkeypatch.setattr(shutil, "disk_usage", little)
+    progress = QuietProgress()
+    with pytest.raises(Unwritable, match=r"not enough space[\s\S]*1 MB free[\s\S]*for 2 missing runs"):
+        start(progress)
+    assert progress.steps == 0
+
+
+def test_a_full_disk_ends_the_lab_instead_of_failing_each_run(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("keras.Model.save_weights", full)
+        with pytest.raises(Unwritable, match="No space left on device"):
+            start()
+    outcome, _ = start()
+    assert outcome.trained == 2
+
+
+def test_a_run_that_another_process_trains_comes_last(tmp_path: Path) -> None:
+    store, told = RunStore(tmp_path), list[str]()
+    runs = [PlannedRun(None, run_id, False, "") for run_id in toy.RUNS]  # type: ignore[arg-type]
+    labels = {run.id: "its label" for run in runs}
+    trainings = Trainings({}, store, QuietProgress(), told.append, None)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PlannedRun, "label", property(lambda self: labels[self.id]))
+        with RunStore(tmp_path).lock(toy.RUNS[0]):
+            turns = trainings.in_turn(runs)
+            assert next(turns) == (1, runs[1])
+        assert next(turns) == (0, runs[0]) and not list(turns)
+    assert len(told) == 1 and told[0].startswith("process ") and told[0].endswith("another run is taken first")
+
+
+@pytest.mark.parametrize("kind", ["run", "evaluation"])
+def test_a_report_leaves_out_what_is_damaged_and_says_so(tmp_path: Path, kind: str) -> None:
+    write_store(tmp_path / "runs", networks={"clothes": ["alexnet", "vgg19"], "digits": ["alexnet"]})
+    store = RunStore(tmp_path / "runs")
+    entry = next(one for one in store.read_lab("demo")["runs"] if one["network"] == "vgg19")
+    name = {"run": "history.csv", "evaluation": "predictions.npz"}[kind]
+    path = store.folder(kind, entry[kind]) / name  # type: ignore[arg-type]
+    path.write_bytes(path.read_bytes()[:-10])
+    result = build_report(store, load_lab("demo"), tmp_path / "out", {"html"})
+    assert any("vgg19" in text and "its record is damaged" in text and str(path) in text for text in result.missing)
+    runs = {
+        one for item in json.loads((tmp_path / "out" / "report.json").read_text())["quantities"] for one in item["runs"]
+    }
+    assert runs and entry["run"] not in runs

@@ -1,0 +1,81 @@
+"""Two builds from the same runs give the same bytes: in other processes, folders, years, time zones and hash seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cnnlab.store import RunStore
+from report import build, notebook_cells
+from report.assembly import assemble
+from tests.command import ROOT
+from tests.notebook_pages import drawn, results
+from tests.pages import REFERENCES, PlainSection, lab_in, write_lab
+
+SECTIONS = (
+    PlainSection("activity-07", 7, "2_1", "Contents", "curves", results),
+    PlainSection("activity-08", 8, "2_1", "Contents", "curves", partial(drawn, names=("accuracy-8", "loss-8"))),
+)
+PROSE = {
+    "activity-07": "Accuracy {{ accuracy|interval }} of {{ best.name }}, as {{ cite('he2016') }} has it.\n",
+    "activity-08": "It costs {{ price }}, see {{ ref('accuracy-8') }}.\n",
+}
+OPEN = """\
+from cnnlab.notebook import open_lab
+from tests.test_reproducible import SECTIONS
+
+lab = open_lab({arguments}, sections=SECTIONS)
+lab"""
+ELSEWHERE = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "COLUMNS": "40", "SOURCE_DATE_EPOCH": "1", "PYTHONHASHSEED": "7"}
+
+
+def make(folder: str, out: str, seconds: str) -> None:
+    """Build the report of the lab in `folder`, by a clock that is some seconds fast."""
+    now = time.time
+    time.time = lambda: now() + float(seconds)
+    build.assemble = partial(assemble, sections=SECTIONS, references=REFERENCES)  # type: ignore[attr-defined]
+    notebook_cells.OPEN = OPEN
+    lab, store = lab_in(Path(folder)), RunStore(Path(folder) / "runs")
+    found = build.build_report(store, lab, Path(out), ("html", "pdf", "ipynb"))
+    assert found.missing == [], found.missing
+
+
+def made(folder: Path, out: Path, seconds: float, environment: dict[str, str]) -> dict[str, str]:
+    """The sha256 of each file of a build in a process of its own."""
+    code = "import sys\nfrom tests.test_reproducible import make\nmake(*sys.argv[1:])"
+    subprocess.run(
+        [sys.executable, "-c", code, str(folder), str(out), str(seconds)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"} | environment,
+        cwd=ROOT,
+        check=True,
+    )
+    files = [path for path in out.rglob("*") if path.is_file() and path.name != ".built.json"]
+    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, str]]:
+    """Both builds, each with a kernel of its own: about 15 s."""
+    folder = tmp_path_factory.mktemp("reproducible")
+    write_lab(folder, prose=PROSE, networks={"clothes": ["alexnet"], "digits": ["alexnet"]})
+    here = made(folder, folder / "here" / "demo", 0, {})
+    return here, made(folder, folder / "there" / "demo", 3.2e7, ELSEWHERE)
+
+
+def test_every_file_of_a_report_is_the_same(builds: tuple[dict[str, str], dict[str, str]]) -> None:
+    here, there = builds
+    reports = {f"report.{kind}" for kind in ("html", "json", "pdf", "ipynb")}
+    assert {name for name in here if "/" not in name} == reports
+    assert here == there
+
+
+def test_so_is_every_drawing(builds: tuple[dict[str, str], dict[str, str]]) -> None:
+    drawings = [name for name in builds[0] if name.startswith(".figures/")]
+    assert len(drawings) == 4, "two figures, for the screen and for paper"
