@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cnnlab.errors import StoreError
 from cnnlab.lab import Lab
 from cnnlab.pipeline import build
 from cnnlab.store import RunStore
@@ -175,7 +174,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         def __exit__(self, *_: object) -> None: ...
 
-        def begin(self, page: str) -> None:
+        def begin(self, page: str, attachments: object = ()) -> None:
             found.append("laid out")
 
         def result(self) -> Pdf:
@@ -250,11 +249,27 @@ def test_what_is_missing_is_said_again(tmp_path: Path, calls: list[str]) -> None
     assert calls == ["assembled"]
 
 
-def test_a_damaged_record_is_told_though_the_report_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", ["damaged", "without a file", "gone"])
+def test_a_run_that_is_lost_and_found_is_told_each_time(tmp_path: Path, harm: str) -> None:
     store, lab = write_lab(tmp_path)
-    build(lab, store, tmp_path / "out", ("html",))
-    with more(next((tmp_path / "runs").glob("clothes-*/spec.json"))), pytest.raises(StoreError, match="published"):
-        build(lab, store, tmp_path / "out", ("html",))
+    whole = build(lab, store, tmp_path / "out", ("html",))
+    run = next((tmp_path / "runs").glob("clothes-alexnet-*"))
+    harms = {"damaged": more, "without a file": absent}
+    with harms[harm](run / "train.log") if harm in harms else moved(run):
+        for _ in range(2):
+            lost = build(lab, store, tmp_path / "out", ("html",))
+            assert len(lost.missing) == 1 and "clothes, alexnet: its record is" in lost.missing[0]
+    assert whole.missing == [] and build(lab, store, tmp_path / "out", ("html",)) == whole
+
+
+@contextmanager
+def moved(folder: Path) -> Iterator[None]:
+    """The folder somewhere else, for a while."""
+    elsewhere = folder.rename(folder.with_name(".elsewhere"))
+    try:
+        yield
+    finally:
+        elsewhere.rename(folder)
 
 
 def test_the_store_notes_what_is_read(tmp_path: Path) -> None:
