@@ -58,7 +58,7 @@ def cells(axes: Axes, heads: tuple[str, str], names: Sequence[str], texts: Seque
     known: dict[str, int] = {}
     table = []
     for row in texts:
-        usual = max(set(row), key=row.count)
+        usual = max(dict.fromkeys(row), key=row.count)  # the first of equals, whatever the hash seed
         line = [known.setdefault(usual, len(known))]
         for column, text in enumerate(row):
             if text != usual:
