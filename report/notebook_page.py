@@ -19,6 +19,8 @@ from report.language import Language
 from report.tokens import printable
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_EMPTY_HEAD = re.compile(r"<th([^>]*)></th>")
+"""The corner of pandas' tables, which is the head of nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def _output(output: Mapping[str, Any]) -> Output:
         return Output(alt, picture=f"data:image/png;base64,{data['image/png'].strip()}")
     # Keras prints summaries in colours too pale to read, as HTML; the same is there as text.
     html = data.get("text/html", "")
-    return Output(text, html=Markup(html) if html and not html.startswith("<pre") else None)
+    shown = _EMPTY_HEAD.sub(r"<td\1></td>", html)
+    return Output(text, html=Markup(shown) if html and not html.startswith("<pre") else None)
 
 
 def _markdown(source: str) -> str:
