@@ -6,10 +6,13 @@ import base64
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from report.document import Document, Placed
 from report.evidence import Attachment, Table
 from report.tokens import printable
+
+if TYPE_CHECKING:
+    from report.document import Document
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
             "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
@@ -36,6 +39,8 @@ def _text(value: str) -> str:
 
 def attachments(document: Document) -> list[Attachment]:
     """The files of all tables of a document, in order."""
+    from report.document import Placed  # which needs what some tables' activities import from here
+
     placed = (piece for section in document.sections for piece in section.pieces if isinstance(piece, Placed))
     return [one.item.whole for one in placed if isinstance(one.item, Table) and one.item.whole]
 
