@@ -64,10 +64,10 @@ def run_lab(
         KeyboardInterrupt: the user stopped it; finished runs are published, the current one can be resumed.
     """
     outcome = Outcome()
-    _check_folders(store, out / lab.stem)
-    _check_pdf(formats, outcome, tell)
     _check_rubric(lab)
     _check_logo(lab)
+    _check_folders(store, out / lab.stem)
+    _check_pdf(formats, outcome, tell)
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
     _search(lab, data, store=store, progress=progress, tell=tell, outcome=outcome, fresh=fresh)
     fingerprints = {name: opened.table.fingerprint for name, opened in data.items()}

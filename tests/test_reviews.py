@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from cnnlab import store as run_store
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab
 from report import reviews as module
@@ -191,10 +190,10 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(
 ) -> None:
     made = results(tmp_path)
 
-    def refuse(path: Path, content: bytes) -> None:
+    def refuse(descriptor: int) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(run_store, "_write", refuse)
+    monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(StoreError, match="cannot be kept beside the lab") as caught:
         made.accept()
     assert caught.value.received == "Read-only file system" and "copy the lab" in str(caught.value.hint)
