@@ -48,8 +48,8 @@ class Record:
             raise StoreError("the record has no such file", where=self.folder, received=name)
         try:
             content = path.read_bytes()
-        except OSError as problem:
-            raise StoreError("a file of the record cannot be read", where=path, received=problem.strerror) from None
+        except (OSError, ValueError) as problem:  # a name that no file can have
+            raise _unreadable(path, problem) from None
         self._compare(name, hashlib.sha256(content).hexdigest())
         return content
 
@@ -62,8 +62,8 @@ class Record:
         path = self.folder / name
         try:
             found = sha256_of(path)
-        except OSError as problem:
-            raise StoreError("a file of the record cannot be read", where=path, received=problem.strerror) from None
+        except (OSError, ValueError) as problem:
+            raise _unreadable(path, problem) from None
         self._compare(name, found)
 
     def _compare(self, name: str, found: str) -> None:
@@ -108,6 +108,11 @@ class Record:
                 received=f"{type(problem).__name__}: {problem}"[:300],
                 hint="remove the record and run the lab again",
             ) from None
+
+
+def _unreadable(path: Path, problem: Exception) -> StoreError:
+    reason = problem.strerror if isinstance(problem, OSError) else problem
+    return StoreError("a file of the record cannot be read", where=path, received=reason)
 
 
 def sha256_of(path: Path) -> str:

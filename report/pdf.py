@@ -24,7 +24,7 @@ _LIBRARIES = {
     "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib"),
 }
 # WeasyPrint 70 sends a line back to its first word when the space at its end is all that does not fit: see `_inward`.
-_SPACE_BEFORE = re.compile(r"(?<=\S)[ \n](<(?:strong|em|a|code)\b[^>]*>)")
+_SPACE_BEFORE = re.compile(r"(?<=\S)[ \n](<(?:strong|em|a)\b[^>]*>)")
 _NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
 _PICTURE = re.compile(r"""<img\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _SOURCE = re.compile(r"""\ssrc\s*=\s*(["']?)([^"'>\s]*)""")
@@ -142,7 +142,8 @@ def _inward(page: str) -> str:
     """The page with the spaces before inline elements inside them.
 
     WeasyPrint keeps the space that ends a text at a line's end; where it alone exceeds the measure, the line is broken after
-    its first word. A text that does not end in a space is broken where it should be.
+    its first word. A text that does not end in a space is broken where it should be. Code keeps the space before it outside,
+    since its own is wider.
     """
     return _SPACE_BEFORE.sub(r"\1 ", page)
 

@@ -254,7 +254,7 @@ def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
         architectures = {
             name: Architecture(store.read("architecture", record)) for name, record in lock["architectures"].items()
         }
-    except (KeyError, TypeError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
         raise StoreError(
             "the lab lock is damaged",
             where=store.root / "labs" / f"{stem}.json",

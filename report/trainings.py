@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.errors import StoreError
 from cnnlab.registry import NETWORKS
 from cnnlab.spec import SPLITS, Recipe
 from cnnlab.store import Record
@@ -142,14 +143,31 @@ class RunData(TrainingData):
 
     @cached_property
     def predictions(self) -> dict[str, Predictions]:
-        """Predictions by split."""
+        """Predictions by split.
+
+        Raises:
+            StoreError: a split has no images, or some probabilities are no numbers.
+        """
         arrays = self.evaluation.arrays("predictions.npz")
-        return {
-            split: Predictions(
-                arrays[f"{split}_probabilities"].astype(np.float32), arrays[f"{split}_labels"], arrays[f"{split}_ids"]
+        return {split: self._predictions(split, arrays) for split in SPLITS}
+
+    def _predictions(self, split: str, arrays: Mapping[str, np.ndarray]) -> Predictions:
+        probabilities = arrays[f"{split}_probabilities"].astype(np.float32)
+        if not len(probabilities):
+            raise StoreError(
+                "an evaluation has no image of a split",
+                where=self.evaluation.folder,
+                received=f"no {split} images",
+                hint="give every split images in the lab file, and run it again",
             )
-            for split in SPLITS
-        }
+        if wrong := int((~np.isfinite(probabilities).all(axis=1)).sum()):
+            raise StoreError(
+                f"{self.title} answers with what is no number: there is nothing to report of it",
+                where=self.evaluation.folder,
+                received=f"{wrong} of {len(probabilities)} {split} images",
+                hint='lower the learning rate of its recipe, or train it with precision = "float32", and run the lab again',
+            )
+        return Predictions(probabilities, arrays[f"{split}_labels"], arrays[f"{split}_ids"])
 
     @cached_property
     def exhibits(self) -> dict[int, np.ndarray]:

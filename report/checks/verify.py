@@ -166,7 +166,7 @@ def _digest(file: tuple[Record, str, str]) -> str | None:
     try:
         with (record.folder / name).open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

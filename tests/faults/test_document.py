@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from pypdf import PdfReader
 from cnnlab.lab import Lab, load_lab
 from cnnlab.store import RunStore
 from report.assembly import assemble
+from report.attachments import csv_attachment
 from report.build import build_report
 from report.html import render_html, template_folders
 from report.language import Language
@@ -201,6 +204,16 @@ def test_no_text_is_in_the_code_of_the_notebook(hostile: Built, harmless: Built)
 
     assert len(code(hostile)) > 20
     assert code(hostile) == code(harmless)
+
+
+@pytest.mark.parametrize("key", INJECTIONS)
+def test_a_csv_file_holds_them_as_one_quoted_text_that_is_no_formula(key: str) -> None:
+    text = INJECTIONS[key]
+    file = csv_attachment("x.csv", ["class", text], [[text, 1.5], ["b", None]]).text
+    (_, head), (cell, number), (_, empty) = csv.reader(io.StringIO(file, newline=""))
+    assert (number, empty) == ("1.5", "") and head == cell
+    assert cell.endswith(printable(text)) and not cell.lstrip().startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert (cell != printable(text)) == (key.startswith(("formula", "underline", "comment")))
 
 
 def test_the_pdf_prints_them_literally(tmp_path: Path) -> None:

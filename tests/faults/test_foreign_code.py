@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +12,7 @@ from report.construction import foreign_part
 from report.notebook_code import built_cell, run_cell
 from report.records import Part, open_lab
 from tests.fabricate import write_store
+from tests.faults.records import forge_json
 
 START = "from keras.layers import Conv2D\nfrom keras.models import Sequential\nmodelVGG19 = Sequential()\n"
 BUILDS = [
@@ -64,25 +63,12 @@ def test_anything_else_is_foreign(code: str) -> None:
     assert foreign_part(code)
 
 
-def forged(store: RunStore, kind: str, identifier: str, name: str, content: Any) -> None:
-    """Publish the record again with a file of other content: hashes and all are as they should be."""
-    old = store.read(kind, identifier)
-    files = {file: old.bytes(file) for file in old.manifest["files"]}
-
-    def write(folder: Path) -> dict[str, Any]:
-        for file, data in files.items():
-            (folder / file).write_bytes(json.dumps(content).encode() if file == name else data)
-        return {key: value for key, value in old.manifest.items() if key not in ("format", "kind", "id", "files")}
-
-    store.publish(kind, identifier, write, replace=True)
-
-
 def test_a_record_with_foreign_code_is_named_and_not_shown(tmp_path: Path) -> None:
     store = write_store(tmp_path)
     record = open_lab(store, "demo").architectures["vgg19"].record
     steps = record.json("construction.json")
     steps[3]["code"] += "\nimport os; os.system('id')"
-    forged(store, "architecture", record.id, "construction.json", steps)
+    forge_json(store, "architecture", record.id, "construction.json", steps)
     with pytest.raises(StoreError, match="more than build a network") as problem:
         _ = open_lab(store, "demo").architectures["vgg19"].construction
     assert record.id in str(problem.value.where) and str(problem.value.received) == "import os"
@@ -98,7 +84,7 @@ def test_neither_keys_nor_values_of_a_spec_become_code(tmp_path: Path) -> None:
     harmless = built_cell(opened(store), run)
     spec = run.run.json("spec.json")
     spec["options"] |= {"x=__import__('os').system('id')) #": 1, "stem": 'small") or __import__("os', "dropout": [1]}
-    forged(store, "run", run.run.id, "spec.json", spec)
+    forge_json(store, "run", run.run.id, "spec.json", spec)
     cell = built_cell(opened(store), opened(store).runs[0])
     assert harmless.startswith("model = build_network(") and "system" not in cell
     assert 'stem="small\\") or __import__(\\"os"' in cell and "dropout=[1]" in cell
@@ -109,7 +95,7 @@ def test_nor_do_sizes_and_seeds(tmp_path: Path) -> None:
     run = opened(store).runs[0]
     spec = run.run.json("spec.json")
     spec["data"]["image_size"] = "__import__('os').system('id')"
-    forged(store, "run", run.run.id, "spec.json", spec)
+    forge_json(store, "run", run.run.id, "spec.json", spec)
     with pytest.raises(StoreError, match="whole number"):
         built_cell(opened(store), opened(store).runs[0])
     content = store.read_lab("demo")

@@ -1,0 +1,95 @@
+"""What the project's own code may not do, and which versions of its libraries it may not be installed with."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(path for package in ("cnnlab", "report") for path in (ROOT / package).rglob("*.py"))
+RUNS_CODE = {
+    "cnnlab/networks/construction.py": "exec",  # the listings of Part 1, constants of that file
+    "cnnlab/datasets/unpickle.py": "pickle",  # the published mini-ImageNet; exact names, bounded memory
+    "report/compiled.py": "marshal",  # templates, from a folder that is the user's alone
+}
+MENDED = {
+    "jinja2": "3.1.6",
+    "keras": "3.14.0",
+    "nbconvert": "7.17.0",
+    "pillow": "12.3.0",
+    "pyarrow": "23.0.1",
+    "weasyprint": "70.0",
+}
+"""The first version without the faults that docs/security.md names."""
+
+
+def dangers(source: str) -> set[str]:
+    """The kinds of dangerous things that a module does."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {str(node.module), *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            options = {option.arg: ast.unparse(option.value) for option in node.keywords}
+            found |= {called, called.rpartition(".")[2]}
+            if called == "np.load" and options.get("allow_pickle") != "False":
+                found.add("np.load with pickles")
+            found |= {f"{name}={value}" for name, value in options.items()}
+    unsafe = {"pickle", "dill", "joblib", "marshal", "yaml", "eval", "exec", "os.system", "popen", "mktemp", "shell=True",
+              "safe_mode=False", "np.load with pickles", "keras.models.load_model", "keras.saving.load_model",
+              "allow_pickle=True", "trust_remote_code=True", "verify=False", "shelve"}  # fmt: skip
+    return found & unsafe
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_runs_what_it_reads(path: Path) -> None:
+    allowed = RUNS_CODE.get(str(path.relative_to(ROOT)))
+    assert dangers(path.read_text(encoding="utf-8")) <= ({allowed} if allowed else set())
+
+
+@pytest.mark.parametrize(
+    ("line", "danger"),
+    [
+        ("import pickle", "pickle"),
+        ("from pickle import loads", "pickle"),
+        ("np.load('a.npy')", "np.load with pickles"),
+        ("keras.saving.load_model('m')", "keras.saving.load_model"),
+        ("subprocess.run('ls', shell=True)", "shell=True"),
+        ("os.system('ls')", "os.system"),
+        ("eval('1')", "eval"),
+    ],
+)
+def test_each_of_them_would_be_found(line: str, danger: str) -> None:
+    assert dangers(line) == {danger}
+
+
+def requirements() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize(("library", "version"), MENDED.items())
+def test_versions_with_known_faults_are_refused(library: str, version: str) -> None:
+    bounds = [one.specifier for one in requirements() if one.name.lower() == library]
+    assert bounds
+    lower = [Version(part.version) for bound in bounds for part in bound if part.operator == ">="]
+    assert min(lower) >= Version(version) and len(lower) == len(bounds)
+    assert f"{library} {version}" in (ROOT / "docs/security.md").read_text(encoding="utf-8").lower()
+
+
+def test_every_pinned_version_is_one_that_the_project_accepts() -> None:
+    pinned = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()))
+    for one in requirements():
+        name = one.name.lower().replace("_", "-")
+        if name in pinned:
+            assert one.specifier.contains(pinned[name]), f"{one} is pinned as {pinned[name]}"
