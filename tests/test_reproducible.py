@@ -21,7 +21,14 @@ from tests.pages import REFERENCES, PlainSection, lab_in, write_lab
 
 SECTIONS = (
     PlainSection("activity-07", 7, "2_1", "Contents", "curves", results),
-    PlainSection("activity-08", 8, "2_1", "Contents", "curves", partial(drawn, names=("accuracy-8", "loss-8"))),
+    PlainSection(
+        "activity-08",
+        8,
+        "2_1",
+        "Contents",
+        "curves",
+        partial(drawn, names=("accuracy-8", "blocks", "confusion-10", "classes-3", "trials-8")),
+    ),
 )
 PROSE = {
     "activity-07": "Accuracy {{ accuracy|interval }} of {{ best.name }}, as {{ cite('he2016') }} has it.\n",
@@ -78,4 +85,4 @@ def test_every_file_of_a_report_is_the_same(builds: tuple[dict[str, str], dict[s
 
 def test_so_is_every_drawing(builds: tuple[dict[str, str], dict[str, str]]) -> None:
     drawings = [name for name in builds[0] if name.startswith(".figures/")]
-    assert len(drawings) == 4, "two figures, for the screen and for paper"
+    assert len(drawings) == 10, "five figures, for the screen and for paper"
