@@ -19,11 +19,14 @@ RUNS_CODE = {
     "report/compiled.py": "marshal",  # templates, from a folder that is the user's alone
 }
 MENDED = {
+    "fonttools": "4.61.0",
     "jinja2": "3.1.6",
-    "keras": "3.14.0",
-    "nbconvert": "7.17.0",
+    "keras": "3.15.1",
+    "nbconvert": "7.17.1",
     "pillow": "12.3.0",
     "pyarrow": "23.0.1",
+    "starlette": "1.0.1",
+    "torch": "2.6.0",
     "weasyprint": "70.0",
 }
 """The first version without the faults that docs/security.md names."""
