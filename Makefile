@@ -25,7 +25,7 @@ rebuild: $(VENV)/.installed
 	@$(BIN)/cnnlab report $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 soak: $(VENV)/.installed-dev
 	@PYTHONPATH=. $(BIN)/python -m tests.faults.soak
