@@ -254,6 +254,13 @@ def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
         architectures = {
             name: Architecture(store.read("architecture", record)) for name, record in lock["architectures"].items()
         }
+    except OSError as problem:
+        raise StoreError(
+            "a record that the lab lock names cannot be looked for",
+            where=store.root / "labs" / f"{stem}.json",
+            received=problem.strerror,
+            hint="see that the folder of runs can be read",
+        ) from None
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
         raise StoreError(
             "the lab lock is damaged",

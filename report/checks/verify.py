@@ -191,7 +191,7 @@ def _refused(constant: str) -> None:
 
 
 def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(key, ""), str) for key in ("id", "section", "name"))
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("id", "section", "name"))
 
 
 def _own_hash(saved: Mapping[str, Any]) -> Iterator[Mismatch]:

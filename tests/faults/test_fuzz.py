@@ -233,6 +233,14 @@ def test_a_lab_lock(store: RunStore, lock: Any, choose: st.DataObject) -> None:
     attempt(lambda: open_lab(store, "fuzzed"))
 
 
+@pytest.mark.parametrize("value", [None, True, [], "", "a" * 5000, "\x00", "\ud800", {"record": 1}, "../.."], ids=ascii)
+@pytest.mark.parametrize("key", ["run", "evaluation", "architecture", "search", "network", "dataset", "fold"])
+def test_a_lab_lock_with_strange_entries(store: RunStore, lock: Any, key: str, value: Any) -> None:
+    entries = [{**entry, key: value} for entry in lock["runs"]]
+    (store.root / "labs" / "fuzzed.json").write_bytes(dumped({**lock, "runs": entries}))
+    attempt(lambda: open_lab(store, "fuzzed"))
+
+
 @pytest.mark.parametrize(
     "content", [b"[" * 100_000, b"9" * 5000, b"\xff", b"", b"null", b"[]", b'{"format": 1}', b"{}"]
 )
@@ -337,6 +345,7 @@ REPORT: dict[str, Any] = {
 @example(content=b"null")
 @example(content=dumped({key: value for key, value in REPORT.items() if key != "format"}))
 @example(content=dumped({**REPORT, "quantities": [{"id": []}]}))
+@example(content=dumped({**REPORT, "quantities": [{"id": "a"}]}))
 @example(content=dumped({**REPORT, "quantities": [{"id": "a", "value": float("nan")}]}))
 def test_a_reports_numbers(folder: Path, content: bytes) -> None:
     (folder / "report.json").write_bytes(content)
