@@ -23,6 +23,9 @@ from report.words import Words, filled, worded
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
+LARGEST = 1e15
+"""From here on a number is written with a power of ten."""
+
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BYTES = ("B", "kB", "MB", "GB", "TB")
 _OPERATIONS = ("FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP")
@@ -101,9 +104,14 @@ class Language:
         return worded(f"{self.quantity(q, digits)} {interval}".rstrip(), q)
 
     def number(self, value: float, digits: int = 0, *, trim: bool = False) -> str:
-        """A grouped decimal number with this many decimals; `trim` drops zeros at the end."""
+        """A grouped decimal number with this many decimals; `trim` drops zeros at the end.
+
+        One of more than 15 digits, such as the loss of a training that diverges, is written with a power of ten.
+        """
         if not math.isfinite(value):
             return "∞" if value > 0 else (f"{MINUS}∞" if value < 0 else "–")
+        if abs(value) >= LARGEST:
+            return self._with_power(value)
         return _decimal(value, digits, trim, self.code)
 
     def join(self, words: Sequence[str]) -> str:
@@ -156,6 +164,9 @@ class Language:
     def _rate(self, value: float, digits: int | None) -> str:
         if value == 0 or abs(value) >= 1e-4:
             return self.number(value, 6 if digits is None else digits, trim=digits is None)
+        return self._with_power(value)
+
+    def _with_power(self, value: float) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
         power = f"10{str(int(exponent)).translate(_SUPERSCRIPT)}"
         number = self.number(float(mantissa), 2, trim=True)

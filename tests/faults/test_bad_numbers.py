@@ -112,9 +112,10 @@ WORST: dict[str, Any] = {
     "history": [
         {},
         {"loss": INF, "val_loss": NAN, "running_loss": INF, "accuracy": 0.25, "val_accuracy": 0.25},
-        {"loss": NAN, "val_loss": INF},
+        {"loss": NAN, "val_loss": INF, "running_loss": 3e38},
+        {"loss": 3e38, "val_loss": 1e25},
     ],
-    "resolved": {"epochs_run": 3, "best_epoch": 1},
+    "resolved": {"epochs_run": 4, "best_epoch": 4},
 }
 
 
@@ -204,6 +205,12 @@ def test_no_test_image_is_one_clear_error(tmp_path: Path) -> None:
     without_class("test", 0)(store)
     with pytest.raises(CnnlabError, match="no image of a split"):
         assemble(open_lab(store, "demo"), load_lab("demo"), Language("es"))
+
+
+def test_a_number_of_any_size_is_written() -> None:
+    spanish = Language("es")
+    assert spanish.number(3.4e38, 3) == "3,4\u00a0·\u00a010³⁸" and spanish.number(-1e25) == "\u22121\u00a0·\u00a010²⁵"
+    assert spanish.number(999_999_999_999_999) == "999.999.999.999.999"
 
 
 LAB = """

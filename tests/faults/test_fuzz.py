@@ -346,6 +346,7 @@ REPORT: dict[str, Any] = {
 @example(content=dumped({key: value for key, value in REPORT.items() if key != "format"}))
 @example(content=dumped({**REPORT, "quantities": [{"id": []}]}))
 @example(content=dumped({**REPORT, "quantities": [{"id": "a"}]}))
+@example(content=dumped({**REPORT, "quantities": [{**REPORT["quantities"][0], "low": 1e25}]}))
 @example(content=dumped({**REPORT, "quantities": [{"id": "a", "value": float("nan")}]}))
 def test_a_reports_numbers(folder: Path, content: bytes) -> None:
     (folder / "report.json").write_bytes(content)
