@@ -44,9 +44,11 @@ def free_lock(path: Path) -> Iterator[bool]:
 
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock at this moment."""
-    if not path.exists():
+    try:
+        handle = path.open("rb")  # to look, in a folder that others share, nothing need be written
+    except FileNotFoundError:
         return False
-    with _opened(path) as handle:
+    with handle:
         return not _locked(handle, fcntl.LOCK_SH, path)
 
 
@@ -94,7 +96,7 @@ def _opened(path: Path) -> io.BufferedRandom:
         raise unwritable(problem, path) from None
 
 
-def _locked(handle: io.BufferedRandom, how: int, path: Path) -> bool:
+def _locked(handle: io.BufferedRandom | io.BufferedReader, how: int, path: Path) -> bool:
     try:
         fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -25,7 +25,6 @@ Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 DPI, SCREEN_DPI = 144, 96
 _LARGE, _LARGE_DPI = 200, 100  # photographs of this side have detail that would make a notebook of 10 MB
-_COLUMNS = 5
 # Class names may hold `$`: neither MathJax 2 nor 3 and later may take what is between two of them for a formula.
 _NO_MATH = "tex2jax_ignore mathjax_ignore"
 
@@ -123,7 +122,7 @@ def _grid(gallery: Gallery, captions: Sequence[Sequence[str]], theme: Any) -> Mp
 
     from report.figures.style import clean
 
-    items, columns = gallery.items, gallery.group * max(1, round(_COLUMNS / gallery.group))
+    items, columns = gallery.items, gallery.across
     rows = max(1, -(-len(items) // columns))
     figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / columns + 0.56)), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -132,7 +131,7 @@ def _grid(gallery: Gallery, captions: Sequence[Sequence[str]], theme: Any) -> Mp
     for place, exhibit, lines in zip(axes.flat, items, captions, strict=False):
         place.imshow(exhibit.pixels, interpolation="nearest")
         place.set_title(
-            "\n".join(clean(line, 22 if columns <= _COLUMNS else 15) for line in lines),
+            "\n".join(clean(line, 22 if columns <= 5 else 15) for line in lines),
             y=-0.07,
             va="top",
             loc="left",

@@ -137,6 +137,14 @@ class Gallery:
     note: str = ""
     group: int = 1
 
+    @property
+    def across(self) -> int:
+        """Pictures in a row, so that rows are of one length where that can be had: eight are four and four."""
+        count = len(self.items)
+        if self.group > 1:
+            return self.group * max(1, round(5 / self.group))
+        return 4 if count in (7, 8) else 5 if count % 5 == 0 else 6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:

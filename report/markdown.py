@@ -25,7 +25,7 @@ def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> s
     Raises:
         TemplateProblem: a heading above level 4, the levels above being the document's own.
     """
-    parsed = _markdown().parse(source)
+    parsed = parser().parse(source)
     for part in (child for token in parsed for child in token.children or () if child.type == "text"):
         part.content = _BEFORE_PERCENT.sub("\u00a0%", part.content)
     for token, text in zip(parsed, [*parsed[1:], None], strict=True):
@@ -39,9 +39,20 @@ def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> s
                     expected="#### or lower",
                 )
             token.tag = f"h{int(token.tag[1]) - 4 + level}"
-    return str(_markdown().renderer.render(parsed, _markdown().options, {}))
+    return str(parser().renderer.render(parsed, parser().options, {}))
+
+
+def under_heading(source: str, level: int) -> str:
+    """The Markdown of prose with its headings moved up to stand right under one of `level` (`####` fits level 3)."""
+    lines = source.split("\n")
+    for token in parser().parse(source):
+        if token.type == "heading_open" and token.map and token.markup.startswith("####"):
+            first = token.map[0]
+            lines[first] = lines[first].replace(token.markup, "#" * (len(token.markup) - 3 + level), 1)
+    return "\n".join(lines)
 
 
 @lru_cache
-def _markdown() -> MarkdownIt:
+def parser() -> MarkdownIt:
+    """The one dialect of Markdown of reports and notebooks: CommonMark with tables, without raw HTML and pictures."""
     return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")

@@ -18,6 +18,7 @@ from report.asked import AskedSection, asked
 from report.document import Document, Placed, Prose, SectionText
 from report.evidence import Figure, Gallery, Listing, Table
 from report.html import colophon
+from report.markdown import under_heading
 from report.notebook_code import (
     OPEN,
     SETUP,
@@ -147,7 +148,7 @@ class CellWriter:
     def _plain(self, section: SectionText) -> Iterator[Cell]:
         for piece in section.pieces:
             if isinstance(piece, Prose):
-                yield "markdown", piece.markdown
+                yield "markdown", under_heading(piece.markdown, section.level)
             elif isinstance(piece.item, Listing):
                 yield "markdown", f"{self._caption(piece)}\n\n{_fenced(piece.item)}"
             else:
@@ -171,7 +172,7 @@ class CellWriter:
         cells: list[Cell] = []
         for piece in section.pieces:
             if isinstance(piece, Prose):
-                cells.append(("markdown", piece.markdown))
+                cells.append(("markdown", under_heading(piece.markdown, section.level)))
             elif isinstance(piece.item, Listing):
                 cells.append(("markdown", self._caption(piece)))
                 cells += [("code", steps.pop(name)) for name in steps_shown(steps, piece.item.code)]

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from cnnlab.errors import TemplateProblem
 from report.fonts import font_faces
 from report.language import Language
+from report.markdown import parser
 from report.tokens import printable
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -100,15 +101,12 @@ def _output(output: Mapping[str, Any]) -> Output:
 
 def _markdown(source: str) -> str:
     """Markdown as HTML; headings have the ids that Jupyter gives them, which links in the text lead to."""
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    tokens = parser.parse(source)
+    tokens = parser().parse(source)
     for token, content in pairwise(tokens):
         if token.type == "heading_open":
             words = "".join(child.content for child in content.children or ())
             token.attrs["id"] = words.replace(" ", "-")
-    return str(parser.renderer.render(tokens, parser.options, {}))
+    return str(parser().renderer.render(tokens, parser().options, {}))
 
 
 def _highlighted(source: str) -> str:

@@ -158,9 +158,9 @@ def _statistics(lab: LabData, language: Language) -> Facts:
     yield (
         t("Error bars"),
         t(
-            "95 % Student interval over the seeds: how much trainings differ"
+            "95% Student interval over the seeds: how much trainings differ"
             if several
-            else "95 % Wilson interval over the test images: how much the sample of images matters, not how much trainings differ"
+            else "95% Wilson interval over the test images: how much the sample of images matters, not how much trainings differ"
         ),
     )
     yield (

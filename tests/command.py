@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +25,23 @@ def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) ->
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=900
     )
+
+
+@contextmanager
+def served(lab: str, out: Path, *, cwd: Path, block: bool = False) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`cnnlab preview` of a lab, while it runs, and its address; `block` as above."""
+    code = (BLOCKED if block else "") + "from cnnlab.cli import main\nmain()\n"
+    command = [sys.executable, "-c", code, "preview", lab, "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=cwd, env=environment, **pipes) as process:
+        assert process.stdout
+        try:
+            found = re.fullmatch(r"http://127\.0\.0\.1:\d+/\n", process.stdout.readline())
+            assert found, process.communicate()
+            yield process, found[0].strip()
+        finally:
+            process.kill()
 
 
 def write_images(folder: Path, *, classes: tuple[str, ...] = ("bright", "dark", "halved"), each: int = 20) -> None:

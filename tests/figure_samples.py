@@ -9,6 +9,8 @@ import numpy as np
 
 from report.evidence import Figure, Quantity
 from report.figures import bars, confusion, curves, network, trials
+from report.figures.style import PRINT
+from report.figures.svg import paint
 from report.trials import Trial
 from tests.fabricate_architectures import _layer, _vgg19_layers
 
@@ -60,8 +62,8 @@ SPANISH = {
     "ringed: best epoch": "con anillo: mejor época",
     "diverged": "divergió",
     "Learning rate": "Tasa de aprendizaje",
-    "Accuracy with 95 % intervals.": "Exactitud con intervalos del 95 %.",
-    "Accuracy in {count} classes, sorted, with 95 % intervals: best {best} with {high}, worst {worst} with {low}.": (
+    "Accuracy with 95% intervals.": "Exactitud con intervalos del 95 %.",
+    "Accuracy in {count} classes, sorted, with 95% intervals: best {best} with {high}, worst {worst} with {low}.": (
         "Exactitud en {count} clases, ordenadas, con intervalos del 95 %: la mejor, {best}, con {high}; la peor, "
         "{worst}, con {low}."
     ),
@@ -263,3 +265,12 @@ def samples(language: Any) -> dict[str, Figure]:
         figures[f"classes-{count}"] = bars.per_class_accuracy(names, shares, language, network="vgg19", **c)
         figures[f"confusion-{count}"] = confusion.confusion_matrix(table, names, language, **c)
     return figures
+
+
+def texts(figure: Figure) -> list[str]:
+    """All that is written in the drawing, tick labels included, in no order."""
+    from matplotlib.text import Text
+
+    drawing = paint(figure, PRINT)
+    drawing.draw_without_rendering()
+    return [text.get_text() for text in drawing.findobj(Text) if text.get_visible() and text.get_text()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from functools import partial
 from typing import Any
 
@@ -75,3 +77,11 @@ PROSE: dict[str, Any] = {
     "{{ table('results') }}\n\nClasses: {{ hostile|join_words }}. See {{ ref('results') }}.\n",
     "activity-08": "It costs {{ price }}.\n\n{{ figure('loss-8') }}\n\nThe end.\n",
 }
+
+
+def kernels() -> set[str]:
+    """Process ids of the kernels that this process started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], check=False, capture_output=True, text=True
+    )
+    return {line.split()[0] for line in listed.stdout.splitlines() if "ipykernel_launcher" in line}

@@ -86,8 +86,8 @@ def of_notebook(book: dict[str, Any]) -> dict[str, Shown]:
         text = source(cell)
         if cell["cell_type"] == "markdown":
             dom = BeautifulSoup(_markdown(text), "html.parser")
-            title = dom.find(["h1", "h2", "h3"])
-            if isinstance(title, Tag):
+            title = dom.find(True)
+            if isinstance(title, Tag) and title.name in ("h1", "h2", "h3"):  # others are the prose's own
                 heading = title.get_text()
                 title.replace_with(" ")
             for tag in dom.select("pre"):

@@ -12,7 +12,7 @@ from report.assembly import assemble
 from report.document import Document, Prose
 from report.evidence import Evidence
 from report.language import Language
-from report.markdown import markdown_html
+from report.markdown import markdown_html, under_heading
 from report.records import open_lab
 from tests.pages import HOSTILE, PROSE, REFERENCES, SECTIONS, build_evidence, write_lab
 
@@ -331,3 +331,10 @@ def test_a_section_knows_its_file_its_evidence_and_the_names_that_its_prose_ment
 
 def test_a_number_and_its_percent_sign_are_not_parted() -> None:
     assert markdown_html("un 95 % y `95 %`") == "<p>un 95\u00a0% y <code>95 %</code></p>\n"
+
+
+def test_headings_of_a_notebook_leave_no_level_out() -> None:
+    prose = "#### Limits\n\ntext\n\n```\n#### a comment\n```\n\n##### Deeper\n"
+    assert under_heading(prose, 3) == prose
+    moved = prose.replace("#### Limits", "### Limits").replace("##### Deeper", "#### Deeper")
+    assert under_heading(prose, 2) == moved

@@ -12,6 +12,7 @@ from pypdf import PdfReader
 from cnnlab.lab import load_lab
 from report.build import build_report
 from tests.fabricate import write_store
+from tests.whole_report import NAMES_LAB
 
 NAMES = [
     '"><script>alert(1)</script>',
@@ -27,30 +28,6 @@ NAMES = [
     "&amp; &lt;",
     "'; DROP TABLE--",
 ]
-LAB = """
-[lab]
-title = "Names"
-language = "{language}"
-[datasets.clothes]
-reader = "folder"
-path = "nowhere"
-[datasets.digits]
-reader = "folder"
-path = "nowhere"
-[recipes.r]
-epochs = 1
-[[runs]]
-dataset = "clothes"
-networks = ["alexnet", "vgg19", "resnet50"]
-recipe = "r"
-[[runs]]
-dataset = "digits"
-networks = ["alexnet", "resnet50"]
-recipe = "r"
-[report]
-part_2_1 = "clothes"
-part_2_2 = "digits"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +46,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         findings=findings,
         leaks={"digits": [(90, 2, True), (91, 3, False)]},
     )
-    (folder / "names.toml").write_text(LAB.format(language="en"))
+    (folder / "names.toml").write_text(NAMES_LAB)
     build_report(store, load_lab(str(folder / "names.toml")), folder / "out", {"html", "pdf"})
     return folder / "out"
 

@@ -20,7 +20,7 @@ from report.assembly import assemble
 from report.build import page
 from report.compute import _runs, training_operations
 from report.document import Document
-from report.evidence import Evidence, Quantity
+from report.evidence import Evidence, Exhibit, Gallery, Quantity
 from report.html import png_uri, script_hash
 from report.language import Language
 from report.records import LabData, open_lab
@@ -231,7 +231,7 @@ def test_the_appendix_answers_the_checklist(tmp_path: Path) -> None:
               "Evaluations reported", "Evaluations that have looked at the test images")  # fmt: skip
     assert [facts[term] for term in counts] == ["6", "0, 1", "2", "4", "6", "6", "Clothes: 7; Digits: 7"]
     assert facts["Central tendency"] == "the mean over the seeds"
-    assert facts["Error bars"].startswith("95 % Student interval")
+    assert facts["Error bars"].startswith("95% Student interval")
     assert (facts["Energy"], facts["Determinism"]) == ("not measured", "not recorded")
     assert facts["Code"] == "git abc1234; not recorded"
     assert "TFLOP" in facts["Operations, by formula"] and "folds: " in facts["Operations, by formula"]
@@ -284,3 +284,11 @@ def test_a_wide_table_keeps_to_the_measure_where_its_heads_can_wrap() -> None:
     phone = sheet.split("@media (max-width: 600px) {")[1].split("\n}")[0]
     assert re.search(r"\.scroll caption \{ max-width: calc\(100vw - [\d.]+rem\); position: sticky; left: 0 \}", phone)
     assert ".table.wide table" not in sheet.replace(desktop, "")  # a phone scrolls it, and never starts from 680 px
+
+
+@pytest.mark.parametrize(
+    ("count", "group", "across"), [(8, 1, 4), (7, 1, 4), (20, 1, 5), (18, 1, 6), (3, 1, 6), (12, 2, 4), (9, 3, 6)]
+)
+def test_galleries_have_even_rows(count: int, group: int, across: int) -> None:
+    exhibit = Exhibit(pixels=np.zeros((4, 4), np.uint8), label="a")
+    assert Gallery(caption="", alt="", items=(exhibit,) * count, group=group).across == across

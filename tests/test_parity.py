@@ -28,10 +28,7 @@ from report.notebook import build_notebook
 from report.pdf import render_pdf
 from report.records import open_lab as open_records
 from tests import parity
-from tests.fabricate import write_store
-
-NETWORKS = {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet"]}
-CLASSES = {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["zero", "one", "two"]}
+from tests.whole_report import write_demo
 
 
 class Made:
@@ -54,13 +51,7 @@ class Made:
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A report with everything in it."""
     folder, code = tmp_path_factory.mktemp("parity"), request.param
-    store = write_store(
-        folder / "runs", classes=CLASSES, networks=NETWORKS, leaks={"clothes": [(30, 0, True), (70, 1, False)]}, seeds=(0, 1),
-        folds={"alexnet": [0.5, 0.6, None]}, searches={"vgg19": {}}, test_uses=9, baselines={"clothes": {}},
-        sanity={"classes": 4, "ln_classes": 1.386, "initial_loss": 1.4,
-                "overfit": {"images": 8, "loss": 0.1, "loss_before": 1.4, "steps": 30}},
-        diverged={"resnet50": "the loss is no longer a number"}, time={"predicted_seconds": 60.0, "seconds": 61.0},
-    )  # fmt: skip
+    store = write_demo(folder)
     lab = load_lab("demo", overrides=[f"lab.language={code}"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(notebook, "execute", lambda book, *_, **__: _show_items(book, store, code))

@@ -6,13 +6,11 @@ import asyncio
 import html
 import http.client
 import json
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -34,7 +32,7 @@ from report.preview import Preview, Shown, changed_sections, live
 from report.preview_server import Live, check_installed, preview_app, serve
 from report.records import open_lab
 from report.tokens import printable
-from tests.command import BLOCKED, ROOT
+from tests.command import served
 from tests.fabricate import write_store
 
 PORT = 8123
@@ -323,24 +321,8 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def running(lab: Path, out: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The command, with TensorFlow and Keras blocked, and its port."""
-    command = [
-        sys.executable,
-        "-c",
-        f"{BLOCKED}from cnnlab.cli import main\nmain()\n",
-        "preview",
-        "mine.toml",
-        "--out",
-        str(out),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, cwd=lab.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        address = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\n", process.stdout.readline())
-        assert address, process.communicate()
-        yield process, int(address[1])
-        process.kill()
+    with served("mine.toml", out, cwd=lab.parent, block=True) as (process, address):
+        yield process, int(address.rstrip("/").rpartition(":")[2])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

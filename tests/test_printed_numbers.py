@@ -14,10 +14,7 @@ from report.build import page, printed
 from report.document import Document
 from report.language import Language
 from report.records import open_lab
-from tests.fabricate import write_store
-
-NETWORKS = {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet"]}
-CLASSES = {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["zero", "one", "two"]}
+from tests.whole_report import write_demo
 
 NOT_NUMBERS = {
     r"VGG-19|ResNet-50|vgg19|resnet50|conv\d_\d|block\d_\w+|fc\d|Max-\d+": "names of networks and layers",
@@ -43,13 +40,7 @@ ORDINALS = ("Ensayo", "Trial", "Partición", "Fold", "Pliegue")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Document, BeautifulSoup]]:
     """A report with everything in it, in both languages."""
     folder = tmp_path_factory.mktemp("numbers")
-    store = write_store(
-        folder / "runs", classes=CLASSES, networks=NETWORKS, leaks={"clothes": [(30, 0, True), (70, 1, False)]}, seeds=(0, 1),
-        folds={"alexnet": [0.5, 0.6, None]}, searches={"vgg19": {}}, test_uses=9, baselines={"clothes": {}},
-        sanity={"classes": 4, "ln_classes": 1.386, "initial_loss": 1.4,
-                "overfit": {"images": 8, "loss": 0.1, "loss_before": 1.4, "steps": 30}},
-        diverged={"resnet50": "the loss is no longer a number"}, time={"predicted_seconds": 60.0, "seconds": 61.0},
-    )  # fmt: skip
+    store = write_demo(folder)
     made = {}
     for code in ("es", "en"):
         lab = load_lab("demo", overrides=[f"lab.language={code}"])

@@ -20,7 +20,7 @@ def told(text: str) -> list[tuple[str, str, float]]:
 
 
 def test_a_message_remembers_quantities_and_whole_numbers_by_their_fields() -> None:
-    text = ES.text("{network} on {n} test images; 95 % Wilson intervals.", network="{n}", n=1200)
+    text = ES.text("{network} on {n} test images; 95% Wilson intervals.", network="{n}", n=1200)
     assert text == "{n} en 1.200 imágenes de test; intervalos de Wilson del 95\u00a0%."
     assert told(text) == [("here.n", "1.200", 1200)]
 

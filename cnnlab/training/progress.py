@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from cnnlab.terminal import visible
 from cnnlab.training.history import EpochRow
 
 
@@ -69,7 +70,7 @@ class LineProgress:
 
     def message(self, text: str) -> None:
         """Print the text."""
-        print(text, file=self._stream, flush=True)
+        print(visible(text), file=self._stream, flush=True)
 
     def begin(self, network: str, dataset: str, *, epochs: int, steps: int, done: int = 0) -> None:
         """Remember what the lines are about."""
@@ -100,7 +101,7 @@ class LiveProgress:
 
     def message(self, text: str) -> None:
         """Print the text above the bar."""
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(visible(text), markup=False, highlight=False)
 
     def begin(self, network: str, dataset: str, *, epochs: int, steps: int, done: int = 0) -> None:
         """Show the bar."""
@@ -116,7 +117,7 @@ class LiveProgress:
             transient=True,
         )
         fields: dict[str, Any] = {"epoch": done + 1, "epochs": epochs, "measured": "", "speed": 0.0}
-        self._task = self._bar.add_task(self._title, total=epochs * steps, completed=done * steps, **fields)
+        self._task = self._bar.add_task(visible(self._title), total=epochs * steps, completed=done * steps, **fields)
         self._bar.start()
 
     def step(self, images: int) -> None:

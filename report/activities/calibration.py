@@ -57,7 +57,7 @@ def reliability(data: Part, language: Language) -> Figure:
     firsts = [data.of(network)[0] for network in data.networks]
     text = language.text
     note = text(
-        "{n} test images in {bins} equally wide ranges of confidence. Bars: 95 % intervals. Ranges with fewer than "
+        "{n} test images in {bins} equally wide ranges of confidence. Bars: 95% intervals. Ranges with fewer than "
         "{fewest} images are only counted.",
         n=int(firsts[0].predictions["test"].labels.size), bins=BINS, fewest=FEWEST,
     )  # fmt: skip

@@ -154,7 +154,7 @@ def class_table(
         if many
         else text("Accuracy by class, the best first"),
         note=text(
-            "{network} on {n} test images; 95 % Wilson intervals.",
+            "{network} on {n} test images; 95% Wilson intervals.",
             network=run.title,
             n=count(matrix.sum(), runs=[run.run.id]),
         )

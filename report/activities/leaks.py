@@ -142,7 +142,7 @@ def _same_order(part: Part) -> bool:
 def clean_table(part: Part, language: Language) -> Table:
     """Accuracy of every network on all test images and without leaked ones, of which some must be left."""
     text, rows = language.text, _rows(part)
-    note = text("Intervals are 95 % ones of the accuracy without copies.")
+    note = text("Intervals are 95% ones of the accuracy without copies.")
     if any(len(part.of(name)) > 1 for name in part.networks):
         note += " " + text("With several seeds: mean over them, and its Student interval.")
     return Table(

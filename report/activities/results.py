@@ -242,7 +242,7 @@ def _items(
         name: {split: network_accuracy(data.of(name), split) for split in ("train", "validation", "test")}
         for name in data.networks
     }
-    interval = text("Bars: 95 % intervals.")
+    interval = text("Bars: 95% intervals.")
     items: dict[str, Any] = {
         "accuracies": _accuracy_table(by_network, data, language),
         "accuracy": accuracy_comparison(
@@ -258,7 +258,7 @@ def _items(
             language,
             network=run.network,
             caption=_classes_caption(run, best, worst, language),
-            note=text("{n} test images. Bars: 95 % intervals.", n=n),
+            note=text("{n} test images. Bars: 95% intervals.", n=n),
         ),
         "per_class": class_table(
             run,
@@ -344,7 +344,7 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
         caption=text("Accuracy by network and split"),
         note=text(
             "Overall accuracy on {train} training, {validation} validation and {test} test images; the interval is the "
-            "95 % one of the test accuracy, the mean that over classes on test.",
+            "95% one of the test accuracy, the mean that over classes on test.",
             **sizes,
         )
         + (" " + text("With several seeds: mean over them, and its Student interval.") if several_seeds else ""),

@@ -177,7 +177,7 @@ def _table(
         for name, checks in results.items()
     ]
     rows += [_diverged_row(one, language) for one in diverged]
-    note = text("Accuracies with 95 % intervals; p is that of the exact McNemar test on the same test images.")
+    note = text("Accuracies with 95% intervals; p is that of the exact McNemar test on the same test images.")
     if any(len(part.of(name)) > 1 for name in part.networks):
         note += " " + text("Of each network, the first seed.")
     return Table(

@@ -62,7 +62,7 @@ def accuracy_comparison(
     told = joined((_told({**row, **named.get(row["network"], {})}, shown[row["network"]], code) for row in rows), " ")
     words = {"axis": language.text("Accuracy"), "interval": language.text("95% interval")}
     data = {"rows": rows, "code": code, "words": words}
-    alt = language.text("Accuracy with 95 % intervals.") + " " + told
+    alt = language.text("Accuracy with 95% intervals.") + " " + told
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
 
 
@@ -106,7 +106,7 @@ def per_class_accuracy(
     known = {(clean(name, 28), round(float(one.value), 6)): one for name, one in zip(names, accuracies, strict=True)}
     high, low = (worded(percent(pair["value"], 1, code), known[pair["name"], pair["value"]]) for pair in (best, worst))
     alt = language.text(
-        "Accuracy in {count} classes, sorted, with 95 % intervals: best {best} with {high}, worst {worst} with {low}.",
+        "Accuracy in {count} classes, sorted, with 95% intervals: best {best} with {high}, worst {worst} with {low}.",
         count=len(pairs), best=best["name"], high=high, worst=worst["name"], low=low,
     )  # fmt: skip
     omitted = max(0, len(pairs) - _MOST)

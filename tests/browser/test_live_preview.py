@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.command import ROOT
+from tests.command import served
 from tests.watched import Watched, found_by_axe, opened, start_axe
 from tests.whole_report import write_whole
 
@@ -38,26 +35,8 @@ def address(commentary: Path, files: dict[str, Path]) -> Iterator[str]:
     folder, out = commentary.parents[4], files["en"].parents[1]
     (out / "whole").mkdir(exist_ok=True)
     (out / "out" / ".figures").rename(out / "whole" / ".figures")
-    command = [
-        sys.executable,
-        "-c",
-        "from cnnlab.cli import main\nmain()\n",
-        "preview",
-        "whole.toml",
-        "--out",
-        str(out),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as one:
-        assert one.stdout
-        found = re.fullmatch(r"http://127\.0\.0\.1:\d+/", one.stdout.readline().strip())
-        try:
-            assert found, "the preview did not start"
-            yield found[0]
-        finally:
-            one.terminate()
+    with served("whole.toml", out, cwd=folder) as (_, found):
+        yield found
 
 
 @pytest.fixture

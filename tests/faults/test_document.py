@@ -27,6 +27,7 @@ from report.notebook_cells import Cell, CellWriter
 from report.records import open_lab
 from report.tokens import printable
 from tests.fabricate import write_store
+from tests.whole_report import NAMES_LAB
 
 INJECTIONS = {
     "script": '"><script>alert(1)</script>',
@@ -63,28 +64,6 @@ INJECTIONS = {
     "long": "x" * 500,
 }
 HARMLESS = {key: f"name {index:02}" for index, key in enumerate(INJECTIONS)}
-LAB = """
-[lab]
-title = "Names"
-language = "en"
-[datasets.clothes]
-reader = "folder"
-[datasets.digits]
-reader = "folder"
-[recipes.r]
-epochs = 1
-[[runs]]
-dataset = "clothes"
-networks = ["alexnet", "vgg19", "resnet50"]
-recipe = "r"
-[[runs]]
-dataset = "digits"
-networks = ["alexnet", "resnet50"]
-recipe = "r"
-[report]
-part_2_1 = "clothes"
-part_2_2 = "digits"
-"""
 
 
 @dataclass(frozen=True)
@@ -132,7 +111,7 @@ def write(folder: Path, texts: Mapping[str, str], **report: str) -> tuple[RunSto
         folds={"alexnet": [0.5, 0.6, None]},
         diverged={"vgg19": found[7]},
     )
-    (folder / "names.toml").write_text(LAB)
+    (folder / "names.toml").write_text(NAMES_LAB)
     lab = load_lab(str(folder / "names.toml"))
     info = {"title": " ".join(found[:12]), "authors": tuple(found), "course": " ".join(found[12:-1])}
     file = lab.file.model_copy(
