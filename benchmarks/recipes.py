@@ -79,16 +79,18 @@ def run_spec(lab: Any, dataset: str, network: str, seed: int = 0, stem: str = "a
 
 def ours(arguments: argparse.Namespace, dataset: str, network: str) -> dict[str, Any]:
     """Train for the time and predict the test images."""
+    from rich.console import Console
+
+    from cnnlab.progress import Progress
     from cnnlab.store import RunStore
     from cnnlab.training.fit import train_model
-    from cnnlab.training.progress import QuietProgress
 
     lab, _, table, splits = opened(arguments, dataset)
     started = time.perf_counter()
     spec = run_spec(lab, dataset, network, stem=arguments.stem, epochs=200, early_stopping=None)
     with tempfile.TemporaryDirectory() as work:
         budget = 60 * arguments.minutes - (time.perf_counter() - started)
-        options = {"store": RunStore(Path(work)), "budget_seconds": budget, "progress": QuietProgress()}
+        options = {"store": RunStore(Path(work)), "budget_seconds": budget, "progress": Progress(Console(quiet=True))}
         trained = train_model(spec, table, splits, **options)
         seconds = time.perf_counter() - started
         right = trained.predict(table.images, splits.test).argmax(1) == table.labels[splits.test]
@@ -158,12 +160,14 @@ def first_of_each(indices: Any, labels: Any, count: int) -> Any:
 
 def validated(spec: Any, table: Any, splits: Any) -> tuple[float, float]:
     """Accuracy in percent and cross entropy on the validation images after the last epoch."""
+    from rich.console import Console
+
+    from cnnlab.progress import Progress
     from cnnlab.store import RunStore
     from cnnlab.training.fit import train_model
-    from cnnlab.training.progress import QuietProgress
 
     with tempfile.TemporaryDirectory() as work:
-        options = {"store": RunStore(Path(work)), "budget_seconds": None, "progress": QuietProgress()}
+        options = {"store": RunStore(Path(work)), "budget_seconds": None, "progress": Progress(Console(quiet=True))}
         trained = train_model(spec, table, splits, checkpoint_seconds=1e9, **options)
         row = trained.record.rows("history.csv")[-1]
         trained.release()

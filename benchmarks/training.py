@@ -52,16 +52,15 @@ def cnnlab_epochs(network: str, folder: Path, *, size: int, train: int, validati
     """Seconds of each epoch of a cnnlab run, a checkpoint at every boundary."""
     from cnnlab.datasets import open_dataset
     from cnnlab.datasets.split import split_images
+    from cnnlab.progress import Progress
     from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec, Split
     from cnnlab.store import RunStore
     from cnnlab.training.fit import train_model
-    from cnnlab.training.history import EpochRow
-    from cnnlab.training.progress import QuietProgress
 
-    class Clock(QuietProgress):
+    class Clock(Progress):
         ends: list[float] = []
 
-        def epoch(self, row: EpochRow) -> None:
+        def epoch(self, *measured: float) -> None:
             self.ends.append(time.perf_counter())
 
     data = DatasetSpec(

@@ -74,7 +74,7 @@ def run(
     name = _submission_name(submission, loaded, wanted)
     seconds = None if budget is None else _seconds(budget)
     from cnnlab.pipeline import run_lab
-    from cnnlab.training.progress import open_progress
+    from cnnlab.progress import Progress
 
     outcome = run_lab(
         loaded,
@@ -82,7 +82,7 @@ def run(
         out=resources.out_dir(out),
         formats=wanted,
         data_dir=resources.data_dir(),
-        progress=open_progress(),
+        progress=Progress(),
         tell=tell,
         budget_seconds=seconds,
         fresh=fresh,
@@ -257,8 +257,9 @@ def _finish(outcome: Outcome, submission: str | None = None) -> None:
         from cnnlab.submission import copy_submission
 
         outcome.paths += copy_submission(outcome.paths, submission)
+    for line in (*outcome.accuracies, f"{outcome.checked}: cnnlab check says which", "open:"):
+        tell(line)
     for path in outcome.paths:
         say(str(path))
-    tell(f"{outcome.checked}: cnnlab check says which")
     if outcome.missing:
         raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))

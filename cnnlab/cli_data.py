@@ -142,7 +142,7 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
     """Fetch a lab's data sets: those with a `hub` from there, the others as their reader does."""
     from cnnlab.datasets import open_dataset
     from cnnlab.datasets.hub import fetch_repository
-    from cnnlab.datasets.narration import Narration
+    from cnnlab.progress import Reading
 
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
     for name, spec in loaded.file.datasets.items():
@@ -152,7 +152,7 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
             continue
         folder = spec.path or resources.data_dir() / spec.reader
         _check_target(name, folder)
-        with Narration(name, tell) as report:
+        with Reading(name, tell) as report:
             paths = fetch_repository(spec.hub, folder, report)
         say(f"{name}: {len(paths)} files in {folder}")
 

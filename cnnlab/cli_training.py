@@ -93,14 +93,14 @@ def _known(name: str, names: list[str], option: str, what: str) -> None:
 def _tested(spec: RunSpec, low: float, high: float, steps: int) -> RangeTest:
     from cnnlab.datasets import open_dataset
     from cnnlab.datasets.split import split_images
-    from cnnlab.training.progress import open_progress
+    from cnnlab.progress import Progress
     from cnnlab.training.range_test import check_range, range_test
 
     check_range(low, high, steps)
     table = open_dataset(spec.dataset, spec.data, data_dir=resources.data_dir(), report_progress=tell)
     splits = split_images(table, spec.data.split)
     tell(f"{spec.network} on {spec.dataset}: {steps} steps of {spec.recipe.batch_size} images, {low:g} to {high:g}")
-    return range_test(spec, table, splits, low=low, high=high, steps=steps, progress=open_progress())
+    return range_test(spec, table, splits, low=low, high=high, steps=steps, progress=Progress())
 
 
 def _drawn(found: RangeTest, spec: RunSpec, language: str) -> str:

@@ -17,7 +17,7 @@ from cnnlab.store import Record, RunStore
 from cnnlab.trainings import OpenData, Trainings, published, went_as_planned
 
 if TYPE_CHECKING:
-    from cnnlab.training.progress import Progress
+    from cnnlab.progress import Progress
     from report.built import BuildResult
 
 FORMATS = ("html", "pdf", "ipynb")
@@ -32,11 +32,13 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """What a command came to: the files it wrote, what is missing from them, and what its checks sum up to, in words."""
+    """What a command came to, in words: the files it wrote, the one to open first, what is missing from them, what its
+    checks sum up to, and the test accuracies."""
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     checked: str = ""
+    accuracies: list[str] = field(default_factory=list)
     trained: int = 0
 
 
@@ -77,7 +79,7 @@ def run_lab(
     seconds = budget_seconds if budget_seconds is not None or minutes is None else 60 * minutes
     trainings = Trainings(data, store, progress, tell, seconds, fresh=fresh)
     _train_all(lab, plan, trainings, outcome)
-    return _rendered(build(lab, store, out, formats), outcome)
+    return _rendered(build(lab, store, out, formats, tell), outcome)
 
 
 def predict_lab(
@@ -91,10 +93,10 @@ def predict_lab(
     Raises:
         CnnlabError: the lab or its data are wrong.
     """
-    from cnnlab.training.progress import QuietProgress
+    from cnnlab.progress import Progress
 
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
-    trainings = Trainings(data, store, QuietProgress(), tell, budget_seconds=None)
+    trainings = Trainings(data, store, Progress(), tell, budget_seconds=None)
     trainings.predict(plan.missing)
     return trainings.predictions
 
@@ -116,10 +118,12 @@ def render_lab(
     lock = store.read_lab(lab.stem)
     for planned in make_plan(lab, store, _locked_fingerprints(lab, lock)).missing:
         outcome.missing.append(f"{planned.label}: the lab asks for a run that is not cached ({planned.why})")
-    return _rendered(build(lab, store, out, formats, anew=anew), outcome)
+    return _rendered(build(lab, store, out, formats, tell, anew=anew), outcome)
 
 
-def build(lab: Lab, store: RunStore, out: Path, formats: tuple[str, ...], *, anew: bool = False) -> BuildResult:
+def build(
+    lab: Lab, store: RunStore, out: Path, formats: tuple[str, ...], tell: Tell, *, anew: bool = False
+) -> BuildResult:
     """Render the lab's report into its folder below `out`, unless it is there and nothing has changed."""
     from report.built import unchanged
 
@@ -128,6 +132,7 @@ def build(lab: Lab, store: RunStore, out: Path, formats: tuple[str, ...], *, ane
         return found
     from report.build import build_report
 
+    tell(f"writing the report into {folder}")
     return build_report(store, lab, folder, set(formats), anew=anew)
 
 
@@ -147,7 +152,7 @@ def fingerprints(lab: Lab, data_dir: Path, tell: Tell) -> dict[str, str]:
 
 
 def _rendered(result: BuildResult, outcome: Outcome) -> Outcome:
-    outcome.paths, outcome.checked = list(result.paths), result.checked
+    outcome.paths, outcome.checked, outcome.accuracies = list(result.paths), result.checked, result.accuracies
     outcome.missing = list(dict.fromkeys([*outcome.missing, *result.missing]))
     return outcome
 

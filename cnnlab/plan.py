@@ -32,8 +32,7 @@ class PlannedRun:
     @property
     def label(self) -> str:
         """The run in a few words, for messages."""
-        fold = f", fold {self.spec.fold.index + 1} of {self.spec.fold.of}" if self.spec.fold else ""
-        return f"{self.spec.network} on {self.spec.dataset} (seed {self.spec.seed}{fold})"
+        return self.spec.label
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,12 @@ class RunSpec(Frozen):
     seed: int = Field(0, ge=0)
     fold: Fold | None = None
 
+    @property
+    def label(self) -> str:
+        """The run in a few words, for messages."""
+        fold = f", fold {self.fold.index + 1} of {self.fold.of}" if self.fold else ""
+        return f"{self.network} on {self.dataset} (seed {self.seed}{fold})"
+
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """The requested spec with the data fingerprint and code versions, as hashed into the run id."""
         return {

@@ -27,6 +27,16 @@ def tell(message: str) -> None:
     typer.echo(visible(message), err=True)
 
 
+def duration(seconds: float) -> str:
+    """Seconds as `42 s`, `3 min 05 s` or `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 def print_json(value: Any) -> None:
     """Data for a program, on standard output; what a terminal would obey is written as JSON's own escapes."""
     text = json.dumps(value, indent=1, ensure_ascii=False)

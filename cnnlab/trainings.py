@@ -14,13 +14,14 @@ from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.plan import PlannedRun
 from cnnlab.spec import RunSpec, canonical_json, evaluation_id
 from cnnlab.store import Record, RunStore
+from cnnlab.terminal import duration
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
+    from cnnlab.progress import Progress
     from cnnlab.training.fit import Trained
     from cnnlab.training.preparation import Prepared
-    from cnnlab.training.progress import Progress
 
 log = logging.getLogger("cnnlab.training")
 
@@ -85,19 +86,18 @@ class Trainings:
             except Exception as problem:
                 self._failed[planned.id] = self._told(planned, problem)
         self._check_space([planned for planned in missing if planned.id not in self._failed])
-        if len(self._left) > 1:
-            self.tell(f"predicted for all {len(self._left)} trainings: {_duration(sum(self._left.values()))}")
 
     def _predict(self, planned: PlannedRun) -> None:
         key = _pace_key(planned)
         if key not in self._paces:
-            self._paces[key] = self._prepare(planned)
+            with self.progress.busy(f"timing some steps of {planned.label}"):
+                self._paces[key] = self._prepare(planned)
         epochs, pace = planned.spec.recipe.epochs, self._paces[key]
         self._left[planned.id] = pace.predicted_seconds(epochs)
         self.predictions[planned.id] = {"seconds": round(self._left[planned.id], 1), "memory_gib": pace.memory_gib}
         memory = f", {pace.memory_gib:.1f} GiB" if pace.memory_gib else ""
         length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-        self.tell(f"predicted: {planned.label}: {length}, {_duration(self._left[planned.id])}{memory}")
+        self.tell(f"predicted: {planned.label}: {length}, {duration(self._left[planned.id])}{memory}")
 
     def _prepare(self, planned: PlannedRun) -> Prepared:
         from cnnlab.training.hardware import hardware
@@ -125,7 +125,7 @@ class Trainings:
             yield free
 
     def _check_space(self, missing: list[PlannedRun]) -> None:
-        """Say what the records will take, and refuse before training what would end with a full disk.
+        """Say what all of them will take, and refuse before training what would end with a full disk.
 
         Raises:
             Unwritable: there is less space than that.
@@ -138,7 +138,9 @@ class Trainings:
         needed = float(sum(space.record for space in spaces) + max(space.checkpoints for space in spaces))
         needed += len(missing) * _EVALUATION_BYTES + 2 * images * classes
         free = shutil.disk_usage(self.store.work_folder()).free
-        self.tell(f"disk: about {_size(needed)} needed below {self.store.root}, {_size(free)} free")
+        trainings = "1 training" if len(missing) == 1 else f"{len(missing)} trainings"
+        disk = f"{_size(needed)} of {_size(free)} free below {self.store.root}"
+        self.tell(f"predicted: {trainings} in all: {duration(sum(self._left.values()))}, {disk}")
         if free < needed:
             raise Unwritable(
                 "there is not enough space for what the trainings keep",
@@ -207,7 +209,6 @@ class Trainings:
             self.tell(f"{planned.label}: another process has trained it meanwhile")
             return trained
         self.trained += 1
-        self._compare(planned, trained.record)
         return trained
 
     def _share(self, planned: PlannedRun, prepared: Prepared | None) -> float | None:
@@ -218,15 +219,6 @@ class Trainings:
         remaining = max(0.0, self._deadline - time.monotonic())
         spent = prepared.seconds if prepared else 0.0
         return spent + remaining * part / (part + sum(self._left.values()) or 1.0)
-
-    def _compare(self, planned: PlannedRun, record: Record) -> None:
-        """Say how far the prediction was off, where the run went as it was planned."""
-        took, predicted = float(record.manifest["seconds"]), float(record.manifest["resolved"]["predicted_seconds"])
-        if not went_as_planned(record.manifest):
-            self.tell(f"{planned.label}: took {_duration(took)}")
-            return
-        error = f"{took / predicted - 1:+.0%}"
-        self.tell(f"{planned.label}: took {_duration(took)}, predicted {_duration(predicted)} ({error})")
 
     def _evaluated(self, planned: PlannedRun, run: Record, trained: Trained | None) -> dict[str, Any]:
         if run.manifest["status"] == "diverged":
@@ -240,7 +232,8 @@ class Trainings:
 
             opened = self.data[planned.spec.dataset]
             predict = trained.predict if trained else None
-            evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
+            with self.progress.busy(f"evaluating {planned.label}"):
+                evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
         return {"evaluation": evaluation}
 
     def _is_evaluated(self, run: Record, evaluation: str) -> bool:
@@ -272,9 +265,3 @@ def _pace_key(planned: PlannedRun) -> str:
 
 def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
-def _duration(seconds: float) -> str:
-    from cnnlab.training.progress import duration
-
-    return duration(seconds)

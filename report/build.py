@@ -15,6 +15,7 @@ from cnnlab import __version__
 from cnnlab.errors import Incomplete, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
+from report.activities.common import test_accuracies
 from report.assembly import assemble
 from report.attachments import attachments
 from report.built import (
@@ -169,6 +170,7 @@ class _Build:
 
     def result(self, document: Document, checked: str) -> BuildResult:
         """What it all came to, noted for the next build."""
+        accuracies = list(test_accuracies(document.lab))
         kept = self.before if self.before and self._still_right(self.before) else None
         note = Note(
             inputs=self.inputs,
@@ -177,11 +179,12 @@ class _Build:
             page=self.page or (kept.page if kept else ""),
             missing=document.missing,
             checked=checked,
+            accuracies=accuracies,
         )
         note.write(self.out)
-        names = [NUMBERS, *note.attached, *FILES.values()]
+        names = [*FILES.values(), NUMBERS, *note.attached]
         paths = sorted(self.paths, key=lambda path: names.index(path.name))
-        return BuildResult(paths, [*document.missing, *self.problems], checked)
+        return BuildResult(paths, [*document.missing, *self.problems], checked, accuracies)
 
     def _pdf_is_right(self) -> bool:
         return bool(self.before and self.before.page == self.page and self.before.holds_for(self.out, [FILES["pdf"]]))

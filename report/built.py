@@ -33,11 +33,13 @@ NUMBERS = "report.json"
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The files written, in order, what is missing from them, in the user's words, and what the checks sum up to."""
+    """The files written, the one to open first, what is missing from them, in the user's words, what the checks sum up
+    to, and the test accuracy of each network, a line each."""
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     checked: str = ""
+    accuracies: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,16 @@ class Note:
         records: sha256 of every file of records that was read, by its path below the folder of runs.
         files: sha256 of each file that was written, by name.
         page: hash of the page that the PDF shows, and of what laid it out (`layout_hash`).
-        missing, checked: as in `BuildResult`.
+        missing, checked, accuracies: as in `BuildResult`.
     """
 
     inputs: str
     records: Mapping[str, str]
     files: Mapping[str, str]
     page: str
-    missing: tuple[str, ...]
+    missing: Sequence[str]
     checked: str
+    accuracies: Sequence[str]
 
     @property
     def attached(self) -> list[str]:
@@ -81,7 +84,8 @@ def read_note(folder: Path) -> Note | None:
         if content.pop("format") != FORMAT:
             return None
         note = Note(**content)
-        whole = all(isinstance(one, dict) for one in (note.records, note.files)) and isinstance(note.missing, list)
+        whole = all(isinstance(one, dict) for one in (note.records, note.files))
+        whole = whole and all(isinstance(one, list) for one in (note.missing, note.accuracies))
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None
     return note if whole else None
@@ -92,14 +96,14 @@ def unchanged(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) ->
     note = read_note(out)
     if note is None:
         return None
-    names = [NUMBERS, *note.attached, *(FILES[one] for one in FILES if one in formats)]
+    names = [*(FILES[one] for one in FILES if one in formats), NUMBERS, *note.attached]
     if note.inputs != inputs_hash(store, lab, out) or not note.holds_for(out, names):
         return None
     if any(_sha256(store.root / path) != digest for path, digest in note.records.items()):
         return None
     if "pdf" in formats and not note.page.endswith(layout_hash()):
         return None
-    return BuildResult([out / name for name in names], list(note.missing), note.checked)
+    return BuildResult([out / name for name in names], list(note.missing), note.checked, list(note.accuracies))
 
 
 def inputs_hash(store: RunStore, lab: Lab, out: Path) -> str:

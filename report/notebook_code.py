@@ -46,11 +46,11 @@ lab = open_lab({arguments})
 lab"""
 TRAINING = """\
 from cnnlab.evaluation.predict import evaluate
+from cnnlab.progress import Progress
 from cnnlab.training.fit import train_model
 from cnnlab.training.loop import Trainer
 from cnnlab.training.optimizer import make_optimizer
 from cnnlab.training.preparation import prepare_run
-from cnnlab.training.progress import open_progress
 
 print(inspect.getsource(make_optimizer))
 print(inspect.getsource(Trainer._traced_step))"""
@@ -62,7 +62,7 @@ if run is None:  # there is no such run in the cache: train and evaluate it now
     prepared = prepare_run(spec, images, splits, overfit_batch=True)
     trained = train_model(
         spec, images, splits, store=lab.store, prepared=prepared,
-        budget_seconds={budget}, progress=open_progress(),
+        budget_seconds={budget}, progress=Progress(),
     )
     evaluate(
         trained.record, images, splits, store=lab.store, predict=trained.predict{flip}

@@ -24,7 +24,7 @@ from cnnlab.spec import NetworkOptions
 from cnnlab.store import RunStore
 from cnnlab.training.fit import train_model
 from cnnlab.training.precision import dtype_policy
-from cnnlab.training.progress import QuietProgress
+from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 

@@ -28,7 +28,7 @@ def test_it_writes_the_files_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = build_report(store, lab, out, {"html", "pdf"})
     assert result.missing == []
-    assert result.paths == [out / "report.json", out / "report.html", out / "report.pdf"]
+    assert result.paths == [out / "report.html", out / "report.pdf", out / "report.json"]
     assert (out / "report.pdf").read_bytes()[:5] == b"%PDF-"
     assert sorted(path.name for path in out.iterdir()) == [
         ".built.json", ".figures", "report.html", "report.json", "report.pdf",
@@ -105,7 +105,7 @@ def test_without_pango_the_rest_is_there_and_it_is_said(tmp_path: Path, monkeypa
     store, lab = write_lab(tmp_path)
     result = build_report(store, lab, tmp_path / "out", {"html", "pdf"})
     assert result.missing == ["no Pango: install it"]
-    assert [path.name for path in result.paths] == ["report.json", "report.html"]
+    assert [path.name for path in result.paths] == ["report.html", "report.json"]
 
 
 def test_a_failed_run_is_said_in_the_page_and_in_missing(tmp_path: Path) -> None:

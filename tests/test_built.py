@@ -122,7 +122,7 @@ def test_whatever_changes_is_noticed(made: Made, change: str) -> None:
     with CHANGES[change](made):
         assert unchanged(store, lab, out, FORMATS) is None
     again = unchanged(store, lab, out, FORMATS)
-    assert again is not None and again.paths == [out / f"report.{kind}" for kind in ("json", "html", "pdf")]
+    assert again is not None and again.paths == [out / f"report.{kind}" for kind in ("html", "pdf", "json")]
 
 
 LABS: dict[str, dict[str, Any]] = {
@@ -209,8 +209,8 @@ def test_a_pdf_that_shows_the_same_page_stays(tmp_path: Path, calls: list[str]) 
     (lab.templates / "style/screen.css").write_text("p { color: red }")
     calls.clear()
     found = build(lab, store, tmp_path / "out", FORMATS)
-    assert calls == ["assembled"] and [path.name for path in found.paths][-1] == "report.pdf"
-    assert "color: red" in found.paths[1].read_text(encoding="utf-8")
+    assert calls == ["assembled"] and [path.name for path in found.paths][1] == "report.pdf"
+    assert "color: red" in found.paths[0].read_text(encoding="utf-8")
     (lab.templates / "style/print.css").write_text("")
     calls.clear()
     build(lab, store, tmp_path / "out", FORMATS)

@@ -15,7 +15,7 @@ from cnnlab.networks.layers import PIXEL_SCALE
 from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec
 from cnnlab.store import RunStore
 from cnnlab.training.fit import train_model
-from cnnlab.training.progress import QuietProgress
+from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

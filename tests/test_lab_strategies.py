@@ -121,8 +121,8 @@ def test_sanity_baseline_and_predictions_are_recorded(lab: Path, lock: dict[str,
     assert resolved["predicted_seconds"] > 0 and resolved["deterministic"] and 0.1 < resolved["memory_gib"] < 20
     assert manifest(lab, "baselines", lock["baselines"]["shapes"])["classes"] == 3
     log = (lab / "stderr").read_text()
-    assert "predicted: alexnet on shapes (seed 0): 6 epochs" in log and "predicted for all 5 trainings" in log
-    assert "alexnet on shapes (seed 0): took" in log
+    assert "predicted: alexnet on shapes (seed 0): 6 epochs" in log and "predicted: 5 trainings in all: " in log
+    assert "alexnet on shapes (seed 0): 6 epochs in " in log and "(predicted " in log
 
 
 def test_the_report_tells_all_of_it(lab: Path) -> None:

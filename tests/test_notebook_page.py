@@ -100,7 +100,7 @@ def test_it_is_written_on_request_without_running_the_notebook_again(trained_lab
     before = (lab / "out/shapes/report.ipynb").stat().st_mtime_ns
     result = cnnlab("report", "shapes.toml", "--formats", "notebook-html", cwd=lab, block=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == [f"out/shapes/report{kind}" for kind in (".json", ".ipynb", "-notebook.html")]
+    assert result.stdout.split() == [f"out/shapes/report{kind}" for kind in (".ipynb", "-notebook.html", ".json")]
     assert (lab / "out/shapes/report.ipynb").stat().st_mtime_ns == before
     first = (lab / "out/shapes/report-notebook.html").read_bytes()
     cnnlab("report", "shapes.toml", "--formats", "notebook-html", cwd=lab, block=True)

@@ -18,12 +18,12 @@ from training_toys import Splits, build, spec, toy
 
 from cnnlab.errors import DataError, LabError
 from cnnlab.training.loop import Trainer
-from cnnlab.training.progress import QuietProgress
 from cnnlab.training.range_test import RangeTest, RisingRate, range_test, smooth, summarised
 from report.figures.range_test import range_test_figure, range_test_svg, rate_text
 from report.figures.style import SCREEN, svg
 from report.language import Language
 from tests.command import cnnlab, write_images
+from tests.quiet import QuietProgress
 
 TABLE, SPLITS = toy()
 

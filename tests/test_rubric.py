@@ -225,7 +225,7 @@ def test_all_formats_of_the_exercises(
     monkeypatch.setattr(notebook, "execute", _pretended)
     result = build_report(one_data_set(), own_lab(tmp_path, "exercises"), tmp_path / "out", {"html", "pdf", "ipynb"})
     assert result.missing == []
-    assert [path.name for path in result.paths] == ["report.json", "report.html", "report.pdf", "report.ipynb"]
+    assert [path.name for path in result.paths] == ["report.html", "report.pdf", "report.ipynb", "report.json"]
 
 
 def test_the_notebook_finds_the_sections_of_its_rubric(

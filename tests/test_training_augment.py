@@ -17,7 +17,7 @@ from cnnlab.training.batches import Batch, training_batches
 from cnnlab.training.fit import train_model
 from cnnlab.training.loop import Trainer
 from cnnlab.training.optimizer import make_optimizer
-from cnnlab.training.progress import QuietProgress
+from tests.quiet import QuietProgress
 
 EVERY = get_args(Augmentation)
 RNG = np.random.default_rng(0)

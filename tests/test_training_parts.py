@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
@@ -18,7 +17,6 @@ from cnnlab.training.history import COLUMNS, EpochRow, improves, measure, to_csv
 from cnnlab.training.loop import Trainer
 from cnnlab.training.model import batch_norm_momentum, freeze_base
 from cnnlab.training.optimizer import is_kernel, make_optimizer
-from cnnlab.training.progress import LineProgress, duration, open_progress
 from cnnlab.training.schedule import Schedule, learning_rate
 
 RNG = np.random.default_rng(0)
@@ -226,17 +224,6 @@ def test_plan_takes_epochs_away_until_it_fits():
     assert (short.epochs_planned, short.predicted_seconds, short.shortened, short.fits) == (4, 25.0, True, True)
     none = make_plan(**parts, budget_seconds=4.0)
     assert (none.epochs_planned, none.predicted_seconds, none.shortened, none.fits) == (1, 10.0, True, False)
-
-
-def test_lines_say_where_the_training_stands():
-    stream = io.StringIO()
-    lines = open_progress(stream)
-    assert isinstance(lines, LineProgress)
-    lines.begin("vgg19", "toy", epochs=2, steps=3)
-    lines.epoch(row(2, accuracy=0.5, val_accuracy=0.25, images_per_second=120))
-    assert "vgg19 on toy: epoch 2/2, loss 0.0000, accuracy 0.500" in stream.getvalue()
-    assert "120 images/s, 0 s left" in stream.getvalue() and "\x1b" not in stream.getvalue()
-    assert [duration(s) for s in (42.4, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]
 
 
 def test_the_manifest_knows_the_machine():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from cnnlab.training.budget import Pace
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from cnnlab.training.fit import Trained, train, train_model
 from cnnlab.training.interruption import Terminated, terminable
-from cnnlab.training.progress import QuietProgress
+from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -54,9 +55,9 @@ class Interrupting(QuietProgress):
         super().__init__()
         self.epochs = epochs
 
-    def step(self, images: int) -> None:
-        super().step(images)
-        if len(self.rows) == self.epochs and self.steps % 5 == 3:
+    def step(self) -> None:
+        super().step()
+        if len(self.epochs_done) == self.epochs and self.steps % 5 == 3:
             raise KeyboardInterrupt
 
 
@@ -73,7 +74,12 @@ def test_a_run_learns_and_publishes_what_it_measured(tmp_path):
     assert record.json("spec.json") == {**spec(epochs=6).identity(TABLE.fingerprint), "dataset": "toy"}
     last = record.rows("history.csv")[-1]
     assert float(last["val_accuracy"]) > 0.95 and float(last["accuracy"]) > 0.95
-    assert "epoch 6/6" in record.text("train.log") and "about" in progress.messages[0]
+    assert "epoch 6/6" in record.text("train.log")
+    assert re.fullmatch(
+        r"alexnet on toy \(seed 0\): 6 epochs in \d+ s \(predicted \d+ s, [+-]\d+%\), "
+        rf"validation accuracy {float(last['val_accuracy']):.3f} \(epoch 6 is kept\)",
+        *progress.messages,
+    )
     assert not (store.work_folder() / record.id).exists()
     again = run(store, spec(epochs=6))
     assert again.record.manifest == record.manifest and again.model is None
@@ -103,7 +109,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, epochs):
     progress = QuietProgress()
     resumed = run(store, what, progress=progress)
     assert f"resumed after epoch {epochs} of 4" in progress.messages[0]
-    assert len(progress.rows) == 4 - epochs and resumed.record.manifest["resolved"]["resumed"] == 1
+    assert len(progress.epochs_done) == 4 - epochs and resumed.record.manifest["resolved"]["resumed"] == 1
     assert history(resumed) == history(whole)
     for mine, theirs in zip(weights(resumed), weights(whole), strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -183,7 +189,10 @@ def test_a_budget_shortens_the_run_and_its_schedule(tmp_path, monkeypatch):
     resolved = record.manifest["resolved"]
     assert (resolved["epochs_requested"], resolved["epochs_planned"], resolved["epochs_run"]) == (10, 2, 2)
     assert resolved["shortened"] and resolved["budget_seconds"] == 2500 and 2050 < resolved["predicted_seconds"] < 2500
-    assert "2 epochs of 5 steps" in progress.messages[0] and "10 were asked for" in progress.messages[0]
+    assert (
+        "alexnet on toy (seed 0): 2 epochs of 5 steps" in progress.messages[0]
+        and "10 were asked for" in progress.messages[0]
+    )
     short = run(RunStore(tmp_path / "short"), spec(epochs=2))
     assert record.rows("history.csv")[-1]["val_loss"] == history(short)[-1]["val_loss"]
     assert resolved["batch_norm_momentum"] == short.record.manifest["resolved"]["batch_norm_momentum"] == 0.5

@@ -19,9 +19,9 @@ from cnnlab.store import Record, RunStore
 from cnnlab.training import search as searching
 from cnnlab.training.fit import train_model
 from cnnlab.training.history import EpochRow
-from cnnlab.training.progress import QuietProgress
 from cnnlab.training.search import best_trial, run_search
 from tests.command import ROOT
+from tests.quiet import QuietProgress
 
 TABLE, SPLITS = toy()
 RATES = Range(low=1e-4, high=1e-1)
@@ -48,9 +48,9 @@ class Scripted:
     script: list[Any]
     rows: list[EpochRow] = field(default_factory=list)
 
-    def run(self, progress: QuietProgress, at_boundary: Any) -> str:
+    def run(self, progress: QuietProgress, title: str, at_boundary: Any) -> str:
         for index, accuracy in enumerate(self.script):
-            progress.step(1)
+            progress.step()
             if accuracy is None:
                 return "diverged"
             if isinstance(accuracy, BaseException):
@@ -88,8 +88,8 @@ class Interrupting(QuietProgress):
         super().__init__()
         self.at = at
 
-    def step(self, images: int) -> None:
-        super().step(images)
+    def step(self) -> None:
+        super().step()
         if self.steps == self.at:
             raise KeyboardInterrupt
 

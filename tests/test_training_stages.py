@@ -20,9 +20,9 @@ from cnnlab.training.loop import Trainer
 from cnnlab.training.model import rate_factors
 from cnnlab.training.optimizer import make_optimizer
 from cnnlab.training.preparation import prepare_run
-from cnnlab.training.progress import QuietProgress
 from cnnlab.training.sanity import overfit
 from cnnlab.training.start import open_session
+from tests.quiet import QuietProgress
 from tests.test_training_run import Interrupting
 
 IMAGES, LABELS = TABLE_OF_TOY.images[:16], TABLE_OF_TOY.labels[:16]

@@ -14,9 +14,9 @@ from cnnlab.spec import Fold
 from cnnlab.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
-from cnnlab.training.progress import QuietProgress
 from cnnlab.training.session import Session
 from cnnlab.trainings import OpenData, Trainings
+from tests.quiet import QuietProgress
 
 
 class Record:
@@ -46,7 +46,7 @@ def test_a_budget_is_shared_by_what_the_runs_take(open_lab: Any) -> None:
     trainings, told = open_lab(20.0)
     runs = planned(spec(epochs=30, early_stopping=None), spec(epochs=10, batch_size=32, early_stopping=None))
     trainings.predict(runs)
-    assert "predicted for all 2 trainings: 4" in told[-1]
+    assert "predicted: 2 trainings in all: 4" in told[-1]
     epochs = []
     for run in runs:
         evaluation = trainings.result(run)["evaluation"]

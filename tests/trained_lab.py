@@ -54,6 +54,6 @@ def train_lab(folder: Path) -> Path:
     result = cnnlab("run", "shapes.toml", cwd=folder, SOME_TOKEN=SECRET)
     assert result.returncode == 0, result.stderr
     assert "trained 2 run(s)" in result.stderr
-    assert result.stdout.split() == [f"out/shapes/report.{kind}" for kind in ("json", "html", "pdf", "ipynb")]
+    assert result.stdout.split() == [f"out/shapes/report.{kind}" for kind in ("html", "pdf", "ipynb", "json")]
     assert "oneDNN" not in result.stderr
     return folder

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from cnnlab.datasets.narration import Narration
 from cnnlab.datasets.pictures import silent
 from cnnlab.datasets.table import ImageTable
 from cnnlab.errors import DataError, did_you_mean
+from cnnlab.progress import Reading
 from cnnlab.registry import READERS
 from cnnlab.spec import DatasetSpec
 
@@ -40,6 +40,6 @@ def open_dataset(
             hint=did_you_mean(spec.reader, READERS),
         )
     reader = import_module(READERS[spec.reader])
-    with Narration(name, report_progress) as report:
+    with Reading(name, report_progress) as report:
         table: ImageTable = reader.open_table(spec, data_dir=data_dir.absolute(), report_progress=report)
     return table

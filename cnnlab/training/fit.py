@@ -13,8 +13,10 @@ import numpy as np
 
 from cnnlab import disk
 from cnnlab.backend import keras
+from cnnlab.progress import Progress
 from cnnlab.spec import RunSpec, canonical_json
 from cnnlab.store import Record, RunStore
+from cnnlab.terminal import duration
 from cnnlab.training import checkpoint as checkpoints
 from cnnlab.training.budget import Plan, make_plan
 from cnnlab.training.hardware import git_state, hardware, peak_memory_gib, reset_peak_memory, versions
@@ -25,7 +27,6 @@ from cnnlab.training.loop import Predictor, Trainer
 from cnnlab.training.model import Build, batch_norm_momentum, has_batch_norm, set_batch_norm_momentum
 from cnnlab.training.precision import Precision
 from cnnlab.training.preparation import Prepared, prepare_run
-from cnnlab.training.progress import Progress, duration
 from cnnlab.training.session import Session, Stopped
 from cnnlab.training.start import check_images, fitted, open_trainer, unfrozen
 
@@ -118,7 +119,7 @@ def train_model(
     run_id = spec.run_id(table.fingerprint)
     started = time.perf_counter()
     check_images(spec, splits)
-    with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: {store.holder(run_id)} trains {run_id}")):
+    with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: {store.holder(run_id)} trains {spec.label}")):
         if store.sound("run", run_id, progress.message):
             if prepared is not None:
                 prepared.trainer.release()
@@ -157,11 +158,12 @@ class _Job:
         if found is None or not self._resume(found):
             self._start()
         self._saved, self._saving = time.perf_counter(), 0.0
-        stopped = self.session.run(self.progress, self._at_boundary)
+        stopped = self.session.run(self.progress, self.spec.label, self._at_boundary)
         if self.session.best_row is not None:
             self.session.trainer.set_weights(self.session.best)
         record = store.publish("run", run_id, lambda folder: self._write(folder, stopped, dataset_record))
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.progress.message(self._outcome(stopped, record.manifest["seconds"]))
         trainer = self.session.trainer
         return Trained(record, trainer.model, trainer.predict, trainer)
 
@@ -180,7 +182,7 @@ class _Job:
         )
         self.momentum = batch_norm_momentum(prepared.steps * self.plan.epochs_planned)
         self.session = self._session(self._shortened(prepared.trainer) if self.plan.shortened else prepared.trainer)
-        log.info("%s on %s, seed %d, %s", spec.network, spec.dataset, spec.seed, self.precision)
+        log.info("%s, %s", spec.label, self.precision)
         self._announce()
 
     def _shortened(self, trainer: Trainer) -> Trainer:
@@ -223,7 +225,7 @@ class _Job:
             return False
         text = f"resumed after epoch {found.epoch} of {self.plan.epochs_planned}"
         log.info(text)
-        self.progress.message(f"{self.spec.network} on {self.spec.dataset}: {text}")
+        self.progress.message(f"{self.spec.label}: {text}")
         return True
 
     def _unfrozen(self, former: Trainer) -> Trainer:
@@ -244,15 +246,27 @@ class _Job:
         )
 
     def _announce(self) -> None:
+        """Into the log; to the user only what differs from what was asked for."""
         plan = self.plan
-        text = f"{self.spec.network} on {self.spec.dataset}: {plan.epochs_planned} epochs of {plan.steps_per_epoch} "
-        text += f"steps, about {duration(plan.predicted_seconds)}"
+        text = (
+            f"{_epochs(plan.epochs_planned)} of {plan.steps_per_epoch} steps, about {duration(plan.predicted_seconds)}"
+        )
         if plan.budget_seconds is not None and plan.shortened:
             text += f"; {plan.epochs_requested} were asked for, the budget is {duration(plan.budget_seconds)}"
         if not plan.fits:
             text += "; not even one epoch fits into the budget, one is trained"
         log.info(text)
-        self.progress.message(text)
+        if plan.shortened or not plan.fits:
+            self.progress.message(f"{self.spec.label}: {text}")
+
+    def _outcome(self, stopped: Stopped, seconds: float) -> str:
+        """What came of it, in a line, with the error of the prediction where it went as planned."""
+        done, best, predicted = len(self.session.rows), self.session.best_row, self.plan.predicted_seconds
+        text = f"{self.spec.label}: {_epochs(done)} in {duration(seconds)}"
+        if done == self.plan.epochs_planned and not self._resumed:
+            text += f" (predicted {duration(predicted)}, {seconds / predicted - 1:+.0%})"
+        text += {"completed": "", "early": ", stopped early", "diverged": f", diverged in epoch {done + 1}"}[stopped]
+        return text + (f", validation accuracy {best.val_accuracy:.3f} (epoch {best.epoch} is kept)" if best else "")
 
     def _warn(self, text: str) -> None:
         log.warning(text)
@@ -327,6 +341,10 @@ class _Job:
             "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
             "resumed": self._resumed,
         }
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _save_weights(model: keras.Model, path: Path) -> None:

@@ -12,14 +12,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from rich.console import Console
 
 from cnnlab.backend import keras
 from cnnlab.errors import LabError
+from cnnlab.progress import Progress
 from cnnlab.spec import RunSpec
 from cnnlab.training.batches import Batch, prefetched, training_batches
 from cnnlab.training.model import Build
 from cnnlab.training.precision import resolve
-from cnnlab.training.progress import Progress, QuietProgress
 from cnnlab.training.session import Session
 from cnnlab.training.start import open_session
 
@@ -91,8 +92,8 @@ def range_test(
     session = open_session(spec, table, splits, resolve(spec.recipe.precision), build=build)
     session.trainer.optimizer.learning_rate = RisingRate(low, high, steps)
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
-    shown = progress or QuietProgress()
-    shown.begin(spec.network, spec.dataset, epochs=1, steps=steps)
+    shown = progress or Progress(Console(quiet=True))
+    shown.begin(spec.label, epochs=1, steps=steps)
     try:
         losses, why = _losses(session, steps, shown)
     finally:
@@ -157,7 +158,7 @@ def _losses(session: Session, steps: int, progress: Progress) -> tuple[list[floa
             if not math.isfinite(loss):
                 return losses, "the loss is not a finite number"
             losses.append(loss)
-            progress.step(len(batch.labels))
+            progress.step()
             smoothed = smooth(losses)
             if smoothed[-1] > RISE * min(smoothed):
                 return losses, "the loss rose"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import CnnlabError, LabError
+from cnnlab.progress import Progress
 from cnnlab.spec import Recipe, RunSpec, SearchSpec
 from cnnlab.store import Record, RunStore
 from cnnlab.training.hardware import git_state, hardware, versions
@@ -26,7 +27,6 @@ from cnnlab.training.interruption import terminable
 from cnnlab.training.logs import logged
 from cnnlab.training.model import Build
 from cnnlab.training.precision import resolve
-from cnnlab.training.progress import Progress
 from cnnlab.training.session import Session
 from cnnlab.training.start import open_session, release
 from cnnlab.training.study import augmentation_name, check_ranges, open_study, require_optuna, sampler, suggested
@@ -151,13 +151,12 @@ class _Search:
 
     def _tried(self, trial: optuna.Trial, number: int, params: dict[str, Any]) -> Entry:
         started, session, problem = time.perf_counter(), None, None
-        progress = _TrialProgress(self.progress, f"trial {number} of {self.search.trials}")
         log.info("trial %d: %s", number, _words(params))
         try:
             recipe = Recipe.model_validate({**self.spec.recipe.model_dump(), **params})
             spec = self.spec.model_copy(update={"recipe": recipe})
             session = open_session(spec, self.table, self.splits, self._precision, build=self.build)
-            state, problem = self._trained(session, trial, progress)
+            state, problem = self._trained(session, trial, number)
         except CnnlabError:
             raise  # the lab, the data or the disk are wrong, which no other values mend
         except Exception as raised:
@@ -173,7 +172,7 @@ class _Search:
     def _precision(self) -> Any:
         return resolve(self.spec.recipe.precision)
 
-    def _trained(self, session: Session, trial: optuna.Trial, progress: Progress) -> tuple[str, str | None]:
+    def _trained(self, session: Session, trial: optuna.Trial, number: int) -> tuple[str, str | None]:
         """Train to the end, or as long as the pruner lets it: state and problem."""
 
         def at_boundary() -> None:
@@ -181,8 +180,9 @@ class _Search:
             if trial.should_prune():
                 raise _CutShort
 
+        title = f"trial {number} of {self.search.trials}, {self.spec.label}"
         try:
-            stopped = session.run(progress, at_boundary)
+            stopped = session.run(self.progress, title, at_boundary)
         except _CutShort:
             return "pruned", None
         if stopped == "diverged":
@@ -238,33 +238,6 @@ class _Search:
 
 class _CutShort(Exception):
     """The pruner has seen enough of this trial."""
-
-
-@dataclass
-class _TrialProgress:
-    """Passes a training's course on under the trial's name; what a session says is said in the trial's own line."""
-
-    inner: Progress
-    title: str
-
-    def message(self, text: str) -> None:
-        """Left out."""
-
-    def begin(self, network: str, dataset: str, *, epochs: int, steps: int, done: int = 0) -> None:
-        """The trial starts."""
-        self.inner.begin(f"{self.title}, {network}", dataset, epochs=epochs, steps=steps, done=done)
-
-    def step(self, images: int) -> None:
-        """Passed on."""
-        self.inner.step(images)
-
-    def epoch(self, row: EpochRow) -> None:
-        """Passed on."""
-        self.inner.epoch(row)
-
-    def end(self) -> None:
-        """Passed on."""
-        self.inner.end()
 
 
 def _report(trial: optuna.Trial, row: EpochRow) -> None:

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cnnlab.progress import Progress
 from cnnlab.spec import RunSpec
 from cnnlab.training.batches import measured_sample, prefetched, training_batches
 from cnnlab.training.checkpoint import Checkpoint
 from cnnlab.training.history import EpochRow, from_dict, improves, measure
 from cnnlab.training.loop import Arrays, Trainer
-from cnnlab.training.progress import Progress, epoch_text
 from cnnlab.training.schedule import learning_rate
 
 log = logging.getLogger("cnnlab.training")
@@ -56,22 +56,23 @@ class Session:
     def __post_init__(self) -> None:
         self._sample = measured_sample(self.train, len(self.validation), self.spec.seed)
 
-    def run(self, progress: Progress, at_boundary: Callable[[], None]) -> Stopped:
+    def run(self, progress: Progress, title: str, at_boundary: Callable[[], None]) -> Stopped:
         """Train from the state the trainer is in to the end; `at_boundary` is called after each epoch but the last."""
-        progress.begin(self.spec.network, self.spec.dataset, epochs=self.epochs, steps=self.steps, done=len(self.rows))
+        progress.begin(title, epochs=self.epochs, steps=self.steps, done=len(self.rows))
         try:
             while (stopped := self._stopped()) is None:
                 row = self._epoch(len(self.rows), progress)
                 self._remember(row)
-                progress.epoch(row)
-                log.info(epoch_text(row, self.epochs))
+                measured = row.accuracy, row.val_accuracy, row.images_per_second
+                progress.epoch(row.epoch, *measured)
+                text = "epoch %d/%d, loss %.4f, validation loss %.4f, accuracy %.3f, validation accuracy %.3f, %.0f images/s"
+                log.info(text, row.epoch, self.epochs, row.loss, row.val_loss, *measured)
                 if self._stopped() is None:
                     at_boundary()
             return stopped
         except Diverged as problem:
             self.diverged_because = str(problem)
             log.warning("diverged in epoch %d: %s", len(self.rows) + 1, problem)
-            progress.message(f"{self.spec.network} on {self.spec.dataset} diverged in epoch {len(self.rows) + 1}")
             return "diverged"
         finally:
             progress.end()
@@ -151,7 +152,7 @@ class Session:
         for batch in prefetched(batches):
             total += _finite(self.trainer.step(*batch), "training loss") * len(batch.labels)
             seen += len(batch.labels)
-            progress.step(len(batch.labels))
+            progress.step()
         mean, guessing = total / seen, math.log(self.trainer.predict.classes)
         if mean > EXPLODED * guessing:
             raise Diverged(f"the training loss is {mean:.4g}, that of guessing is {guessing:.4g}")

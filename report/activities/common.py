@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -76,6 +76,18 @@ def network_accuracy(runs: Sequence[RunData], split: str = "test", *, without: n
         runs=tuple(run.run.id for run in runs),
         how="Mean over seeds, Student interval",
     )
+
+
+def test_accuracies(lab: LabData) -> Iterator[str]:
+    """The test accuracy of each network with its interval, a line each in English, as the command line tells them."""
+    english = Language("en")
+    for part in lab.parts.values():
+        for network in part.networks:
+            runs = part.of(network)
+            shown = english.with_interval(network_accuracy(runs))
+            images = english.quantity(count(runs[0].predictions["test"].labels.size))
+            seeds = f", mean of {len(runs)} seeds" if len(runs) > 1 else ""
+            yield f"{network} on {part.dataset.name}: test {shown}, {images} images{seeds}"
 
 
 def _right(run: RunData, split: str, without: np.ndarray | None) -> np.ndarray:

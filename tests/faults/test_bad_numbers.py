@@ -184,7 +184,7 @@ def test_the_pdf_is_made_as_well(tmp_path: Path, case: str) -> None:
     store = write_store(tmp_path / "runs", language="en", **{**SMALL, **options})
     change(store)
     lab = load_lab("demo", overrides=["lab.language=en", "report.rubric=exercises"])
-    assert build_report(store, lab, tmp_path / "out", {"pdf"}).paths[-1].read_bytes().startswith(b"%PDF-")
+    assert build_report(store, lab, tmp_path / "out", {"pdf"}).paths[0].read_bytes().startswith(b"%PDF-")
 
 
 @pytest.mark.parametrize("rows", [slice(None), slice(0, 1)], ids=["all", "one"])

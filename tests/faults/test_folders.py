@@ -17,9 +17,9 @@ from cnnlab import pipeline
 from cnnlab.errors import StoreError, Unwritable
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
-from cnnlab.training.progress import QuietProgress
 from tests.command import write_images
 from tests.faults import toy
+from tests.quiet import QuietProgress
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])

@@ -21,13 +21,13 @@ from cnnlab.status import rows_of
 from cnnlab.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
-from cnnlab.training.progress import QuietProgress
 from cnnlab.trainings import Trainings
 from report.build import BuildResult, build_report
 from tests.command import write_images
 from tests.fabricate import write_store
 from tests.faults import toy
 from tests.faults.test_resume import weights_of
+from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -73,7 +73,7 @@ def test_what_is_damaged_is_trained_again_and_the_rest_is_not(tmp_path: Path, st
     runs = tmp_path / "runs"
     looking = Looking(runs)
     outcome, told = start(looking)
-    assert (outcome.trained, outcome.missing) == (2, []) and any(text.startswith("disk: about") for text in told)
+    assert (outcome.trained, outcome.missing) == (2, []) and any("free below" in text for text in told)
     store = RunStore(runs)
     entries = store.read_lab("mine")["runs"]
     first, second = (store.read("run", entry["run"]) for entry in entries)

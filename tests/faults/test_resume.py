@@ -18,8 +18,8 @@ from cnnlab.store import Record, RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
 from cnnlab.training.fit import train_model
-from cnnlab.training.progress import QuietProgress
 from cnnlab.training.search import run_search
+from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -54,16 +54,16 @@ class Stopping(QuietProgress):
         super().__init__()
         self.folder, self.at_step, self.at_epoch = folder, step, epochs
 
-    def step(self, images: int) -> None:
-        super().step(images)
-        if self.folder is not None and self.rows and self.steps % 5 == 3:
-            shutil.copytree(self.folder, self.folder.parent / f"after-{len(self.rows)}", dirs_exist_ok=True)
+    def step(self) -> None:
+        super().step()
+        if self.folder is not None and self.epochs_done and self.steps % 5 == 3:
+            shutil.copytree(self.folder, self.folder.parent / f"after-{len(self.epochs_done)}", dirs_exist_ok=True)
         if self.steps == self.at_step:
             raise KeyboardInterrupt
 
-    def epoch(self, row: Any) -> None:
-        super().epoch(row)
-        if len(self.rows) == self.at_epoch:
+    def epoch(self, number: int, *measured: float) -> None:
+        super().epoch(number, *measured)
+        if len(self.epochs_done) == self.at_epoch:
             raise KeyboardInterrupt
 
 
@@ -122,7 +122,7 @@ def test_resuming_after_any_epoch_changes_no_bit(tmp_path: Path, name: str) -> N
         resumed, progress = RunStore(tmp_path / f"from-{after}"), QuietProgress()
         (tmp_path / "whole" / ".work" / f"after-{after}").rename(resumed.work_folder() / run_id)
         record = train(resumed, what, progress)
-        assert f"resumed after epoch {after} of" in progress.messages[0] and len(progress.rows) == epochs - after
+        assert f"resumed after epoch {after} of" in progress.messages[0] and len(progress.epochs_done) == epochs - after
         assert outcome(record, resumed) == expected, after
 
 
@@ -144,8 +144,8 @@ def test_fresh_starts_anew_and_keeps_what_is_finished(tmp_path: Path) -> None:
         train(store, what, Stopping(epochs=3))
     progress = QuietProgress()
     record = train(store, what, progress, fresh=True)
-    assert len(progress.rows) == 3 and not any("resumed" in text for text in progress.messages)
-    assert train(store, what, progress, fresh=True).manifest == record.manifest and len(progress.rows) == 3
+    assert len(progress.epochs_done) == 3 and not any("resumed" in text for text in progress.messages)
+    assert train(store, what, progress, fresh=True).manifest == record.manifest and len(progress.epochs_done) == 3
 
 
 def test_a_checkpoint_of_another_model_is_passed_over(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_checkpoint_of_another_model_is_passed_over(tmp_path: Path) -> None:
     (store.work_folder() / names[0]).rename(store.work_folder() / names[1])
     progress = QuietProgress()
     record = train(store, what, progress)
-    assert "of epoch 2 is passed over" in progress.messages[0] and len(progress.rows) == 3
+    assert "of epoch 2 is passed over" in progress.messages[0] and len(progress.epochs_done) == 3
     assert outcome(record, store) == outcome(train(whole, what, QuietProgress()), whole)
 
 

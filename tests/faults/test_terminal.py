@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pty
@@ -11,10 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from cnnlab.terminal import print_json, visible
-from cnnlab.training.progress import LineProgress, LiveProgress
 from tests.command import ROOT
 
 OBEYED = ["\x1b[31m", "\x1b]0;title\x07", "\x9b31m", "\r", "\b\b", "\x7f", "\u202e", "\u2066", "\U000e0001", "\ud800"]
@@ -78,11 +75,3 @@ def test_a_path_in_a_lab_does_not_reach_the_terminal(arguments: tuple[str, ...],
 def test_nor_does_a_name_in_a_message(tmp_path: Path) -> None:
     written = on_a_terminal("check", "no\x1b[31m\u202elab.toml", cwd=tmp_path)
     assert "no\ufffd[31m\ufffdlab.toml" in written and "\x1b" not in written
-
-
-def test_what_training_tells_is_no_command_either() -> None:
-    lines, live = io.StringIO(), io.StringIO()
-    LineProgress(lines).message("a\x1b[31mb\u202e")
-    LiveProgress(Console(file=live, force_terminal=True)).message("a\x1b[31mb\u202e")
-    assert lines.getvalue() == "a\ufffd[31mb\ufffd\n"
-    assert "a\ufffd[31mb\ufffd" in live.getvalue() and "\x1b[31m" not in live.getvalue()

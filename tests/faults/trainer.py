@@ -21,8 +21,8 @@ from cnnlab import cli
 from cnnlab.errors import CnnlabError
 from cnnlab.store import RunStore
 from cnnlab.training.fit import train_model
-from cnnlab.training.progress import QuietProgress
 from tests.faults.test_resume import outcome
+from tests.quiet import QuietProgress
 
 WHAT = spec(epochs=6, augmentation=("flip", "crop"))
 
@@ -33,11 +33,11 @@ class Telling(QuietProgress):
     def begin(self, *arguments: Any, **options: Any) -> None:
         print("begins", flush=True)
 
-    def step(self, images: int) -> None:
+    def step(self) -> None:
         time.sleep(0.05)
 
-    def epoch(self, row: Any) -> None:
-        print("epoch", row.epoch, flush=True)
+    def epoch(self, number: int, *measured: float) -> None:
+        print("epoch", number, flush=True)
 
     def message(self, text: str) -> None:
         print(text, flush=True)
