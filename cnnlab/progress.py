@@ -87,11 +87,12 @@ class Reading:
         """See `Report`."""
         text = f"{self._name}: {message}"
         if share is None:
+            self._bar.stop()  # what is told by other means would be written into its line
             self._tell(text)
             return
         if not self._bar.tasks:
             self._bar.add_task(visible(text), total=1.0, facts="")
-            self._bar.start()
+        self._bar.start()
         self._bar.update(_THE_TASK, completed=share, facts=f"{share:.0%}")
         spent = self._bar.tasks[0].elapsed or 0.0
         if not self._console.is_interactive and spent - self._told >= _SECONDS_BETWEEN_LINES and share < 1:

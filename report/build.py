@@ -15,7 +15,7 @@ from cnnlab import __version__
 from cnnlab.errors import Incomplete, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
-from report.activities.common import test_accuracies
+from report.activities.common import accuracy_lines
 from report.assembly import assemble
 from report.attachments import attachments
 from report.built import (
@@ -170,7 +170,7 @@ class _Build:
 
     def result(self, document: Document, checked: str) -> BuildResult:
         """What it all came to, noted for the next build."""
-        accuracies = list(test_accuracies(document.lab))
+        accuracies = list(accuracy_lines(document.lab))
         kept = self.before if self.before and self._still_right(self.before) else None
         note = Note(
             inputs=self.inputs,

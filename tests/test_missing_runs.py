@@ -12,6 +12,7 @@ import pytest
 
 from cnnlab.lab import load_lab
 from cnnlab.store import RunStore
+from report.activities.common import accuracy_lines
 from report.activities.results import answer
 from report.assembly import assemble
 from report.build import build_report
@@ -117,6 +118,8 @@ def test_a_lost_seed_is_said_with_every_mean_of_its_network(tmp_path: Path, lose
     assert list(rows) == ["AlexNet", "VGG-19 (seeds: 2 of 3)", "ResNet-50"]
     mean = rows["VGG-19 (seeds: 2 of 3)"]["test"]
     assert isinstance(mean, Quantity) and mean.n == 2 and len(mean.runs) == 2
+    shown = Language("en").with_interval(mean)
+    assert f"vgg19 on clothes: test {shown}, 40 images, mean of 2 seeds" in accuracy_lines(data)
     made = document(data, "en")
     assert made.section("activity-09").problems[0].startswith("Seed 1 of VGG-19 has no finished run here")
     assert "said over 2 of 3" in made.section("activity-09").problems[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def train_lab(folder: Path) -> Path:
     (folder / "shapes.toml").write_text(textwrap.dedent(LAB))
     result = cnnlab("run", "shapes.toml", cwd=folder, SOME_TOKEN=SECRET)
     assert result.returncode == 0, result.stderr
-    assert "trained 2 run(s)" in result.stderr
+    said = result.stderr.splitlines()
+    assert "trained 2 run(s)" in said and said[-1] == "open:" and "writing the report into out/shapes" in said
+    assert re.fullmatch(r"alexnet on shapes: test \d+\.\d% \(\d+\.\d–\d+\.\d\), 12 images", said[-4])
     assert result.stdout.split() == [f"out/shapes/report.{kind}" for kind in ("html", "pdf", "ipynb", "json")]
     assert "oneDNN" not in result.stderr
     return folder

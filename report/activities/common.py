@@ -78,7 +78,7 @@ def network_accuracy(runs: Sequence[RunData], split: str = "test", *, without: n
     )
 
 
-def test_accuracies(lab: LabData) -> Iterator[str]:
+def accuracy_lines(lab: LabData) -> Iterator[str]:
     """The test accuracy of each network with its interval, a line each in English, as the command line tells them."""
     english = Language("en")
     for part in lab.parts.values():
