@@ -32,11 +32,13 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """What a command came to: the files it wrote, what is missing from them, and what its checks sum up to, in words."""
+    """What a command came to: as `BuildResult`, and the number of runs that it trained."""
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     checked: str = ""
+    failed: list[CnnlabError] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
     trained: int = 0
 
 
@@ -148,6 +150,7 @@ def fingerprints(lab: Lab, data_dir: Path, tell: Tell) -> dict[str, str]:
 
 def _rendered(result: BuildResult, outcome: Outcome) -> Outcome:
     outcome.paths, outcome.checked = list(result.paths), result.checked
+    outcome.failed, outcome.heard = result.failed, result.heard
     outcome.missing = list(dict.fromkeys([*outcome.missing, *result.missing]))
     return outcome
 
