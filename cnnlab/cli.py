@@ -266,7 +266,7 @@ def _finish(outcome: Outcome, submission: str | None, verbose: bool) -> None:
     tell(f"{outcome.checked}: cnnlab check says which")
     for message in outcome.heard if verbose else ():
         tell(f"WeasyPrint: {message}")
-    problems = list(outcome.failed)
+    problems = list({str(problem): problem for problem in outcome.failed}.values())
     if outcome.missing:
         missing = "\n    ".join(["", *outcome.missing])
         problems.append(Incomplete("finished, but something is missing", received=missing))
