@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cnnlab import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify, resources
-from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs
+from cnnlab.cli_data import AsJson, LabName, Out, Profile, Runs, Verbose
 from cnnlab.errors import CnnlabError, Incomplete, LabError
 from cnnlab.lab import Lab, load_lab, shipped_labs
 from cnnlab.pipeline import FORMATS, MORE_FORMATS, Outcome
@@ -68,6 +68,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew what was interrupted; finished runs are kept.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
@@ -88,7 +89,7 @@ def run(
         fresh=fresh,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
-    _finish(outcome, name)
+    _finish(outcome, name, verbose)
 
 
 @app.command()
@@ -101,6 +102,7 @@ def report(
     formats: Formats = ALL_FORMATS,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew, even if nothing has changed.")] = False,
     submission: SubmissionName = None,
+    verbose: Verbose = False,
 ) -> None:
     """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
     from cnnlab.pipeline import render_lab
@@ -108,7 +110,8 @@ def report(
     loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
     name = _submission_name(submission, loaded, wanted)
     store = RunStore(resources.runs_dir(runs))
-    _finish(render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell, anew=force), name)
+    outcome = render_lab(loaded, store=store, out=resources.out_dir(out), formats=wanted, tell=tell, anew=force)
+    _finish(outcome, name, verbose)
 
 
 @app.command()
@@ -178,14 +181,15 @@ def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has for training and rendering, and what it lacks."""
     from cnnlab.training.hardware import hardware
     from cnnlab.training.precision import resolve
-    from report.pdf import pango_problem
+    from report.pdf_process import try_pdf
 
     precision = resolve("auto")
-    problem = pango_problem()
+    problem, heard = try_pdf()
     facts = {
         "hardware": hardware(),
         "precision": {"auto": precision.policy, "reason": precision.reason},
         "pdf": problem or "ready",
+        "weasyprint": heard or "said nothing",
         "labs": shipped_labs(),
         "data": str(resources.data_dir()),
     }
@@ -195,7 +199,7 @@ def doctor(as_json: AsJson = False) -> None:
         for key, value in facts.items():
             say(f"{key}: {value}")
     if problem:
-        raise Incomplete("the PDF cannot be made on this machine", hint=problem)
+        raise Incomplete(problem)
 
 
 def main() -> NoReturn:
@@ -252,7 +256,7 @@ def _submission_name(template: str | None, lab: Lab, formats: tuple[str, ...]) -
     return submission_name(template, lab, formats, today())
 
 
-def _finish(outcome: Outcome, submission: str | None = None) -> None:
+def _finish(outcome: Outcome, submission: str | None, verbose: bool) -> None:
     if submission is not None:
         from cnnlab.submission import copy_submission
 
@@ -261,5 +265,13 @@ def _finish(outcome: Outcome, submission: str | None = None) -> None:
         tell(line)
     for path in outcome.paths:
         say(str(path))
+    for message in outcome.heard if verbose else ():
+        tell(f"WeasyPrint: {message}")
+    problems = list({str(problem): problem for problem in outcome.failed}.values())
     if outcome.missing:
-        raise Incomplete("finished, but something is missing", received="\n    ".join(["", *outcome.missing]))
+        missing = "\n    ".join(["", *outcome.missing])
+        problems.append(Incomplete("finished, but something is missing", received=missing))
+    for problem in problems:
+        tell(f"cnnlab: {problem}")
+    if problems:
+        sys.exit(min(problem.exit_code for problem in problems))

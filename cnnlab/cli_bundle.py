@@ -29,6 +29,8 @@ def bundle(
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
     store, folder = RunStore(resources.runs_dir(runs)), resources.out_dir(out)
     outcome = render_lab(loaded, store=store, out=folder, formats=("ipynb",), tell=tell)
+    for problem in outcome.failed:
+        raise problem
     made = write_bundle(store, loaded, folder / loaded.stem, weights=weights)
     say(str(made.path))
     share = "with" if weights else "without"

@@ -27,6 +27,7 @@ Profile = Annotated[str | None, typer.Option("--profile", help="Apply the overri
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the lab.")]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also say what WeasyPrint said that changes nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

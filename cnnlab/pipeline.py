@@ -32,13 +32,14 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """What a command came to, in words: the files it wrote, the one to open first, what is missing from them, what its
-    checks sum up to, and the test accuracies."""
+    """What a command came to: as `BuildResult`, and the number of runs that it trained."""
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     checked: str = ""
     accuracies: list[str] = field(default_factory=list)
+    failed: list[CnnlabError] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
     trained: int = 0
 
 
@@ -153,6 +154,7 @@ def fingerprints(lab: Lab, data_dir: Path, tell: Tell) -> dict[str, str]:
 
 def _rendered(result: BuildResult, outcome: Outcome) -> Outcome:
     outcome.paths, outcome.checked, outcome.accuracies = list(result.paths), result.checked, result.accuracies
+    outcome.failed, outcome.heard = result.failed, result.heard
     outcome.missing = list(dict.fromkeys([*outcome.missing, *result.missing]))
     return outcome
 

@@ -6,13 +6,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cnnlab import __version__
-from cnnlab.errors import Incomplete, LabError
+from cnnlab.errors import CnnlabError, LabError
 from cnnlab.lab import Lab
 from cnnlab.store import RunStore, replace_file
 from report.activities.common import accuracy_lines
@@ -33,6 +33,7 @@ from report.checks.audit import audit
 from report.document import Document
 from report.html import render_html, template_folders
 from report.language import Language
+from report.pdf import pango_problem
 from report.pdf_process import PdfProcess
 from report.provenance import entries, record_hashes
 from report.records import open_lab
@@ -54,47 +55,39 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         formats: any of `html`, `pdf`, `ipynb`, and `notebook-html`: the notebook, and `report-notebook.html` of it.
         anew: draw, lay out and execute everything, whatever is there from before.
 
+    Returns:
+        What was written, and what kept another format from being written.
+
     Raises:
         LabError: a format is unknown.
         StoreError: the lab was never run, a record is damaged, or `out` cannot be written.
-        TemplateProblem: a template or a commentary file is wrong.
-        Incomplete: the notebook could not be executed, or the process that makes the PDF was ended.
+        TemplateProblem: a commentary file, which every format shows, is wrong.
     """
     if unknown := sorted(set(formats) - set(FILES)):
         raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FILES))
     if anew:
         _forget(out)
     build = _Build(NotedStore(store.root), lab, out, inputs_hash(store, lab, out), read_note(out))
-    with _paper(formats, build.problems) as paper:
+    problem = pango_problem() if "pdf" in formats else None
+    build.problems += [problem] if problem else []
+    with PdfProcess() if "pdf" in formats and not problem else nullcontext() as paper:
         document = assemble(open_lab(build.store, lab.stem), lab, Language(lab.file.lab.language))
         if paper:
-            build.begin(paper, document)
+            with build.alone():
+                build.begin(paper, document)
         build.write(NUMBERS, _json(printed(document)))
         for attachment in attachments(document):
             build.write(attachment.name, attachment.text)
         if "html" in formats:
-            build.write(FILES["html"], page(document, lab, out, "screen"))
-        failure = build.notebook(document, formats) if {"ipynb", "notebook-html"} & set(formats) else None
-        if paper:
-            build.finish(paper)
-    if failure:
-        raise failure
+            with build.alone():
+                build.write(FILES["html"], page(document, lab, out, "screen"))
+        if {"ipynb", "notebook-html"} & set(formats):
+            with build.alone():
+                build.notebook(document, formats)
+        if paper and build.page:
+            with build.alone():
+                build.finish(paper)
     return build.result(document, audit(document, lab).summary)
-
-
-@contextmanager
-def _paper(formats: Collection[str], problems: list[str]) -> Iterator[PdfProcess | None]:
-    """What makes the PDF; None where none is wanted, or none can be made, which is then one of the `problems`."""
-    from report.pdf import pango_problem
-
-    if "pdf" not in formats:
-        yield None
-    elif problem := pango_problem():
-        problems.append(problem)
-        yield None
-    else:
-        with PdfProcess() as paper:
-            yield paper
 
 
 def _forget(out: Path) -> None:
@@ -112,8 +105,8 @@ class _Build:
         inputs: hash of what they are made of.
         before: what is known of the files that are there from earlier builds.
         written: sha256 of those of this one, by name; without one that is not as it should be.
-        page: hash of the page that the PDF shows.
-        problems: with this machine, in the user's words.
+        page: hash of the page that the PDF shows; empty until that is begun.
+        problems, failed, heard: as `missing`, `failed` and `heard` of `BuildResult`.
     """
 
     store: NotedStore
@@ -125,38 +118,47 @@ class _Build:
     written: dict[str, str] = field(default_factory=dict)
     page: str = ""
     problems: list[str] = field(default_factory=list)
+    failed: list[CnnlabError] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of text."""
         self._replace(name, printable(text).encode())
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """What fails in one format costs no other."""
+        try:
+            yield
+        except CnnlabError as problem:
+            self.failed.append(problem)
+
     def begin(self, paper: PdfProcess, document: Document) -> None:
         """Have the PDF made, unless it is there already."""
         shown, attached = page(document, self.lab, self.out, "print"), attachments(document)
-        self.page = page_hash(shown, attached)
-        if not self._pdf_is_right():
+        hashed = page_hash(shown, attached)
+        if not self._pdf_is_right(hashed):
             paper.begin(shown, attached)
+        self.page = hashed
 
     def finish(self, paper: PdfProcess) -> None:
         """Write the PDF that was begun."""
         name = FILES["pdf"]
-        if self._pdf_is_right():
+        if self._pdf_is_right(self.page):
             self._note(name, (self.out / name).read_bytes())
             return
         made = paper.result()
+        self.heard += made.heard
         self._replace(name, made.content)
-        if made.problem:
-            self.problems.append(made.problem)
+        if made.missing:
+            self.problems += made.missing
             del self.written[name]
 
-    def notebook(self, document: Document, formats: Collection[str]) -> Incomplete | None:
-        """Write the notebook; what kept it from being executed, since the PDF is still to come."""
+    def notebook(self, document: Document, formats: Collection[str]) -> None:
+        """Write the notebook, and the page of it where it is wanted."""
         from report.notebook import build_notebook, too_large
 
-        try:
-            path = build_notebook(self.store, self.lab, document, self.out)
-        except Incomplete as problem:
-            return problem
+        path = build_notebook(self.store, self.lab, document, self.out)
         self._note(path.name, path.read_bytes())
         if large := too_large(path):
             self.problems.extend(large)
@@ -166,7 +168,6 @@ class _Build:
 
             folders = template_folders(self.lab.templates)
             self.write(FILES["notebook-html"], render_notebook(path, document.language, templates=folders))
-        return None
 
     def result(self, document: Document, checked: str) -> BuildResult:
         """What it all came to, noted for the next build."""
@@ -176,7 +177,7 @@ class _Build:
             inputs=self.inputs,
             records={**(kept.records if kept else {}), **self.store.noted},
             files={**(kept.files if kept else {}), **self.written},
-            page=self.page or (kept.page if kept else ""),
+            page=self.page if FILES["pdf"] in self.written else kept.page if kept else "",
             missing=document.missing,
             checked=checked,
             accuracies=accuracies,
@@ -184,10 +185,10 @@ class _Build:
         note.write(self.out)
         names = [*FILES.values(), NUMBERS, *note.attached]
         paths = sorted(self.paths, key=lambda path: names.index(path.name))
-        return BuildResult(paths, [*document.missing, *self.problems], checked, accuracies)
+        return BuildResult(paths, [*document.missing, *self.problems], checked, accuracies, self.failed, self.heard)
 
-    def _pdf_is_right(self) -> bool:
-        return bool(self.before and self.before.page == self.page and self.before.holds_for(self.out, [FILES["pdf"]]))
+    def _pdf_is_right(self, shown: str) -> bool:
+        return bool(self.before and self.before.page == shown and self.before.holds_for(self.out, [FILES["pdf"]]))
 
     def _still_right(self, before: Note) -> bool:
         """Whether files of earlier builds, in other formats, were made of the same as those of this one."""

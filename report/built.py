@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnnlab.errors import StoreError
+from cnnlab.errors import CnnlabError, StoreError
 from cnnlab.lab import Lab
 from cnnlab.resources import templates_dir
 from cnnlab.store import Kind, Record, RunStore, replace_file
@@ -33,13 +33,23 @@ NUMBERS = "report.json"
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The files written, the one to open first, what is missing from them, in the user's words, what the checks sum up
-    to, and the test accuracy of each network, a line each."""
+    """What a build came to.
+
+    Attributes:
+        paths: the files written, the one to open first.
+        missing: what is missing from them, in the user's words.
+        checked: what the checks sum up to.
+        accuracies: the test accuracy of each network, a line each.
+        failed: what kept a format from being written.
+        heard: what the libraries said that changes nothing.
+    """
 
     paths: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     checked: str = ""
     accuracies: list[str] = field(default_factory=list)
+    failed: list[CnnlabError] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Made once and kept in the user's cache folder; the page and the PDF embed the sa
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from platformdirs import user_cache_path
-
-from cnnlab.store import replace_file
+from report.kept import keep, kept
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont
@@ -78,30 +75,18 @@ def font_faces(medium: Medium = "screen") -> str:
 
 
 def _file(face: Face, kind: str) -> bytes:
-    """The face as a file of this kind (`woff2` or `ttf`), from the cache when it was made before."""
-    source = resources.files(face.package) / "files" / face.file
-    key = hashlib.sha256(
-        repr((VERSION, face, resources.files(face.package).joinpath("metadata.json").read_text())).encode()
-    )
-    path = user_cache_path("cnnlab") / "fonts" / f"{key.hexdigest()[:24]}.{kind}"
-    if (content := _cached(path)) is not None:
+    """The face as a file of this kind (`woff2` or `ttf`), kept from when it was made before."""
+    folder = resources.files(face.package)
+    key = repr((VERSION, face, kind, folder.joinpath("metadata.json").read_text()))
+    if (content := kept(key)) is not None:
         return content
     if kind == "ttf":
         content = _unpacked(_file(face, "woff2"))
     else:
-        with resources.as_file(source) as file:
+        with resources.as_file(folder / "files" / face.file) as file:
             content = _cut(face, file)
-    replace_file(path, hashlib.sha256(content).digest() + content)
+    keep(key, content)
     return content
-
-
-def _cached(path: Path) -> bytes | None:
-    """A face cut before; None when it was not, or when the file is damaged."""
-    try:
-        stored = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return stored[32:] if hashlib.sha256(stored[32:]).digest() == stored[:32] else None
 
 
 def _cut(face: Face, file: Path) -> bytes:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ctypes
 import html
 import logging
+import platform
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from logging.handlers import BufferingHandler
 from typing import Any
 
-from cnnlab.errors import TemplateProblem
 from report.evidence import Attachment
 from report.tagging import Tagging
 
@@ -30,12 +31,30 @@ _PICTURE = re.compile(r"""<img\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _SOURCE = re.compile(r"""\ssrc\s*=\s*(["']?)([^"'>\s]*)""")
 _ALTERNATIVE = re.compile(r"""\salt\s*=\s*(["'])(.*?)\1""", re.DOTALL)
 _CONTENT = re.compile(r"data:[^\s'\"]+")
-_LONGEST_WARNING = 400
-INSTALL = (
-    "Debian/Ubuntu: sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
-    "Fedora: sudo dnf install pango; macOS: brew install pango "
-    "(and, for a Python that is not Homebrew's: export DYLD_FALLBACK_LIBRARY_PATH=$(brew --prefix)/lib)"
-)
+_LONGEST_MESSAGE = 400
+_SYSTEMS = {"debian": "Debian/Ubuntu", "fedora": "Fedora", "darwin": "macOS"}
+_PANGO = {
+    "debian": "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
+    "fedora": "sudo dnf install pango",
+    "darwin": "brew install pango "
+    "(and, for a Python that is not Homebrew's: export DYLD_FALLBACK_LIBRARY_PATH=$(brew --prefix)/lib)",
+}
+_FONTS = {
+    "debian": "sudo apt-get install fonts-noto",
+    "fedora": "sudo dnf install google-noto-sans-fonts",
+    "darwin": "macOS has them",
+}
+
+
+def _on_this_system(commands: Mapping[str, str]) -> str:
+    """The command of the system at hand; where it cannot be told, all of them."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {"ID": sys.platform}
+    names = [release["ID"], *release.get("ID_LIKE", "").split()]
+    own = [commands[name] for name in names if name in commands]
+    return own[0] if own else "; ".join(f"{_SYSTEMS[name]}: {command}" for name, command in commands.items())
 
 
 def pango_problem() -> str | None:
@@ -46,7 +65,9 @@ def pango_problem() -> str | None:
     absent = [name for name, files in _LIBRARIES.items() if not any(map(_loads, files))]
     if not absent:
         return None
-    return f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {INSTALL}"
+    return (
+        f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {_on_this_system(_PANGO)}"
+    )
 
 
 def pango_version() -> str:
@@ -70,72 +91,66 @@ def _loads(file: str) -> bool:
 
 @dataclass(frozen=True)
 class Pdf:
-    """The file's content, and the characters that no font of this machine could show."""
+    """The file's content, what is missing from it, and what else WeasyPrint said, both in words and each once."""
 
     content: bytes
-    unshown: str
-
-    @property
-    def problem(self) -> str | None:
-        """What the reader of the file will not see, with what mends it; None when all is there."""
-        if not self.unshown:
-            return None
-        return (
-            f"the PDF shows boxes in place of {self.unshown}: no font on this machine has these characters. "
-            "Install one and build the report again (Debian/Ubuntu: sudo apt-get install fonts-noto; "
-            "Fedora: sudo dnf install google-noto-sans-fonts; macOS has them)"
-        )
+    missing: list[str]
+    heard: list[str]
 
 
 def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
-    """The page as a tagged PDF (variant pdf/ua-1), with files inside it.
-
-    Raises:
-        TemplateProblem: WeasyPrint warned about the page or its styles, or the page asks for something outside itself,
-            or a picture of it is missing or damaged.
-    """
+    """The page as a tagged PDF (variant pdf/ua-1), with files inside it; it fetches nothing but `data:` addresses."""
     from weasyprint import HTML
-    from weasyprint.urls import FatalURLFetchingError
+    from weasyprint.urls import URLFetcher
 
-    _check_pictures(page)
-    with _warnings() as heard:
-        try:
-            content = HTML(string=_inward(page), url_fetcher=_only_data()).write_pdf(
-                pdf_variant="pdf/ua-1",
-                pdf_tags=True,
-                attachments=[_embedded(one) for one in attachments],
-                finisher=lambda document, made: Tagging(made).mend(),
-            )
-        except FatalURLFetchingError as problem:
-            raise TemplateProblem("the page asks for something outside itself", received=str(problem)) from None
-    glyphs = [match for message in heard if (match := _NO_GLYPH.match(message))]
-    warnings = list(dict.fromkeys(message for message in heard if not _NO_GLYPH.match(message)))
-    if warnings:
-        shown = "; ".join(_named(message, page) for message in warnings[:5])
-        raise TemplateProblem(f"the page cannot be laid out without {len(warnings)} warnings", received=shown)
-    characters = dict.fromkeys(chr(int(match[1], 16)) for match in glyphs)
-    return Pdf(bytes(content), "".join(characters))
+    heard, logger = BufferingHandler(sys.maxsize), logging.getLogger("weasyprint")
+    heard.setLevel(logging.WARNING)
+    logger.addHandler(heard)
+    try:
+        content = HTML(string=_inward(page), url_fetcher=URLFetcher(allowed_protocols={"data"})).write_pdf(
+            pdf_variant="pdf/ua-1",
+            pdf_tags=True,
+            attachments=[_embedded(one) for one in attachments],
+            finisher=lambda document, made: Tagging(made).mend(),
+        )
+    finally:
+        logger.removeHandler(heard)
+    missing = [f"missing from the PDF: {one}" for one in _missing_pictures(page)]
+    others, unshown = [], ""
+    for record in heard.buffer:
+        message = _named(record.getMessage(), page)
+        if glyph := _NO_GLYPH.match(message):
+            unshown += chr(int(glyph[1], 16))
+        elif record.levelno >= logging.ERROR or message.startswith("Font-face"):
+            missing.append(f"missing from the PDF: {message}")
+        else:
+            others.append(message)
+    if unshown:
+        missing.append(
+            f"the PDF shows boxes in place of {''.join(dict.fromkeys(unshown))}: no font on this machine has these "
+            f"characters. Install one and build the report again: {_on_this_system(_FONTS)}"
+        )
+    return Pdf(bytes(content), list(dict.fromkeys(missing)), list(dict.fromkeys(others)))
 
 
-def _check_pictures(page: str) -> None:
-    """Stop at a picture that is not there: WeasyPrint would print its description in its place, and say nothing."""
-    for tag in _PICTURE.findall(page):
-        if not (source := _SOURCE.search(tag)) or not source[2]:
-            raise TemplateProblem("a picture of the page is missing", received=_description(tag))
+def _missing_pictures(page: str) -> list[str]:
+    """The pictures without an address: WeasyPrint prints their descriptions in their place, and says nothing."""
+    tags = _PICTURE.findall(page)
+    return [f"the picture “{_description(tag)}”" for tag in tags if not (found := _SOURCE.search(tag)) or not found[2]]
 
 
 def _named(message: str, page: str) -> str:
-    """A warning in which a damaged picture is called by its description, in place of its content."""
+    """A message in which a damaged picture is called by its description, in place of its content."""
     if not (found := _CONTENT.search(message)):
-        return message[:_LONGEST_WARNING]
-    tag = next((tag for tag in _PICTURE.findall(page) if found[0][:_LONGEST_WARNING] in tag), "")
+        return message[:_LONGEST_MESSAGE]
+    tag = next((tag for tag in _PICTURE.findall(page) if found[0][:_LONGEST_MESSAGE] in tag), "")
     return f"{message[: found.start()]}“{_description(tag)}” ({found[0][:30]}…)"
 
 
 def _description(tag: str) -> str:
     """The words that stand for a picture, or else the beginning of its tag."""
     alternative = _ALTERNATIVE.search(tag)
-    return html.unescape(alternative[2])[:_LONGEST_WARNING] if alternative else tag[:_LONGEST_WARNING]
+    return html.unescape(alternative[2])[:_LONGEST_MESSAGE] if alternative else tag[:_LONGEST_MESSAGE]
 
 
 def _inward(page: str) -> str:
@@ -157,34 +172,3 @@ def _embedded(attachment: Attachment) -> Any:
         string=attachment.text, name=attachment.name, description=attachment.name, created=day, modified=day,
         relationship="Data",
     )  # fmt: skip
-
-
-def _only_data() -> Any:
-    from weasyprint.urls import FatalURLFetchingError, URLFetcher
-
-    class OnlyData(URLFetcher):
-        """Fetches `data:` addresses and stops at every other one, files included."""
-
-        def fetch(self, url: str, headers: Any = None) -> Any:
-            if not url.startswith("data:"):
-                raise FatalURLFetchingError(url[:200])
-            return super().fetch(url, headers)
-
-    return OnlyData()
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect what WeasyPrint logs at level warning and above."""
-    found: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage())
-
-    logger, handler = logging.getLogger("weasyprint"), Collect(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield found
-    finally:
-        logger.removeHandler(handler)

@@ -6,14 +6,18 @@ import json
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_output
 from pypdf import PdfReader
 
-from cnnlab.errors import LabError, StoreError
+from cnnlab.errors import Incomplete, LabError, StoreError
 from report.assembly import assemble
 from report.build import build_report
+from report.pdf import Pdf
+from report.pdf_process import PdfProcess
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 
@@ -101,11 +105,74 @@ def test_english(tmp_path: Path) -> None:
 
 
 def test_without_pango_the_rest_is_there_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("report.pdf.pango_problem", lambda: "no Pango: install it")
+    monkeypatch.setattr("report.pdf._loads", lambda file: False)
     store, lab = write_lab(tmp_path)
     result = build_report(store, lab, tmp_path / "out", {"html", "pdf"})
-    assert result.missing == ["no Pango: install it"]
+    assert ["the system lacks" in one for one in result.missing] == [True]
     assert [path.name for path in result.paths] == ["report.html", "report.json"]
+
+
+FAILURES: dict[str, tuple[str, int, str]] = {
+    "screen.css": ("html", 2, "screen.css"),
+    "print.css": ("pdf", 2, "print.css"),
+    "killed": ("pdf", 4, "ended with code -9"),
+    "kernel": ("ipynb", 4, "does not start"),
+}
+
+
+@pytest.mark.parametrize("cause", FAILURES)
+def test_what_fails_in_one_format_costs_no_other(tmp_path: Path, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, lab = write_lab(tmp_path)
+    lost, code, words = FAILURES[cause]
+    style = lab.templates / "style" / cause
+    monkeypatch.setattr("report.notebook.execute", _executed)
+    with monkeypatch.context() as patch:
+        if cause == "killed":
+            patch.setattr("report.pdf_process.PdfProcess.result", _killed)
+        elif cause == "kernel":
+            patch.setattr("report.notebook.execute", _not_started)
+        else:
+            style.parent.mkdir()
+            style.write_text("p { background: url(x.png) }")
+        result = build_report(store, lab, tmp_path / "out", {"html", "pdf", "ipynb"})
+    names = ["report.json", "report.html", "report.pdf", "report.ipynb"]
+    assert [path.name for path in result.paths] == [name for name in names if not name.endswith(f".{lost}")]
+    assert [one.exit_code for one in result.failed] == [code] and words in str(result.failed[0])
+    assert all(path.exists() for path in result.paths) and not (tmp_path / "out" / f"report.{lost}").exists()
+    style.unlink(missing_ok=True)
+    again = build_report(store, lab, tmp_path / "out", {"html", "pdf", "ipynb"})
+    assert [path.name for path in again.paths] == names and again.failed == []
+
+
+_result = PdfProcess.result
+
+
+def _killed(paper: PdfProcess) -> Pdf:
+    paper._process.kill()
+    return _result(paper)
+
+
+def _executed(notebook: Any, *_: object, **__: object) -> None:
+    """Without a kernel, for speed."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell |= {"outputs": [new_output("stream", text="shown")], "execution_count": 1}
+
+
+def _not_started(*_: object, **__: object) -> None:
+    raise Incomplete("the notebook's kernel does not start")
+
+
+def test_an_earlier_pdf_is_not_taken_for_the_one_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, lab = write_lab(tmp_path)
+    first = build_report(store, lab, tmp_path / "out", {"pdf"}).paths[-1].read_bytes()
+    monkeypatch.setattr("report.built.layout_hash", lambda: "another Pango")
+    with monkeypatch.context() as patch:
+        patch.setattr(PdfProcess, "result", _killed)
+        assert len(build_report(store, lab, tmp_path / "out", {"pdf"}).failed) == 1
+    before = (tmp_path / "out/report.pdf").stat().st_ino
+    assert build_report(store, lab, tmp_path / "out", {"pdf"}).paths[-1].read_bytes() == first
+    assert (tmp_path / "out/report.pdf").stat().st_ino != before
 
 
 def test_a_failed_run_is_said_in_the_page_and_in_missing(tmp_path: Path) -> None:

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cnnlab.cli import app
+from cnnlab.errors import Incomplete, TemplateProblem
+from cnnlab.pipeline import Outcome
 from cnnlab.plan import make_plan
 from cnnlab.store import RunStore
 from tests.command import cnnlab, write_images
@@ -72,6 +76,27 @@ def test_a_call_that_is_wrong_is_a_usage_error(tmp_path: Path) -> None:
         result = cnnlab(*arguments, cwd=tmp_path)
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
+
+
+FAILED = {
+    "a template": ([TemplateProblem("no such name")], [], 2, "no such name"),
+    "the PDF's process": ([Incomplete("ended")], [], 4, "ended"),
+    "both, and a font is missing": ([Incomplete("ended"), TemplateProblem("no such name")], ["q"], 2, "    q"),
+    "a font is missing": ([], ["q"], 4, "    q"),
+    "nothing": ([], [], 0, "checked"),
+}
+
+
+@pytest.mark.parametrize("case", FAILED)
+def test_what_was_written_is_printed_whatever_failed(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed, missing, code, said = FAILED[case]
+    outcome = Outcome([Path("report.html")], missing, "checked", failed, ["a harmless warning"])
+    monkeypatch.setattr("cnnlab.pipeline.render_lab", lambda *_, **__: outcome)
+    for option, heard in ((), False), (("-v",), True):
+        result = CliRunner().invoke(app, ["report", "demo", *option])
+        assert (result.exit_code, result.stdout) == (code, "report.html\n")
+        assert said in result.stderr and all(str(one) in result.stderr for one in failed)
+        assert ("a harmless warning" in result.stderr) == heard
 
 
 def test_a_report_without_runs_says_what_to_run(tmp_path: Path) -> None:
