@@ -9,20 +9,23 @@ LAB ?= demo
 PROFILE ?=
 VENV := .venv
 BIN := $(VENV)/bin
-ARGS := $(LAB) $(if $(PROFILE),--profile $(PROFILE))
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+ARGS := "$(LAB)" $(if $(PROFILE),--profile "$(PROFILE)")
+PIP := $(BIN)/python -m pip install $(shell test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
+UNFINISHED := { echo "The installation did not finish; pip says why above. It takes about 3 GB of disk (also in TMPDIR)" \
+	"and a connection to PyPI. The same command goes on from here." >&2; exit 2; }
 
 # The first interpreter that TensorFlow's wheels cover.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
+COVERED := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" $(COVERED) && echo "$$p" && break; done)
+SOUND := $(shell $(BIN)/python $(COVERED) && $(BIN)/python -c 'import pip' 2>/dev/null && echo yes)
 
-.PHONY: report rebuild test soak lint clean
+.PHONY: report rebuild test soak lint clean venv
 
 report: $(VENV)/.installed
-	@$(BIN)/cnnlab run $(ARGS)
+	@$(BIN)/python -m cnnlab run $(ARGS)
 
 rebuild: $(VENV)/.installed
-	@$(BIN)/cnnlab report $(ARGS)
+	@$(BIN)/python -m cnnlab report $(ARGS)
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -36,19 +39,23 @@ lint: $(VENV)/.installed-dev
 clean:
 	rm -rf $(VENV) build dist
 
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "cnnlab needs Python 3.11, 3.12 or 3.13, and none is on the PATH." \
+venv:
+	@"$(PYTHON)" $(COVERED) || { echo "cnnlab needs Python 3.11, 3.12 or 3.13:" \
+		"$(if $(PYTHON),$(PYTHON) is not one of them,none is on the PATH)." \
 		"Install one, or name it: make report PYTHON=/path/to/python3.12" >&2; exit 2; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments." \
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments." \
 		"On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
+	@"$(PYTHON)" -m venv --clear $(VENV) || $(UNFINISHED)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+# A .venv that was cut short, or whose interpreter is gone or another now, is made anew.
+$(VENV)/.installed $(VENV)/.installed-dev: pyproject.toml constraints.txt $(if $(SOUND),,venv)
+
+$(VENV)/.installed:
 	@echo "Installing cnnlab and its libraries into $(VENV) (about 2.5 GB, once) ..." >&2
-	@$(PIP) --editable .
+	@$(PIP) --editable . || $(UNFINISHED)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed-dev:
 	@echo "Installing cnnlab, its libraries and what its tests need into $(VENV) ..." >&2
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --editable '.[dev]' || $(UNFINISHED)
 	@touch $@ $(VENV)/.installed

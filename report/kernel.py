@@ -32,6 +32,8 @@ START_SECONDS = 120
 _INTERRUPT_SECONDS = 3.0
 _SHOWN_LINES = 12
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_REACHED = re.compile(r"(?:Cell In\[\d+\], line |/ipykernel_\d+/\d+\.py in .*\n(?:.*\n)*?-+> )(\d+)")
+"""A cell's line in a traceback; the second form is that of IPython 7, which Google Colab has."""
 
 
 def execute(
@@ -213,7 +215,7 @@ def _failure(did: str, notebook: Any, index: int, *, traceback: str = "", hint: 
     cell = notebook.cells[index]
     lines = cell.source.splitlines()
     where = [f"{_heading(notebook, index)}cell {index + 1}"]
-    if reached := re.findall(r"Cell In\[\d+\], line (\d+)", _ANSI.sub("", traceback)):
+    if reached := _REACHED.findall(_ANSI.sub("", traceback)):
         number = int(reached[-1])
         where.append(f"line {number}: {lines[number - 1].strip()}")
     source = "\n".join(f"    {line}" for line in lines[:_SHOWN_LINES])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,15 +22,21 @@ RUNS_CODE = {
 MENDED = {
     "fonttools": "4.61.0",
     "jinja2": "3.1.6",
-    "keras": "3.15.1",
+    "keras": "3.13.2",
     "nbconvert": "7.17.1",
-    "pillow": "12.3.0",
-    "pyarrow": "23.0.1",
+    "pyarrow": "14.0.1",
     "starlette": "1.0.1",
     "torch": "2.6.0",
     "weasyprint": "70.0",
 }
 """The first version without the faults that docs/security.md names."""
+COLAB = """
+babel==2.18.0 fonttools==4.63.0 h5py==3.16.0 huggingface_hub==1.27.0 ipykernel==6.17.1 jinja2==3.1.6 keras==3.13.2
+markdown-it-py==4.2.0 matplotlib==3.10.0 mlxtend==0.23.4 nbclient==0.10.4 nbformat==5.11.1 numpy==2.1.3 pandas==2.2.3
+pillow==11.3.0 platformdirs==4.11.3 psutil==5.9.5 pyarrow==18.1.0 pydantic==2.13.4 pygments==2.21.0 rich==13.9.4
+scikit-learn==1.6.1 scipy==1.16.3 tensorflow==2.20.0 typer==0.27.1
+"""
+"""What Google Colab had in August 2026, on Python 3.13; replacing one of them in a running session breaks it."""
 
 
 def dangers(source: str) -> set[str]:
@@ -88,6 +95,20 @@ def test_versions_with_known_faults_are_refused(library: str, version: str) -> N
     lower = [Version(part.version) for bound in bounds for part in bound if part.operator == ">="]
     assert min(lower) >= Version(version) and len(lower) == len(bounds)
     assert f"{library} {version}" in (ROOT / "docs/security.md").read_text(encoding="utf-8").lower()
+
+
+def test_colab_keeps_every_library_that_it_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert SpecifierSet(project["requires-python"]).contains("3.13.15")
+    there = dict(line.split("==") for line in COLAB.split())
+    missing = set()
+    for one in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["huggingface"]]):
+        if one.name in there:
+            assert one.specifier.contains(there[one.name]), f"{one} would replace {there[one.name]}"
+        else:
+            missing.add(one.name)
+    fonts = {"fontpkg-source-code-pro", "fontpkg-source-sans-3", "fontpkg-source-serif-4"}
+    assert missing == {*fonts, "imagehash", "weasyprint"}
 
 
 def test_every_pinned_version_is_one_that_the_project_accepts() -> None:

@@ -132,3 +132,26 @@ def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     with pytest.raises(CnnlabError, match=r"cannot be fetched[\s\S]*no route to host[\s\S]*give its path"):
         load_weights(build_network("vgg19", image_size=32, classes=2), "vgg19", "imagenet")
+
+
+@pytest.mark.parametrize("kind", ["link to another file", "link", "external", "virtual", "bomb"])
+def test_a_weight_file_that_asks_for_more_than_it_holds_is_refused(kind: str, tmp_path: Path) -> None:
+    path, other, name = tmp_path / "asking.h5", tmp_path / "secret.h5", "fc/kernel"
+    with h5py.File(other, "w") as file:
+        file["secret"] = np.ones(3)
+    with h5py.File(path, "w") as file:
+        file["fc/empty"], file["fc/bias"] = h5py.Empty("f"), np.zeros(100)
+        if kind == "link to another file":
+            file[name] = h5py.ExternalLink(other, "secret")
+        elif kind == "link":
+            file[name] = h5py.SoftLink("/fc/bias")
+        elif kind == "external":
+            file.create_dataset(name, (3,), "f8", external=str(other))
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((3,), "f8")
+            layout[:] = h5py.VirtualSource(other, "secret", (3,))
+            file.create_virtual_dataset(name, layout)
+        else:
+            file.create_dataset(name, (1 << 40,), "f4", chunks=(1 << 20,), compression="gzip")
+    with pytest.raises(CnnlabError, match=r"does not hold[\s\S]*asking.h5[\s\S]*fc/kernel"):
+        load_weights(build_network("vgg19", image_size=32, classes=2), "vgg19", str(path))

@@ -12,6 +12,7 @@ from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.attention import explain, first_filters, sample
 from cnnlab.evaluation.exhibits import choose, explained
+from cnnlab.networks.weights import check_contained
 from cnnlab.registry import EVALUATION_VERSION
 from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec, evaluation_id
 from cnnlab.store import Record, RunStore
@@ -131,6 +132,7 @@ def load_model(run: Record, classes: int, *, build: Build | None = None) -> kera
             hint="lower the learning rate or lengthen the warm-up",
         )
     run.bytes("weights.weights.h5")  # raises unless it is what was published
+    check_contained(run.folder / "weights.weights.h5")
     resolved = run.manifest["resolved"]
     precision = Precision(resolved["precision"], resolved["precision_reason"], resolved["fused_batch_norm"])
     momentum = resolved["batch_norm_momentum"]

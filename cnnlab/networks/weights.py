@@ -74,6 +74,37 @@ def load_weights(model: keras.Model, name: str, weights: str) -> Loaded:
     return Loaded(path, tuple(taken), head)
 
 
+def check_contained(path: Path) -> None:
+    """Refuse an HDF5 file with arrays that are taken from other files, or far larger than the file.
+
+    Keras follows links and reserves memory for any announced shape, its versions before 3.15 without a look.
+
+    Raises:
+        CnnlabError: it has such an array.
+        OSError: it cannot be read.
+    """
+    most = 10 * path.stat().st_size
+    with h5py.File(path, "r") as file:
+
+        def strange(name: str, link: Any) -> str | None:
+            if not isinstance(link, h5py.HardLink):
+                return name
+            array = file[name]
+            if isinstance(array, h5py.Group):
+                return None
+            large = (array.size or 0) * array.dtype.itemsize > most
+            return name if large or array.external or array.is_virtual else None
+
+        if found := file.visititems_links(strange):
+            raise CnnlabError(
+                "the weight file asks for numbers that it does not hold",
+                where=path,
+                received=f"{found}: a link, numbers of another file, or a shape larger than the file",
+                expected="arrays that are whole in this file",
+                hint="use a weight file from its publisher, or remove the run, which is then trained again",
+            )
+
+
 def _fetch(model: keras.Model, module: Any) -> Path:
     file = module.WEIGHTS["top" if model.output_shape[-1] == 1000 else "base"]
     try:
@@ -91,6 +122,7 @@ def _fetch(model: keras.Model, module: Any) -> Path:
 
 def _read(path: Path) -> Iterator[tuple[str, list[np.ndarray]]]:
     try:
+        check_contained(path)
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             for layer in _names(root, "layer_names"):
