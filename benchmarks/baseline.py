@@ -17,10 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cnnlab.datasets import open_dataset
 from cnnlab.datasets.split import split_images
 from cnnlab.lab import load_lab
-from cnnlab.resources import data_dir
+from cnnlab.paths import data_dir
+from cnnlab.readers import open_dataset
 
 SIDE = 8
 STRENGTHS = (1e-3, 1e-2, 1e-1)

@@ -96,7 +96,7 @@ def keras(root: Path, data: Path) -> dict[str, float]:
 
 def cnnlab(root: Path, data: Path) -> dict[str, float]:
     """`open_dataset`: decodes the first time, maps the cache the second."""
-    from cnnlab.datasets import open_dataset
+    from cnnlab.readers import open_dataset
     from cnnlab.spec import DatasetSpec
 
     spec = DatasetSpec(reader="folder", path=root, image_size=SIDE)
@@ -109,7 +109,7 @@ def cnnlab(root: Path, data: Path) -> dict[str, float]:
 
 def epoch(root: Path, data: Path) -> dict[str, float]:
     """All batches of an epoch, flipped and cropped, out of the cache."""
-    from cnnlab.datasets import open_dataset
+    from cnnlab.readers import open_dataset
     from cnnlab.spec import DatasetSpec
     from cnnlab.training.batches import prefetched, training_batches
 

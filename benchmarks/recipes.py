@@ -55,10 +55,10 @@ STEMS: dict[str, dict[str, Any]] = {
 
 def opened(arguments: argparse.Namespace, dataset: str) -> tuple[Any, Any, Any, Any]:
     """The lab, the data set's spec, its table and its splits."""
-    from cnnlab.datasets import open_dataset
     from cnnlab.datasets.split import split_images
     from cnnlab.lab import load_lab
-    from cnnlab.resources import data_dir
+    from cnnlab.paths import data_dir
+    from cnnlab.readers import open_dataset
 
     lab = load_lab(arguments.lab, profile=arguments.profile)
     spec = lab.file.datasets[dataset]
@@ -82,7 +82,7 @@ def ours(arguments: argparse.Namespace, dataset: str, network: str) -> dict[str,
     from rich.console import Console
 
     from cnnlab.progress import Progress
-    from cnnlab.store import RunStore
+    from cnnlab.store.store import RunStore
     from cnnlab.training.fit import train_model
 
     lab, _, table, splits = opened(arguments, dataset)
@@ -114,7 +114,7 @@ def stock(arguments: argparse.Namespace, dataset: str, network: str) -> dict[str
 
 def compare(arguments: argparse.Namespace) -> None:
     """Print a row for each data set and network, as Markdown."""
-    from report.statistics import mcnemar, wilson
+    from report.evidence.statistics import mcnemar, wilson
 
     for dataset in arguments.datasets:
         for network in arguments.networks:
@@ -163,7 +163,7 @@ def validated(spec: Any, table: Any, splits: Any) -> tuple[float, float]:
     from rich.console import Console
 
     from cnnlab.progress import Progress
-    from cnnlab.store import RunStore
+    from cnnlab.store.store import RunStore
     from cnnlab.training.fit import train_model
 
     with tempfile.TemporaryDirectory() as work:

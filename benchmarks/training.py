@@ -50,11 +50,11 @@ def make_folder(folder: Path, *, size: int, train: int, validation: int) -> None
 
 def cnnlab_epochs(network: str, folder: Path, *, size: int, train: int, validation: int, precision: str) -> list[float]:
     """Seconds of each epoch of a cnnlab run, a checkpoint at every boundary."""
-    from cnnlab.datasets import open_dataset
     from cnnlab.datasets.split import split_images
     from cnnlab.progress import Progress
+    from cnnlab.readers import open_dataset
     from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec, Split
-    from cnnlab.store import RunStore
+    from cnnlab.store.store import RunStore
     from cnnlab.training.fit import train_model
 
     class Clock(Progress):
@@ -134,8 +134,8 @@ def matrix_peak() -> dict[str, float]:
 
 def multiply_adds(network: str, size: int) -> int:
     """Of one image, forward."""
+    from cnnlab.architectures.table import layer_table
     from cnnlab.networks import build_network
-    from cnnlab.networks.anatomy import layer_table
     from cnnlab.spec import NetworkOptions
 
     options = NetworkOptions(stem="published") if network == "resnet50" else NetworkOptions()

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from cnnlab.errors import LabError, did_you_mean
-from cnnlab.house_style import HouseStyle
+from cnnlab.paths import labs_dir
 from cnnlab.registry import NETWORKS, READERS
-from cnnlab.resources import labs_dir
 from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
+from cnnlab.style import HouseStyle
 from cnnlab.toml_file import FileKind
 
 LAB = FileKind("lab", LabError)

@@ -17,23 +17,23 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.app.plan import plan_run
 from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
 from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
-from cnnlab.plan import plan_run
-from cnnlab.resources import data_dir, labs_dir, templates_dir
+from cnnlab.paths import data_dir, labs_dir, templates_dir
 from cnnlab.spec import RunSpec, canonical_json
-from cnnlab.store import Kind, Record, RunStore
-from report.evidence import Evidence, Figure, Gallery, Item, Table
-from report.language import Language
-from report.records import REMOVED, LabData, RunData
-from report.records import open_lab as open_records
+from cnnlab.store.store import Kind, Record, RunStore
+from report.data.records import REMOVED, LabData, RunData
+from report.data.records import open_lab as open_records
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Figure, Gallery, Item, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
-    from report.document import Section
+    from report.document.model import Section
 
 LAB_VARIABLE = "CNNLAB_LAB"
 """Where the lab file is, in the environment of a kernel whose notebook does not say so."""
@@ -71,7 +71,7 @@ def open_lab(
     store = RunStore(_find_runs(Path(runs), stem))
     name = _find_lab(name, store.root)
     if sections is None:
-        from report.rubric import read_rubric
+        from report.document.rubric import read_rubric
 
         sections = read_rubric(rubric, [_templates(name), templates_dir()]).report_sections()
     return NotebookLab(name, profile, store, stem, language, sections, without)
@@ -258,8 +258,8 @@ class NotebookLab:
         Raises:
             DataError: they are not there, or not those that the report is about.
         """
-        from cnnlab.datasets import open_dataset
         from cnnlab.datasets.split import split_images
+        from cnnlab.readers import open_dataset
 
         spec = load_lab(self._name, profile=self._profile).file.datasets[dataset]
         table = open_dataset(dataset, spec, data_dir=data_dir(), report_progress=print)
@@ -308,7 +308,7 @@ class NotebookLab:
     def _show(self, item: Item) -> None:
         from IPython.display import publish_display_data
 
-        from report.cells import bundle
+        from report.notebook.outputs import bundle
 
         data, metadata = bundle(item, self.language)
         publish_display_data(data, metadata)

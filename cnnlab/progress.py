@@ -15,7 +15,7 @@ from rich.status import Status
 from rich.table import Column
 from rich.text import Text
 
-from cnnlab.terminal import duration, visible
+from cnnlab.app.terminal import duration, visible
 
 WIDE = 120
 """Columns from which on there is room for training accuracy and speed."""

@@ -31,11 +31,11 @@ NETWORKS = {
 }
 
 READERS = {
-    "fashion-mnist": "cnnlab.datasets.fashion_mnist",
-    "mnist-5k": "cnnlab.datasets.mnist_5k",
-    "digits-8x8": "cnnlab.datasets.digits_8x8",
-    "folder": "cnnlab.datasets.folder",
-    "mini-imagenet": "cnnlab.datasets.mini_imagenet",
-    "places": "cnnlab.datasets.places",
-    "keras": "cnnlab.datasets.keras_data",
+    "fashion-mnist": "cnnlab.readers.fashion_mnist",
+    "mnist-5k": "cnnlab.readers.mnist_5k",
+    "digits-8x8": "cnnlab.readers.digits_8x8",
+    "folder": "cnnlab.readers.folder",
+    "mini-imagenet": "cnnlab.readers.mini_imagenet",
+    "places": "cnnlab.readers.places",
+    "keras": "cnnlab.readers.keras",
 }

@@ -14,10 +14,8 @@ from typing import Any
 from cnnlab import __version__
 from cnnlab.errors import CnnlabError, LabError
 from cnnlab.lab import Lab
-from cnnlab.store import RunStore, replace_file
+from cnnlab.store.store import RunStore, replace_file
 from report.activities.common import accuracy_lines
-from report.assembly import assemble
-from report.attachments import attachments
 from report.built import (
     FILES,
     NOTE,
@@ -30,14 +28,16 @@ from report.built import (
     read_note,
 )
 from report.checks.audit import audit
-from report.document import Document
-from report.html import render_html, template_folders
-from report.language import Language
-from report.pdf import pango_problem
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.document.provenance import entries, record_hashes
+from report.document.tokens import printable
+from report.evidence.attachments import attachments
+from report.evidence.language import Language
 from report.pdf_process import PdfProcess
-from report.provenance import entries, record_hashes
-from report.records import open_lab
-from report.tokens import printable
+from report.render.html import render_html, template_folders
+from report.render.pdf import pango_problem
 
 FORMAT = 2
 """Version of `report.json`."""
@@ -156,7 +156,7 @@ class _Build:
 
     def notebook(self, document: Document, formats: Collection[str]) -> None:
         """Write the notebook, and the page of it where it is wanted."""
-        from report.notebook import build_notebook, too_large
+        from report.notebook.build import build_notebook, too_large
 
         path = build_notebook(self.store, self.lab, document, self.out)
         self._note(path.name, path.read_bytes())
@@ -164,7 +164,7 @@ class _Build:
             self.problems.extend(large)
             del self.written[path.name]
         if "notebook-html" in formats:
-            from report.notebook_page import render_notebook
+            from report.notebook.page import render_notebook
 
             folders = template_folders(self.lab.templates)
             self.write(FILES["notebook-html"], render_notebook(path, document.language, templates=folders))

@@ -18,10 +18,10 @@ from typing import Any
 
 from cnnlab.errors import CnnlabError, StoreError
 from cnnlab.lab import Lab
-from cnnlab.resources import templates_dir
-from cnnlab.store import Kind, Record, RunStore, replace_file
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import Kind, Record, RunStore, replace_file
 from report.code import code_hash
-from report.evidence import Attachment
+from report.evidence.quantity import Attachment
 
 FORMAT = 1
 """Version of the note."""
@@ -138,7 +138,7 @@ def page_hash(page: str, attachments: Sequence[Attachment]) -> str:
 
 def layout_hash() -> str:
     """The hash of what turns pages into PDF: code and libraries, the system's Pango among them."""
-    from report.pdf import pango_version
+    from report.render.pdf import pango_version
 
     return _hashed([code_hash(), _machine(), pango_version()])
 

@@ -12,9 +12,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from cnnlab.errors import Incomplete
-from report.evidence import Attachment
-from report.fonts import font_faces
-from report.pdf import Pdf, pango_problem, render_pdf
+from report.evidence.quantity import Attachment
+from report.figures.page_fonts import font_faces
+from report.render.pdf import Pdf, pango_problem, render_pdf
 
 
 class PdfProcess:

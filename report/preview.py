@@ -15,16 +15,16 @@ from jinja2 import Environment
 
 from cnnlab.errors import CnnlabError, TemplateProblem
 from cnnlab.lab import Lab
-from cnnlab.resources import templates_dir
-from cnnlab.store import RunStore
-from report.assembly import assemble
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import RunStore
 from report.build import page
-from report.evidence import Evidence
-from report.html import script_hash
-from report.language import Language, forget_catalogues
-from report.records import LabData, open_lab
-from report.template_problems import line_reached
-from report.tokens import printable
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.problems import line_reached
+from report.document.tokens import printable
+from report.evidence.language import Language, forget_catalogues
+from report.evidence.quantity import Evidence
+from report.render.html import script_hash
 from report.watch import Snapshot, snapshot
 
 _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(">)')

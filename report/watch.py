@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnlab.lab import Lab
-from cnnlab.resources import templates_dir
-from cnnlab.store import RunStore
-from report.reviews import reviews_path
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import RunStore
+from report.document.reviews import reviews_path
 
 EVIDENCE_FOLDERS = ("rubrics", "locale")
 """Folders of templates whose files decide what the evidence is, and its words."""

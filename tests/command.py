@@ -20,7 +20,7 @@ BLOCKED = "import sys\nfor name in ('tensorflow', 'keras'):\n    sys.modules[nam
 
 def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `cnnlab` in `cwd`; `block` makes TensorFlow and Keras unimportable."""
-    code = (BLOCKED if block else "") + "from cnnlab.cli import main\nmain()\n"
+    code = (BLOCKED if block else "") + "from cnnlab.app.cli import main\nmain()\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CNNLAB_DATA": str(cwd / "data"), **variables}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=900
@@ -30,7 +30,7 @@ def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) ->
 @contextmanager
 def served(lab: str, out: Path, *, cwd: Path, block: bool = False) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`cnnlab preview` of a lab, while it runs, and its address; `block` as above."""
-    code = (BLOCKED if block else "") + "from cnnlab.cli import main\nmain()\n"
+    code = (BLOCKED if block else "") + "from cnnlab.app.cli import main\nmain()\n"
     command = [sys.executable, "-c", code, "preview", lab, "--out", str(out)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

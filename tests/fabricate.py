@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec import DatasetSpec, EarlyStopping, Fold, Recipe, RunSpec, Split
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from tests.fabricate_architectures import PUBLISHED, SIZE, write_architecture
 from tests.fabricate_insight import write_insight
 from tests.fabricate_runs import FINGERPRINT as FINGERPRINT

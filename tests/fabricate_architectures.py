@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.registry import NETWORKS
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 
 SIZE = 32
 PUBLISHED = {  # parameters, trainable, multiply-adds, activations, convolutions, dense

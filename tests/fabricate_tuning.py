@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec import Fold, Range, RunSpec, SearchSpec
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from tests.fabricate_runs import FINGERPRINT, run_manifest, write_history
 
 HARDWARE = {"cpu": "Test CPU", "cores": 2, "memory_gib": 24.0, "accelerator": None}

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from report.evidence import Figure, Quantity
+from report.data.trials import Trial
+from report.evidence.quantity import Figure, Quantity
 from report.figures import bars, confusion, curves, network, trials
-from report.figures.style import PRINT
 from report.figures.svg import paint
-from report.trials import Trial
+from report.figures.theme import PRINT
 from tests.fabricate_architectures import _layer, _vgg19_layers
 
 ODD_NAMES = (

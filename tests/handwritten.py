@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.lab import load_lab
-from report.assembly import assemble
-from report.document import Document
-from report.language import Language
-from report.records import LabData, open_lab
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

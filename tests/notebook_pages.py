@@ -7,9 +7,9 @@ import subprocess
 from functools import partial
 from typing import Any
 
-from report.evidence import Evidence, Item, Listing, Quantity
-from report.language import Language
-from report.records import LabData
+from report.data.records import LabData
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Item, Listing, Quantity
 from tests.figure_samples import samples
 from tests.pages import PlainSection, build_evidence
 

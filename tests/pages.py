@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from cnnlab.lab import Lab, LabFile
-from cnnlab.store import RunStore
-from report.evidence import Column, Evidence, Exhibit, Gallery, Listing, Quantity, Table
-from report.language import Language
-from report.records import LabData
+from cnnlab.store.store import RunStore
+from report.data.records import LabData
+from report.evidence.language import Language
+from report.evidence.quantity import Column, Evidence, Exhibit, Gallery, Listing, Quantity, Table
 from tests.fabricate import write_store
 from tests.figure_samples import samples
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities.common import primary_network
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Figure
-from report.language import Language
-from report.records import LabData, open_lab
-from report.rubric import load_rubric
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.document.rubric import load_rubric
+from report.evidence.language import Language
+from report.evidence.quantity import Figure
 from tests.fabricate import write_store
 
 SECTIONS = load_rubric(load_lab("demo")).report_sections()

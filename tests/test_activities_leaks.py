@@ -13,16 +13,17 @@ import pytest
 
 from cnnlab.errors import StoreError
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
-from report.activities import dataset, findings, results
+from cnnlab.store.store import RunStore
+from report.activities import data_findings as findings
+from report.activities import dataset, results
 from report.activities.leaks import without_leaks
-from report.appendix import SOURCES
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Gallery, Quantity, Table
-from report.language import Language
-from report.records import LabData, Predictions, RunData, open_lab
-from report.statistics import wilson
+from report.data.records import LabData, Predictions, RunData, open_lab
+from report.document.appendix import SOURCES
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Gallery, Quantity, Table
+from report.evidence.statistics import wilson
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

@@ -11,15 +11,15 @@ import pytest
 from scipy.stats import binomtest
 
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities import sanity
 from report.activities.baseline import against_constant, against_linear
-from report.assembly import assemble
-from report.document import Prose
-from report.evidence import Table
-from report.language import Language
-from report.records import LabData, open_lab
-from report.statistics import wilson
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Table
+from report.evidence.statistics import wilson
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

@@ -13,14 +13,15 @@ import pytest
 from cnnlab.datasets.table import Finding
 from cnnlab.lab import load_lab
 from cnnlab.spec import EarlyStopping, Recipe
-from cnnlab.store import RunStore
-from report.activities import curves, dataset, findings, training
+from cnnlab.store.store import RunStore
+from report.activities import curves, dataset, training
+from report.activities import data_findings as findings
 from report.activities.hyperparameters import HYPERPARAMETERS
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Evidence, Gallery, Quantity, Table
-from report.language import Language
-from report.records import LabData, open_lab
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Gallery, Quantity, Table
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

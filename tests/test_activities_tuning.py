@@ -13,16 +13,16 @@ from scipy.stats import t as student
 
 from cnnlab.lab import load_lab
 from cnnlab.spec import Range, SearchSpec
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities import search as searching
 from report.activities import training
 from report.activities.hyperparameters import AUGMENTATIONS, HYPERPARAMETERS
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Evidence, Figure, Quantity, Table
-from report.language import Language
-from report.records import LabData, open_lab
-from report.statistics import wilson
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Figure, Quantity, Table
+from report.evidence.statistics import wilson
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
+from cnnlab.architectures.construction import vgg19_construction
+from cnnlab.architectures.table import layer_table, publish_architecture
 from cnnlab.networks import build_network
-from cnnlab.networks.anatomy import layer_table, publish_architecture
-from cnnlab.networks.construction import vgg19_construction
 from cnnlab.registry import NETWORKS
 from cnnlab.spec import NetworkOptions, hash8
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 
 GOLDEN = Path(__file__).parent / "golden" / "networks.json"
 PUBLISHED = {"vgg19": 224, "alexnet": 227, "resnet50": 224}
@@ -135,8 +135,8 @@ def test_the_construction_is_one_program_a_reader_can_run(
 
 
 def test_building_leaves_the_callers_keras_state_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("cnnlab.networks.construction.STAGES", (("block1", 1, 4),))
-    monkeypatch.setattr("cnnlab.networks.construction.DENSE_UNITS", 8)
+    monkeypatch.setattr("cnnlab.architectures.construction.STAGES", (("block1", 1, 4),))
+    monkeypatch.setattr("cnnlab.architectures.construction.DENSE_UNITS", 8)
     keras.layers.Conv2D(1, 1)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

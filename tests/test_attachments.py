@@ -14,12 +14,12 @@ from pypdf import PdfReader
 
 from cnnlab.lab import load_lab
 from report.activities.results import answer
-from report.attachments import csv_attachment
 from report.build import build_report
-from report.evidence import Table
-from report.language import Language
-from report.pdf import render_pdf
-from report.records import open_lab
+from report.data.records import open_lab
+from report.evidence.attachments import csv_attachment
+from report.evidence.language import Language
+from report.evidence.quantity import Table
+from report.render.pdf import render_pdf
 from tests.fabricate import write_store
 
 NAMES = ["=1+1", "@SUM(A1)", "a, b", 'say "no"', "-5", "+1", *(f"class {index:02d}" for index in range(24))]

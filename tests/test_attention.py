@@ -21,7 +21,7 @@ from cnnlab.evaluation.exhibits import explained
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.networks import build_network
 from cnnlab.spec import NetworkOptions
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training.fit import train_model
 from cnnlab.training.precision import dtype_policy
 from tests.quiet import QuietProgress

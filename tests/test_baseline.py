@@ -19,7 +19,7 @@ from cnnlab.errors import DataError
 from cnnlab.evaluation import baseline
 from cnnlab.evaluation.baseline import baseline_id, publish_baseline, thumbnails
 from cnnlab.spec import DatasetSpec
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 from tests.command import ROOT
 
 SPEC = DatasetSpec(reader="folder", image_size=16)
@@ -217,7 +217,7 @@ def test_no_framework_is_imported(tmp_path: Path) -> None:
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
         "from tests.test_baseline import a_table, corners, parts, publish\n"
-        "from cnnlab.store import RunStore\n"
+        "from cnnlab.store.store import RunStore\n"
         "images, labels = corners(30)\n"
         "publish(RunStore(Path(sys.argv[1])), a_table(images, labels, 3), parts(18, 6, 6))\n"
         "print(sorted({'tensorflow', 'keras', 'torch', 'jax'} & {name.split('.')[0] for name in sys.modules}))\n"

@@ -14,10 +14,10 @@ from nbformat.v4 import new_output
 from pypdf import PdfReader
 
 from cnnlab.errors import Incomplete, LabError, StoreError
-from report.assembly import assemble
 from report.build import build_report
-from report.pdf import Pdf
+from report.document.assembly import assemble
 from report.pdf_process import PdfProcess
+from report.render.pdf import Pdf
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 
@@ -105,7 +105,7 @@ def test_english(tmp_path: Path) -> None:
 
 
 def test_without_pango_the_rest_is_there_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("report.pdf._loads", lambda file: False)
+    monkeypatch.setattr("report.render.pdf._loads", lambda file: False)
     store, lab = write_lab(tmp_path)
     result = build_report(store, lab, tmp_path / "out", {"html", "pdf"})
     assert ["the system lacks" in one for one in result.missing] == [True]
@@ -125,12 +125,12 @@ def test_what_fails_in_one_format_costs_no_other(tmp_path: Path, cause: str, mon
     store, lab = write_lab(tmp_path)
     lost, code, words = FAILURES[cause]
     style = lab.templates / "style" / cause
-    monkeypatch.setattr("report.notebook.execute", _executed)
+    monkeypatch.setattr("report.notebook.build.execute", _executed)
     with monkeypatch.context() as patch:
         if cause == "killed":
             patch.setattr("report.pdf_process.PdfProcess.result", _killed)
         elif cause == "kernel":
-            patch.setattr("report.notebook.execute", _not_started)
+            patch.setattr("report.notebook.build.execute", _not_started)
         else:
             style.parent.mkdir()
             style.write_text("p { background: url(x.png) }")

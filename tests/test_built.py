@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cnnlab import pipeline
+from cnnlab.app import pipeline
 from cnnlab.lab import Lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report import build as module
-from report.assembly import assemble
 from report.built import NOTE, BuildResult, NotedStore, inputs_hash, layout_hash, read_note, unchanged
-from report.pdf import Pdf
+from report.document.assembly import assemble
 from report.pdf_process import PdfProcess
+from report.render.pdf import Pdf
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 FORMATS = ("html", "pdf")
@@ -156,7 +156,7 @@ def test_so_are_code_libraries_and_dates(made: Made, tmp_path: Path, monkeypatch
         patch.setattr(sys, "path", [*sys.path, str(tmp_path)])
         assert unchanged(store, lab, out, FORMATS) is None
     with monkeypatch.context() as patch:
-        patch.setattr("report.pdf.pango_version", lambda: "0.1")
+        patch.setattr("report.render.pdf.pango_version", lambda: "0.1")
         assert unchanged(store, lab, out, FORMATS) is None
         assert unchanged(store, lab, out, ("html",)) is not None, "Pango has no part in the HTML"
     assert unchanged(store, lab, out, FORMATS) is not None

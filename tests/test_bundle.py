@@ -18,13 +18,13 @@ from typing import Any
 import nbformat
 import pytest
 
-from cnnlab import bundle_install
-from cnnlab.bundle import WEIGHTS, write_bundle
+from cnnlab.app import bundle_install
+from cnnlab.app.bundle import WEIGHTS, write_bundle
+from cnnlab.app.wheel import make_wheel
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab, load_lab
-from cnnlab.store import RunStore
-from cnnlab.wheel import make_wheel
-from report.notebook_code import SETUP
+from cnnlab.store.store import RunStore
+from report.notebook.code import SETUP
 from tests.command import ROOT, cnnlab
 from tests.notebook_files import outputs, shortened
 
@@ -194,7 +194,7 @@ def test_the_wheel_is_one_that_pip_takes(tmp_path: Path) -> None:
     found = metadata.PathDistribution(next(site.glob("cnnlab-*.dist-info")))
     assert found.metadata["Name"] == "cnnlab" and found.metadata["License-File"] == "LICENSE"
     assert any(line.startswith("tensorflow") for line in found.requires or [])
-    assert [point.value for point in found.entry_points] == ["cnnlab.cli:main"]
+    assert [point.value for point in found.entry_points] == ["cnnlab.app.cli:main"]
     assert found.read_text("direct_url.json") is None or str(ROOT) not in content.decode("latin-1")
 
 

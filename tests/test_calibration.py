@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities.calibration import BINS, calibration, overconfidence, reliability
+from report.data.records import Part, open_lab
+from report.data.trainings import Predictions, RunData
+from report.evidence.language import Language
+from report.evidence.metrics import calibration_bins, calibration_error
 from report.figures.reliability import FEWEST, Bin, reliability_diagram
-from report.figures.style import PRINT, SCREEN, network_style, svg
 from report.figures.svg import paint
-from report.language import Language
-from report.metrics import calibration_bins, calibration_error
-from report.records import Part, open_lab
-from report.trainings import Predictions, RunData
+from report.figures.theme import PRINT, SCREEN, network_style, svg
 from tests.fabricate import write_store
 
 ENGLISH, SPANISH = Language("en"), Language("es")

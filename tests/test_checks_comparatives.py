@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from report.checks.comparatives import audit_comparatives
-from report.checks.finding import Finding
-from report.document import Document
-from report.records import LabData
+from report.data.records import LabData
+from report.document.finding import Finding
+from report.document.model import Document
 from tests.handwritten import document_of, records, with_text
 
 Audit = Callable[..., list[Finding]]

@@ -12,17 +12,17 @@ import pytest
 from bs4 import BeautifulSoup
 
 from cnnlab.lab import Lab, load_lab
-from cnnlab.resources import templates_dir
-from cnnlab.store import RunStore
-from report.asked import asked
-from report.assembly import assemble
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import RunStore
 from report.build import page
-from report.checks.ledger import Entry, audit_rubric, ledger
-from report.document import Document
-from report.language import Language
-from report.notebook_cells import CellWriter
-from report.records import open_lab
-from report.rubric import Ask, Words
+from report.data.records import open_lab
+from report.document.asked import asked
+from report.document.assembly import assemble
+from report.document.ledger import Entry, audit_rubric, ledger
+from report.document.model import Document
+from report.document.rubric import Ask, Words
+from report.evidence.language import Language
+from report.notebook.writer import CellWriter
 from tests.fabricate import write_store
 
 Make = Callable[..., Document]

@@ -12,17 +12,17 @@ import pytest
 from jinja2 import Environment
 
 from cnnlab.errors import TemplateProblem
-from cnnlab.resources import templates_dir
+from cnnlab.paths import templates_dir
 from report.checks.comparatives import audit_comparatives
-from report.checks.finding import Finding
 from report.checks.numbers import audit_numbers
 from report.checks.reading import Typed, reader_of
 from report.checks.source import Source, read_source
 from report.checks.words import words_of
-from report.commentary import SYNTAX
-from report.document import Document
-from report.evidence import Unit
-from report.records import LabData
+from report.data.records import LabData
+from report.document.commentary import SYNTAX
+from report.document.finding import Finding
+from report.document.model import Document
+from report.evidence.quantity import Unit
 from tests.handwritten import LABS, document_of, records, with_text
 from tests.test_commentary import assembled, problem_of, prose_of
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from report.checks.finding import Finding
-from report.checks.staleness import Moved, Reread, audit_staleness, former, stale_sections, staleness
-from report.evidence import Column, Quantity, Table
-from report.reviews import accept, read_reviews
+from report.document.finding import Finding
+from report.document.reviews import accept, read_reviews
+from report.document.staleness import Moved, Reread, audit_staleness, former, stale_sections, staleness
+from report.evidence.quantity import Column, Quantity, Table
 from tests.test_reviews import MARK, Results, results, share
 
 TEXT = (

@@ -15,15 +15,15 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from cnnlab.errors import TemplateProblem
-from cnnlab.resources import templates_dir
-from report.assembly import assemble
+from cnnlab.paths import templates_dir
 from report.checks.claims import audit_claims
-from report.claims import compare_networks, wording
-from report.document import Document, Prose
-from report.figures.style import COLOURS
-from report.language import Language
-from report.records import LabData, open_lab
-from report.statistics import paired_difference
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.claims import compare_networks, wording
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.statistics import paired_difference
+from report.figures.theme import COLOURS
 from tests.pages import PROSE, REFERENCES, SECTIONS, write_lab
 
 NB = "\N{NO-BREAK SPACE}"

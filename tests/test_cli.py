@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cnnlab.cli import app
+from cnnlab.app.cli import app
+from cnnlab.app.pipeline import Outcome
+from cnnlab.app.plan import make_plan
 from cnnlab.errors import Incomplete, TemplateProblem
-from cnnlab.pipeline import Outcome
-from cnnlab.plan import make_plan
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from tests.command import cnnlab, write_images
 from tests.fabricate import FINGERPRINT, write_store
 
@@ -91,7 +91,7 @@ FAILED = {
 def test_what_was_written_is_printed_whatever_failed(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     failed, missing, code, said = FAILED[case]
     outcome = Outcome([Path("report.html")], missing, "checked", failed, ["a harmless warning"])
-    monkeypatch.setattr("cnnlab.pipeline.render_lab", lambda *_, **__: outcome)
+    monkeypatch.setattr("cnnlab.app.pipeline.render_lab", lambda *_, **__: outcome)
     for option, heard in ((), False), (("-v",), True):
         result = CliRunner().invoke(app, ["report", "demo", *option])
         assert (result.exit_code, result.stdout) == (code, "report.html\n")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cnnlab.resources import templates_dir
+from cnnlab.paths import templates_dir
 from tests.command import cnnlab
 from tests.fabricate import write_store
 

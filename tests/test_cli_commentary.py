@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from cnnlab.cli_commentary import section_key
+from cnnlab.app.cli_commentary import section_key
 from cnnlab.errors import LabError
 from cnnlab.lab import load_lab
-from report.evidence import Column, Evidence, Quantity, Table
-from report.language import Language
-from report.literature import REFERENCES
-from report.rubric import load_rubric
-from report.usage import FILTERS, FUNCTIONS
-from report.vocabulary import Entry, entries, first_of_lists, item_entries
+from report.data.literature import REFERENCES
+from report.document.rubric import load_rubric
+from report.document.usage import FILTERS, FUNCTIONS
+from report.document.vocabulary import Entry, entries, first_of_lists, item_entries
+from report.evidence.language import Language
+from report.evidence.quantity import Column, Evidence, Quantity, Table
 from tests.command import cnnlab
 from tests.fabricate import write_store
 

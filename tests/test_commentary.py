@@ -8,12 +8,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from cnnlab.errors import TemplateProblem
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Evidence
-from report.language import Language
-from report.markdown import markdown_html, under_heading
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.markdown import markdown_html, under_heading
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence
 from tests.pages import HOSTILE, PROSE, REFERENCES, SECTIONS, build_evidence, write_lab
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import DictLoader, Environment
 
-from report.compiled import MOST, Compiled, late
+from report.document.compiled import MOST, Compiled, late
 
 
 def environment(templates: dict[str, str], compiled: Compiled, said: str) -> Environment:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.datasets import open_dataset
-from cnnlab.datasets.build import fingerprint
 from cnnlab.datasets.cache import CacheProblem, cached_table
+from cnnlab.datasets.findings import fingerprint
 from cnnlab.datasets.pictures import pictures_in_array, silent
 from cnnlab.datasets.table import DatasetAbout, ImageTable
+from cnnlab.readers import open_dataset
 from cnnlab.spec import DatasetSpec, Split
 
 

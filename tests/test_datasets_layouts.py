@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from cnnlab.datasets import open_dataset
 from cnnlab.datasets.split import split_images
 from cnnlab.datasets.table import Finding, ImageTable
 from cnnlab.errors import DataError
+from cnnlab.readers import open_dataset
 from cnnlab.spec import DatasetSpec, Split
 
 WNIDS = {"train": ["n01532829", "n01558993", "n01704323"], "val": ["n01855672", "n02091244"], "test": ["n01930112"]}

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlab.datasets import fashion_mnist, fetch, open_dataset
 from cnnlab.datasets.idx import parse_idx
 from cnnlab.datasets.packaged import gunzip_checked, packaged_file
 from cnnlab.datasets.table import ImageTable
 from cnnlab.errors import DataError
+from cnnlab.readers import fashion_mnist, fetch, open_dataset
 from cnnlab.registry import READERS
 from cnnlab.spec import DatasetSpec
 
@@ -378,7 +378,7 @@ def test_keras_without_network_or_name_is_one_message(tmp_path: Path, monkeypatc
 
 
 def test_the_names_of_keras_are_as_many_as_its_classes() -> None:
-    from cnnlab.datasets.keras_data import SOURCES
+    from cnnlab.readers.keras import SOURCES
 
     assert {name: len(set(source.classes)) for name, source in SOURCES.items()} == {
         "mnist": 10, "cifar10": 10, "cifar100": 100,

@@ -16,7 +16,7 @@ from cnnlab.datasets.split import Splits, split_table
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec, Split, hash8
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 
 SPEC = DatasetSpec(
     reader="folder", image_size=16, split=Split(train=0.6, validation=0.2, test=0.2, seed=5), stand_in_for="photographs"

@@ -10,7 +10,7 @@ import pytest
 from test_baseline import a_table, parts, publish
 
 from cnnlab.evaluation.diversity import class_diversity
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 
 
 def test_it_is_the_root_mean_square_distance_over_that_of_all_pairs() -> None:

@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from cnnlab import cli_commentary, cli_data
-from cnnlab.cli import app
-from cnnlab.house_style import HouseStyle
+from cnnlab.app import cli_commentary, cli_data
+from cnnlab.app.cli import app
 from cnnlab.lab import shipped_labs
 from cnnlab.registry import NETWORKS, READERS
 from cnnlab.spec import DatasetSpec, HubSource, NetworkOptions, Recipe, Split
+from cnnlab.style import HouseStyle
 from tests.command import ROOT
 
 TEXT = "\n".join(

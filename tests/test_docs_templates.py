@@ -14,14 +14,14 @@ import pytest
 from jinja2.meta import find_undeclared_variables
 
 from cnnlab.lab import load_lab
-from cnnlab.resources import templates_dir
-from report.assembly import answered
-from report.document import Document
-from report.html import _environment, render_html
-from report.language import Language
-from report.rubric import load_rubric
-from report.usage import FILTERS, FUNCTIONS, Use
-from report.vocabulary import entries, item_entries
+from cnnlab.paths import templates_dir
+from report.document.assembly import answered
+from report.document.model import Document
+from report.document.rubric import load_rubric
+from report.document.usage import FILTERS, FUNCTIONS, Use
+from report.document.vocabulary import entries, item_entries
+from report.evidence.language import Language
+from report.render.html import _environment, render_html
 from tests.command import ROOT
 from tests.handwritten import LABS, ONE, document_of, records
 

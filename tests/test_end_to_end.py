@@ -14,8 +14,8 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
+from cnnlab.app.wheel import make_wheel
 from cnnlab.lab import load_lab
-from cnnlab.wheel import make_wheel
 from tests.command import ROOT, cnnlab
 
 

@@ -14,10 +14,10 @@ from cnnlab.evaluation import predict
 from cnnlab.evaluation.exhibits import choose, confusion_examples, explained
 from cnnlab.evaluation.predict import evaluate, load_model, read_spec
 from cnnlab.spec import Fold, evaluation_id
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training.fit import Trained, train_model
 from report.activities.classes import class_order
-from report.metrics import top_confusions
+from report.evidence.metrics import top_confusions
 from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities.fairness import ASPECTS, DESIGN, audit, confounders, fairness, fairness_table
 from report.activities.hyperparameters import HYPERPARAMETERS
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Quantity, Table
-from report.language import Language
-from report.records import LabData, Part, open_lab
+from report.data.records import LabData, Part, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Quantity, Table
 from tests.fabricate import write_store
 from tests.fabricate_tuning import SEARCH, TRIALS
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from report.evidence import Quantity
+from report.data.trials import Trial
+from report.evidence.language import Language
+from report.evidence.quantity import Quantity
 from report.figures import bars, curves
-from report.figures.style import PRINT, SCREEN, network_style
 from report.figures.svg import paint
+from report.figures.theme import PRINT, SCREEN, network_style
 from report.figures.trials import trials_figure
-from report.language import Language
-from report.trials import Trial
 from tests.figure_samples import SPANISH, English, Spanish, history, samples, share, texts
 
 NB = "\N{NO-BREAK SPACE}"

@@ -10,8 +10,8 @@ import pytest
 from report.figures import confusion
 from report.figures.confusion import _free_places
 from report.figures.similarity import similar_order
-from report.figures.style import PRINT, SCREEN, clean
 from report.figures.svg import paint
+from report.figures.theme import PRINT, SCREEN, clean
 from tests.figure_samples import English, Spanish, samples, texts
 
 NB = "\N{NO-BREAK SPACE}"

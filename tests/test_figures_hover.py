@@ -14,15 +14,15 @@ import pytest
 from cnnlab.lab import load_lab
 from report.activities.curves import answer
 from report.build import page
-from report.evidence import Figure
+from report.data.records import open_lab
+from report.data.trials import Trial
+from report.evidence.language import Language
+from report.evidence.quantity import Figure
 from report.figures import bars, confusion, curves
 from report.figures.range_test import range_test_figure
 from report.figures.reliability import Bin, reliability_diagram
-from report.figures.style import PRINT, SCREEN, svg
+from report.figures.theme import PRINT, SCREEN, svg
 from report.figures.trials import trials_figure
-from report.language import Language
-from report.records import open_lab
-from report.trials import Trial
 from tests.fabricate import write_store
 from tests.figure_samples import English, Spanish, samples, share
 
@@ -184,7 +184,7 @@ def test_names_cannot_leave_the_attribute() -> None:
 def test_answers_are_a_small_part_of_the_page(tmp_path: Path) -> None:
     store = write_store(tmp_path / "runs")
     lab = load_lab("demo", overrides=["lab.language=es"])
-    from report.assembly import assemble
+    from report.document.assembly import assemble
 
     text = page(assemble(open_lab(store, "demo"), lab, Language("es")), lab, tmp_path, "screen")
     answers = re.findall(r"data-hover='([^']*)'", text)

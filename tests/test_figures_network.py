@@ -8,8 +8,8 @@ import pytest
 
 from report.figures.network import networks_drawing, vgg19_drawing
 from report.figures.sizes import NetworkSize, block_counts, networks_compared
-from report.figures.style import PRINT, SCREEN, Theme
 from report.figures.svg import paint
+from report.figures.theme import PRINT, SCREEN, Theme
 from tests.fabricate_architectures import _vgg19_layers
 from tests.figure_samples import English, Spanish, alexnet_layers, resnet50_layers
 from tests.test_figures_charts import texts

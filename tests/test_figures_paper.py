@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from report.figures.paper import for_paper
-from report.figures.style import PRINT, svg
+from report.figures.theme import PRINT, svg
 from tests.figure_samples import samples
 from tests.pages import Language
 

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 from cnnlab.registry import NETWORKS
-from report.evidence import Figure, Quantity
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Quantity
 from report.figures.bars import class_distribution
 from report.figures.cache import drawn
-from report.figures.style import (
+from report.figures.theme import (
     COLOURS,
     NETWORK_STYLES,
     PRINT,
@@ -35,7 +36,6 @@ from report.figures.style import (
     screen_css,
     svg,
 )
-from report.language import Language
 from tests.figure_samples import ODD_NAMES, Spanish, samples
 
 FIGURES = samples(Spanish())
@@ -225,7 +225,7 @@ def test_every_figure_is_well_formed_labelled_and_has_ids_of_its_own() -> None:
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
     code = (
-        "from tests.figure_samples import *; from report.figures.style import *; import sys\n"
+        "from tests.figure_samples import *; from report.figures.theme import *; import sys\n"
         "sys.stdout.buffer.write(svg(samples(Spanish())['confusion-25'], PRINT).encode())"
     )
     other = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True).stdout
@@ -292,7 +292,7 @@ def test_a_cached_drawing_needs_no_matplotlib(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from tests.figure_samples import samples, Spanish; from report.figures.cache import drawn\n"
-        "from report.figures.style import SCREEN\n"
+        "from report.figures.theme import SCREEN\n"
         "for figure in samples(Spanish()).values(): drawn(figure, SCREEN, Path(sys.argv[1]))\n"
         "assert not {'matplotlib', 'PIL', 'fontTools'} & set(sys.modules)\n"
     )

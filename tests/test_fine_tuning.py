@@ -11,9 +11,9 @@ from test_weight_files import save_legacy
 from training_toys import Splits, Table
 
 from cnnlab.evaluation.predict import load_model
-from cnnlab.networks.layers import PIXEL_SCALE
+from cnnlab.layers.kernels import PIXEL_SCALE
 from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training.fit import train_model
 from tests.quiet import QuietProgress
 

@@ -10,7 +10,7 @@ from importlib import resources
 import pytest
 from fontTools.ttLib import TTFont
 
-from report import fonts
+from report.figures import page_fonts as fonts
 
 
 @pytest.mark.parametrize(("medium", "most"), [("screen", 250_000), ("print", 600_000)])

@@ -13,18 +13,18 @@ from PIL import Image
 from pypdf import PdfReader
 
 from cnnlab.errors import LabError
-from cnnlab.house_style import PAGE, HouseStyle, contrast, readable
 from cnnlab.lab import Lab, load_lab
-from cnnlab.store import RunStore
-from report.accent import dark_accent
-from report.assembly import assemble
+from cnnlab.store.store import RunStore
+from cnnlab.style import PAGE, HouseStyle, contrast, readable
 from report.build import page
-from report.figures.style import COLOURS
-from report.language import Language
-from report.logo import logo_uri
-from report.notebook_cells import CellWriter
-from report.pdf import render_pdf
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.evidence.language import Language
+from report.figures.theme import COLOURS
+from report.notebook.writer import CellWriter
+from report.render.accent import dark_accent
+from report.render.logo import logo_uri
+from report.render.pdf import render_pdf
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 WriteLab = Callable[..., Path]

@@ -16,14 +16,14 @@ from PIL import Image
 
 from cnnlab.errors import TemplateProblem
 from report.activities.leaks import leak_gallery
-from report.assembly import assemble
 from report.build import page
-from report.compute import _runs, training_operations
-from report.document import Document
-from report.evidence import Evidence, Exhibit, Gallery, Quantity
-from report.html import png_uri, script_hash
-from report.language import Language
-from report.records import LabData, open_lab
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.compute import _runs, training_operations
+from report.document.model import Document
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Exhibit, Gallery, Quantity
+from report.render.html import png_uri, script_hash
 from tests.command import ROOT
 from tests.pages import CODE, HOSTILE, REFERENCES, SECTIONS, SUMMARY, write_lab
 
@@ -108,8 +108,8 @@ def test_tables(dom: BeautifulSoup) -> None:
 
 
 def test_decimals_are_padded_to_align(tmp_path: Path) -> None:
-    from report.evidence import Column, Quantity, Table
-    from report.html import table_view
+    from report.evidence.quantity import Column, Quantity, Table
+    from report.render.html import table_view
 
     store, lab = write_lab(tmp_path)
     document: Document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=(), references={})
@@ -163,7 +163,7 @@ def _leaks_only(data: LabData, language: Language) -> Evidence:
 
 
 def test_images_are_embedded_losslessly(folder: Path) -> None:
-    from report.evidence import Exhibit
+    from report.evidence.quantity import Exhibit
 
     pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
     data = base64.b64decode(png_uri(Exhibit(pixels=pixels, label="x")).removeprefix("data:image/png;base64,"))

@@ -11,17 +11,17 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities.attention import central_shares, neighbours
-from report.assembly import assemble
+from report.activities.overlay import coloured, overlaid
 from report.build import page
-from report.cells import bundle
-from report.document import Document, Prose
-from report.evidence import Figure, Gallery
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Gallery
 from report.figures.filters import first_layer, grid
-from report.language import Language
-from report.overlay import coloured, overlaid
-from report.records import open_lab
+from report.notebook.outputs import bundle
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cnnlab.errors import Incomplete
-from report.kernel import execute
+from report.notebook.kernel import execute
 from tests.command import ROOT
 from tests.notebook_pages import kernels
 
@@ -77,7 +77,7 @@ def test_however_the_build_is_ended_no_kernel_is_left(tmp_path: Path, sign: sign
     cell = f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
     code = (
         "import signal\nfrom pathlib import Path\nfrom nbformat.v4 import new_code_cell, new_notebook\n"
-        "from cnnlab.cli import _stop\nfrom report.kernel import execute\n"
+        "from cnnlab.app.cli import _stop\nfrom report.notebook.kernel import execute\n"
         "signal.signal(signal.SIGINT, _stop)\nsignal.signal(signal.SIGTERM, _stop)\n"
         f"execute(new_notebook(cells=[new_code_cell({cell!r})]), Path({str(tmp_path)!r}))\n"
     )

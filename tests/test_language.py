@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cnnlab.errors import TemplateProblem
-from cnnlab.resources import templates_dir
-from report.evidence import Quantity
-from report.language import Language
+from cnnlab.paths import templates_dir
+from report.evidence.language import Language
+from report.evidence.quantity import Quantity
 
 NB = "\u00a0"
 ROOT = Path(__file__).parent.parent

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from cnnlab.resources import templates_dir
+from cnnlab.paths import templates_dir
 from report.activities.comparison import _error
-from report.appendix import CHECKLIST
-from report.language import Language
-from report.literature import DATASET_REFERENCES, IMAGENET_RESULTS, REFERENCES, dataset_reference
+from report.data.literature import DATASET_REFERENCES, IMAGENET_RESULTS, REFERENCES, dataset_reference
+from report.document.appendix import CHECKLIST
+from report.evidence.language import Language
 
 PUBLISHED = {
     ("alexnet", "krizhevsky2012"): {(40.7, 18.2), (38.1, 16.4)},

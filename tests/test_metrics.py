@@ -8,15 +8,15 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from report.literature import IMAGENET_RESULTS, REFERENCES
-from report.metrics import (
+from report.data.literature import IMAGENET_RESULTS, REFERENCES
+from report.evidence.metrics import (
     calibration_error,
     class_counts,
     confusion,
     top_confusions,
     top_k,
 )
-from report.statistics import difference, mcnemar, mean_interval, probability_extreme, wilson
+from report.evidence.statistics import difference, mcnemar, mean_interval, probability_extreme, wilson
 
 PREDICTED = np.array([0, 0, 1, 1, 1, 2])
 LABELS = np.array([0, 0, 0, 1, 2, 2])

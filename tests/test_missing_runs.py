@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from report.activities.common import accuracy_lines
 from report.activities.results import answer
-from report.assembly import assemble
 from report.build import build_report
-from report.document import Document
-from report.evidence import Evidence, Quantity, Table
-from report.language import Language
-from report.records import LabData, open_lab
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Quantity, Table
 from tests.fabricate import write_store
 
 Entry = dict[str, Any]

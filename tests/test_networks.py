@@ -12,8 +12,8 @@ import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
 from cnnlab.errors import LabError
+from cnnlab.layers.kernels import CentredPixels
 from cnnlab.networks import adaptations, build_network, head_layers
-from cnnlab.networks.layers import CentredPixels
 from cnnlab.registry import NETWORKS
 from cnnlab.spec import NetworkOptions
 

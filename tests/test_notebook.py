@@ -14,24 +14,26 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from cnnlab.architectures.construction import _listings
 from cnnlab.errors import CnnlabError, LabError, StoreError
 from cnnlab.lab import Lab
-from cnnlab.networks.construction import _listings
 from cnnlab.notebook import open_lab
-from cnnlab.store import RunStore
-from report import kernel, notebook, notebook_cells
-from report.assembly import assemble
+from cnnlab.store.store import RunStore
 from report.build import page, printed
-from report.cells import _grid, bundle
-from report.document import Document
-from report.evidence import Exhibit, Gallery
-from report.figures.style import SCREEN
-from report.kernel import execute, has_output
-from report.language import Language
-from report.notebook import build_notebook, too_large
-from report.notebook_code import run_cell
-from report.records import LabData
-from report.records import open_lab as open_records
+from report.data.records import LabData
+from report.data.records import open_lab as open_records
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
+from report.evidence.quantity import Exhibit, Gallery
+from report.figures.theme import SCREEN
+from report.notebook import build as notebook
+from report.notebook import kernel
+from report.notebook import writer as notebook_cells
+from report.notebook.build import build_notebook, too_large
+from report.notebook.code import run_cell
+from report.notebook.kernel import execute, has_output
+from report.notebook.outputs import _grid, bundle
 from tests import pages
 from tests.fabricate_architectures import _construction, _vgg19_layers
 from tests.figure_samples import samples

@@ -15,9 +15,9 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cnnlab.errors import TemplateProblem
-from cnnlab.resources import templates_dir
-from report.language import Language
-from report.notebook_page import render_notebook
+from cnnlab.paths import templates_dir
+from report.evidence.language import Language
+from report.notebook.page import render_notebook
 from tests import parity
 from tests.command import cnnlab
 

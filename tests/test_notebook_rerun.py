@@ -13,7 +13,7 @@ import pytest
 
 from cnnlab.errors import DataError, LabError, StoreError
 from cnnlab.notebook import open_lab
-from report.kernel import execute
+from report.notebook.kernel import execute
 from tests import parity
 from tests.command import cnnlab
 from tests.notebook_files import outputs, shortened, source

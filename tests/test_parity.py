@@ -17,16 +17,16 @@ from pypdf import PdfReader
 
 from cnnlab.lab import Lab, load_lab
 from cnnlab.notebook import open_lab
-from cnnlab.store import RunStore
-from report import notebook
-from report.assembly import assemble
+from cnnlab.store.store import RunStore
 from report.build import page, printed
-from report.cells import bundle
-from report.document import Document
-from report.language import Language
-from report.notebook import build_notebook
-from report.pdf import render_pdf
-from report.records import open_lab as open_records
+from report.data.records import open_lab as open_records
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
+from report.notebook import build as notebook
+from report.notebook.build import build_notebook
+from report.notebook.outputs import bundle
+from report.render.pdf import render_pdf
 from tests import parity
 from tests.whole_report import write_demo
 

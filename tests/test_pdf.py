@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from report import pdf
-from report.assembly import assemble
 from report.build import page
-from report.language import Language
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.evidence.language import Language
+from report.render import pdf
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 

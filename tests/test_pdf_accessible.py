@@ -10,12 +10,12 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
 
-from report.assembly import assemble
 from report.build import page
-from report.document import Document
-from report.language import Language
-from report.pdf import render_pdf
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
+from report.render.pdf import render_pdf
 from tests.tagged import Element, fonts, structure, structure_problems, untagged
 from tests.whole_report import write_whole
 

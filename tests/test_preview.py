@@ -22,16 +22,16 @@ from starlette.testclient import TestClient
 
 from cnnlab.errors import CnnlabError, LabError
 from cnnlab.lab import load_lab
-from cnnlab.resources import templates_dir
-from cnnlab.store import RunStore
-from report.assembly import assemble
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import RunStore
 from report.build import page
-from report.html import script_hash
-from report.language import Language
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.tokens import printable
+from report.evidence.language import Language
 from report.preview import Preview, Shown, changed_sections, live
 from report.preview_server import Live, check_installed, preview_app, serve
-from report.records import open_lab
-from report.tokens import printable
+from report.render.html import script_hash
 from tests.command import served
 from tests.fabricate import write_store
 

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from cnnlab.lab import load_lab
-from cnnlab.resources import templates_dir
-from cnnlab.store import RunStore
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import RunStore
 from report.activities.architecture import FIGURE_1, _by_block, agrees
 from report.activities.classes import rank_class
 from report.activities.results import compare
-from report.assembly import assemble
-from report.document import Document, Prose
-from report.evidence import Table
-from report.language import Language
-from report.metrics import confusion
-from report.records import LabData, open_lab
-from report.rubric import load_rubric
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.document.rubric import load_rubric
+from report.evidence.language import Language
+from report.evidence.metrics import confusion
+from report.evidence.quantity import Table
 from tests.fabricate import write_store
 
 FOLDER = templates_dir() / "commentary"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cnnlab.store import RunStore
-from report.records import open_lab
+from cnnlab.store.store import RunStore
+from report.data.records import open_lab
 from tests.fabricate import write_store
 from tests.test_prose import Lab
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from cnnlab.bundle import write_bundle
+from cnnlab.app.bundle import write_bundle
+from cnnlab.app.trainings import published
+from cnnlab.app.wheel import make_wheel
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
-from cnnlab.trainings import published
-from cnnlab.wheel import make_wheel
+from cnnlab.store.store import RunStore
 from tests.command import cnnlab
 from tests.trained_lab import SECRET
 

@@ -19,9 +19,9 @@ from training_toys import Splits, build, spec, toy
 from cnnlab.errors import DataError, LabError
 from cnnlab.training.loop import Trainer
 from cnnlab.training.range_test import RangeTest, RisingRate, range_test, smooth, summarised
+from report.evidence.language import Language
 from report.figures.range_test import range_test_figure, range_test_svg, rate_text
-from report.figures.style import SCREEN, svg
-from report.language import Language
+from report.figures.theme import SCREEN, svg
 from tests.command import cnnlab, write_images
 from tests.quiet import QuietProgress
 
@@ -246,7 +246,7 @@ def test_what_the_lab_does_not_have_is_refused(
 ) -> None:
     from typer.testing import CliRunner
 
-    from cnnlab.cli import app
+    from cnnlab.app.cli import app
 
     write_images(tmp_path / "images", each=4)
     monkeypatch.chdir(tmp_path)

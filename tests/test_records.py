@@ -12,11 +12,11 @@ import pytest
 
 from cnnlab.errors import StoreError
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
-from report.assembly import assemble
-from report.language import Language
-from report.notebook_cells import manifests
-from report.records import LabData, open_lab
+from cnnlab.store.store import RunStore
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.evidence.language import Language
+from report.notebook.writer import manifests
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}

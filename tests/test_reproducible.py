@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.store import RunStore
-from report import build, notebook_cells
-from report.assembly import assemble
+from cnnlab.store.store import RunStore
+from report import build
+from report.document.assembly import assemble
+from report.notebook import writer as notebook_cells
 from tests.command import ROOT
 from tests.notebook_pages import drawn, results
 from tests.pages import REFERENCES, PlainSection, lab_in, write_lab

@@ -15,14 +15,14 @@ from bs4 import BeautifulSoup
 
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab
-from report import reviews as module
-from report.assembly import assemble
 from report.build import page
-from report.document import Document
-from report.evidence import Evidence, Quantity
-from report.language import Language
-from report.records import LabData, open_lab
-from report.reviews import accept, read_reviews, reviews_path
+from report.data.records import LabData, open_lab
+from report.document import reviews as module
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.document.reviews import accept, read_reviews, reviews_path
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Quantity
 from tests.pages import PROSE, REFERENCES, PlainSection, write_lab
 
 TIME = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)

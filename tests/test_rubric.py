@@ -14,16 +14,16 @@ from bs4 import BeautifulSoup
 from cnnlab.errors import LabError, TemplateProblem
 from cnnlab.lab import Lab, load_lab
 from cnnlab.notebook import open_lab as open_in_notebook
-from cnnlab.resources import templates_dir
-from cnnlab.store import RunStore
-from report import notebook
+from cnnlab.paths import templates_dir
+from cnnlab.store.store import RunStore
 from report.activities import ANSWERERS
-from report.assembly import assemble
 from report.build import build_report, page
-from report.language import Language
-from report.notebook_cells import CellWriter
-from report.records import open_lab
-from report.rubric import Rubric, load_rubric, read_rubric
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.rubric import Rubric, load_rubric, read_rubric
+from report.evidence.language import Language
+from report.notebook import build as notebook
+from report.notebook.writer import CellWriter
 from tests.fabricate import write_store
 from tests.test_notebook import _pretended
 
@@ -177,7 +177,7 @@ def own_lab(folder: Path, rubric: str, *, language: str = "es") -> Lab:
     """The lab of the exercises, in a folder of its own and by another rubric."""
     path = folder / "mine.toml"
     shutil.copy(load_lab("exercises").path, path)
-    overrides = [f"report.rubric={rubric}", f"lab.language={language}"]
+    overrides = [f"report.document.rubric={rubric}", f"lab.language={language}"]
     return load_lab(str(path), overrides=overrides)
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from report.metrics import surest_mistakes
-from report.statistics import (
+from report.evidence.metrics import surest_mistakes
+from report.evidence.statistics import (
     Z95,
     binomial_tail,
     mcnemar,
@@ -85,7 +85,9 @@ def test_mcnemar_of_large_counts_stays_a_probability() -> None:
 
 
 def test_statistics_import_neither_scipy_nor_statsmodels() -> None:
-    code = "import sys, report.statistics, report.activities; print({'scipy', 'statsmodels'} & set(sys.modules))"
+    code = (
+        "import sys, report.evidence.statistics, report.activities; print({'scipy', 'statsmodels'} & set(sys.modules))"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

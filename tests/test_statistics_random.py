@@ -14,8 +14,8 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from report.metrics import calibration_error, confusion, top_k
-from report.statistics import (
+from report.evidence.metrics import calibration_error, confusion, top_k
+from report.evidence.statistics import (
     bootstrap_mean,
     difference,
     holm,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cnnlab.errors import StoreError
-from cnnlab.store import RunStore, replace_file
+from cnnlab.store.store import RunStore, replace_file
 
 
 def _write(folder: Path) -> dict[str, Any]:

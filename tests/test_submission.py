@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cnnlab.app.submission import copy_submission, submission_name, today
 from cnnlab.errors import LabError
 from cnnlab.lab import load_lab
-from cnnlab.submission import copy_submission, submission_name, today
 from tests.command import cnnlab
 from tests.fabricate import write_store
 

@@ -15,9 +15,9 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(path for package in ("cnnlab", "report") for path in (ROOT / package).rglob("*.py"))
 RUNS_CODE = {
-    "cnnlab/networks/construction.py": "exec",  # the listings of Part 1, constants of that file
+    "cnnlab/architectures/construction.py": "exec",  # the listings of Part 1, constants of that file
     "cnnlab/datasets/unpickle.py": "pickle",  # the published mini-ImageNet; exact names, bounded memory
-    "report/compiled.py": "marshal",  # templates, from a folder that is the user's alone
+    "report/document/compiled.py": "marshal",  # templates, from a folder that is the user's alone
 }
 MENDED = {
     "fonttools": "4.61.0",

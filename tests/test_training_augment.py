@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from training_toys import CLASSES, SIZE, build, spec, toy
 
 from cnnlab.spec import Augmentation, Recipe
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training import augment
 from cnnlab.training.augment import OPERATIONS, augmented, erased, mixed, randaugmented
 from cnnlab.training.batches import Batch, training_batches

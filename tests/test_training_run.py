@@ -16,7 +16,7 @@ from training_toys import Splits, build, spec, toy
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.spec import EarlyStopping, RunSpec
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training import batches, preparation, session
 from cnnlab.training.budget import Pace
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save

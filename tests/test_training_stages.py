@@ -12,7 +12,7 @@ from cnnlab.datasets.split import Splits, fold_splits
 from cnnlab.errors import DataError
 from cnnlab.networks import build_network
 from cnnlab.spec import Fold, Recipe
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training import hardware, precision, preparation
 from cnnlab.training.budget import Pace
 from cnnlab.training.fit import train_model

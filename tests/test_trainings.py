@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 
+from cnnlab.app.plan import PlannedRun
+from cnnlab.app.trainings import OpenData, Trainings
 from cnnlab.datasets.split import Splits
-from cnnlab.plan import PlannedRun
 from cnnlab.spec import Fold
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
 from cnnlab.training.session import Session
-from cnnlab.trainings import OpenData, Trainings
 from tests.quiet import QuietProgress
 
 

@@ -14,16 +14,16 @@ import pytest
 
 from cnnlab.errors import StoreError
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
-from report.assembly import assemble
+from cnnlab.store.store import RunStore
 from report.build import build_report
-from report.cells import bundle
 from report.checks.mismatch import Mismatch
 from report.checks.verify import Verdict, compare, verify
-from report.evidence import Figure, Item
-from report.language import Language
-from report.notebook_cells import CellWriter
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Item
+from report.notebook.outputs import bundle
+from report.notebook.writer import CellWriter
 from tests.command import cnnlab
 from tests.fabricate import write_store
 

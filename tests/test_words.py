@@ -7,9 +7,9 @@ import pickle
 
 import pytest
 
-from report.evidence import Quantity
-from report.language import Language
-from report.words import Words, filled, joined, numbers_in, pieces, worded
+from report.evidence.language import Language
+from report.evidence.quantity import Quantity
+from report.evidence.words import Words, filled, joined, numbers_in, pieces, worded
 
 HALF = Quantity(value=0.5, unit="share", n=8, low=0.2, high=0.8)
 ES = Language("es")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.lab import Lab, load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from tests.fabricate import write_store
 
 LAB = """

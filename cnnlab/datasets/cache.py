@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.datasets.build import Rows, arrange, near_duplicates
 from cnnlab.datasets.decode import decode_all
+from cnnlab.datasets.findings import Rows, arrange, near_duplicates
 from cnnlab.datasets.lookalikes import kin
 from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.selection import selected
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec
-from cnnlab.store import replace_file
+from cnnlab.store.store import replace_file
 
 VERSION = 3
 """Bumped by hand when decoding, resizing, the findings or the files change, so that old entries are not used."""

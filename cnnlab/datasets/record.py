@@ -15,7 +15,7 @@ from cnnlab.datasets.split import Splits
 from cnnlab.datasets.table import MOST_SOURCES, VALIDATION, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import FORMAT, SPLITS, DatasetSpec, hash8
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 
 EXHIBITS_A_CLASS, EXHIBITS_OF_MANY, MANY_CLASSES = 4, 2, 25
 """Examples kept of each class, fewer where there are more than `MANY_CLASSES`."""

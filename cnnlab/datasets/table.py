@@ -66,7 +66,7 @@ class ImageTable:
         classes: display names.
         sources: where image i came from: a relative path with `/`, or "train-images:123".
         official: int8 (N,): 0 train, 1 validation, 2 test by the data set's own division, -1 none.
-        fingerprint: 64 hexadecimal digits; see `cnnlab.datasets.build.fingerprint`.
+        fingerprint: 64 hexadecimal digits; see `cnnlab.datasets.findings.fingerprint`.
         about: title, credit, original size.
         findings: what was noticed while reading.
         twins: int32 (N,): the lowest row with exactly the same original pixels, the row itself when there is no

@@ -11,7 +11,7 @@ import numpy as np
 from cnnlab.errors import DataError
 from cnnlab.evaluation.diversity import class_diversity
 from cnnlab.spec import DatasetSpec, hash8
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits

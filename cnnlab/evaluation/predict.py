@@ -12,10 +12,10 @@ from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.attention import explain, first_filters, sample
 from cnnlab.evaluation.exhibits import choose, explained
-from cnnlab.networks.weights import check_contained
+from cnnlab.layers.weights import check_contained
 from cnnlab.registry import EVALUATION_VERSION
 from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec, evaluation_id
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 from cnnlab.training.loop import Predictor
 from cnnlab.training.model import Build, build_model
 from cnnlab.training.precision import Precision

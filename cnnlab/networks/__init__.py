@@ -16,7 +16,7 @@ from cnnlab.spec import NetworkOptions
 if TYPE_CHECKING:
     import keras
 
-    from cnnlab.networks.factory import Adaptation
+    from cnnlab.layers.factory import Adaptation
 
 __all__ = ["adaptations", "build_network", "head_layers", "network_module"]
 
@@ -55,7 +55,7 @@ def build_network(
     module = network_module(name)
     import keras
 
-    from cnnlab.networks.factory import LayerFactory
+    from cnnlab.layers.factory import LayerFactory
 
     if fused_batch_norm is None:
         fused_batch_norm = keras.config.dtype_policy().compute_dtype != "float32"

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Literal
 
 from cnnlab.backend import keras, layers
-from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
-from cnnlab.networks.layers import CentredPixels, LocalResponseNormalization
+from cnnlab.layers.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
+from cnnlab.layers.kernels import CentredPixels, LocalResponseNormalization
 from cnnlab.spec import NetworkOptions
 
 PUBLISHED_SIZES = (227, 224)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Literal
 
 from cnnlab.backend import keras, layers
-from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse
-from cnnlab.networks.layers import CentredPixels
+from cnnlab.layers.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse
+from cnnlab.layers.kernels import CentredPixels
 from cnnlab.spec import NetworkOptions
 
 PUBLISHED_SIZES = (224,)

@@ -10,8 +10,8 @@ hidden dense layers) is there although `keras.applications` leaves it out: it ha
 from __future__ import annotations
 
 from cnnlab.backend import keras, layers
-from cnnlab.networks.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
-from cnnlab.networks.layers import CentredPixels
+from cnnlab.layers.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
+from cnnlab.layers.kernels import CentredPixels
 from cnnlab.spec import NetworkOptions
 
 PUBLISHED_SIZES = (224,)

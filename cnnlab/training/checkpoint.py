@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab import disk
 from cnnlab.errors import Unwritable
-from cnnlab.signals import finishing
+from cnnlab.store import disk
+from cnnlab.store.signals import finishing
 
 FORMAT = 1
 

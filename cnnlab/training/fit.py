@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cnnlab import disk
+from cnnlab.app.terminal import duration
 from cnnlab.backend import keras
 from cnnlab.progress import Progress
 from cnnlab.spec import RunSpec, canonical_json
-from cnnlab.store import Record, RunStore
-from cnnlab.terminal import duration
+from cnnlab.store import disk
+from cnnlab.store.store import Record, RunStore
 from cnnlab.training import checkpoint as checkpoints
 from cnnlab.training.budget import Plan, make_plan
 from cnnlab.training.hardware import git_state, hardware, peak_memory_gib, reset_peak_memory, versions

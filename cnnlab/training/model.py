@@ -49,7 +49,7 @@ def prepare(spec: RunSpec, model: keras.Model) -> str | None:
     """
     loaded = None
     if spec.recipe.weights is not None:
-        from cnnlab.networks.weights import load_weights
+        from cnnlab.layers.weights import load_weights
 
         found = load_weights(model, spec.network, spec.recipe.weights)
         loaded = f"weights of {len(found.layers)} layers loaded from {found.path.name}"

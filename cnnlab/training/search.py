@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.errors import CnnlabError, LabError
 from cnnlab.progress import Progress
 from cnnlab.spec import Recipe, RunSpec, SearchSpec
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 from cnnlab.training.hardware import git_state, hardware, versions
 from cnnlab.training.history import EpochRow
 from cnnlab.training.interruption import terminable

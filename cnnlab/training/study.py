@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from cnnlab import disk
 from cnnlab.errors import LabError
 from cnnlab.spec import Range, Recipe, SearchSpec
+from cnnlab.store import disk
 
 if TYPE_CHECKING:
     import optuna

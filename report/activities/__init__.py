@@ -2,7 +2,7 @@
 
 A new answerer is one module with an answering function, one layout template of the module's name in
 `templates/activities/`, and one line here. Which sections a report has, in which order, is the rubric's to say
-(`report.rubric`).
+(`report.document.rubric`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from report.activities import (
     sanity,
     training,
 )
-from report.evidence import Evidence
+from report.evidence.quantity import Evidence
 
 
 @dataclass(frozen=True)

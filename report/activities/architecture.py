@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from report.activities.common import counts_of, of_records, shape_words
-from report.evidence import Cell, Column, Evidence, Listing, Quantity, Table
+from report.data.records import Architecture, LabData
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Evidence, Listing, Quantity, Table
 from report.figures.network import vgg19_drawing
 from report.figures.sizes import block_counts
-from report.language import Language
-from report.records import Architecture, LabData
 
 Step = Mapping[str, Any]
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from report.activities.classes import ClassRank, exhibit
 from report.activities.common import count
-from report.evidence import Exhibit, Figure, Gallery, Quantity
+from report.activities.overlay import overlaid
+from report.data.records import RunData
+from report.data.trainings import Attention
+from report.evidence.language import Language
+from report.evidence.metrics import surest_mistakes
+from report.evidence.quantity import Exhibit, Figure, Gallery, Quantity
+from report.evidence.statistics import mean_difference, mean_interval
 from report.figures.filters import first_layer
-from report.language import Language
-from report.metrics import surest_mistakes
-from report.overlay import overlaid
-from report.records import RunData
-from report.statistics import mean_difference, mean_interval
-from report.trainings import Attention
 
 SHOWN = 3
 """Right answers whose maps are shown, and wrong ones."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from report.activities.common import SIGNIFICANT, accuracy, count, share
-from report.baselines import BaselineData
-from report.evidence import Quantity
-from report.records import Part, RunData
-from report.statistics import mcnemar, paired_difference
+from report.data.baselines import BaselineData
+from report.data.records import Part, RunData
+from report.evidence.quantity import Quantity
+from report.evidence.statistics import mcnemar, paired_difference
 
 
 def against_linear(part: Part, run: RunData) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from report.evidence import Figure, Quantity
+from report.data.records import Part, RunData
+from report.evidence.language import Language
+from report.evidence.metrics import calibration_bins
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.statistics import Z95, wilson
 from report.figures.reliability import FEWEST, Bin, reliability_diagram
-from report.language import Language
-from report.metrics import calibration_bins
-from report.records import Part, RunData
-from report.statistics import Z95, wilson
 
 BINS = 10
 """Ranges of confidence in the diagram; the calibration error has finer ones."""

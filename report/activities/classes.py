@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from report.activities.common import MANY_CLASSES, SIGNIFICANT, count, share
-from report.attachments import csv_attachment
-from report.evidence import Attachment, Cell, Column, Exhibit, Gallery, Quantity, Table
-from report.language import Language
-from report.metrics import surest_mistakes
-from report.records import RunData
-from report.statistics import binomial_tail, difference, probability_extreme
+from report.data.records import RunData
+from report.evidence.attachments import csv_attachment
+from report.evidence.language import Language
+from report.evidence.metrics import surest_mistakes
+from report.evidence.quantity import Attachment, Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.evidence.statistics import binomial_tail, difference, probability_extreme
 
 SHOWN = 8
 """Images in a gallery."""

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnnlab.registry import NETWORKS
-from cnnlab.store import Record
-from report.evidence import Figure, Gallery, Quantity
-from report.language import Language
-from report.records import LabData, Part, RunData
-from report.statistics import SIGNIFICANT as SIGNIFICANT
-from report.statistics import mean_interval, wilson
-from report.words import joined, sourced, worded
+from cnnlab.store.store import Record
+from report.data.records import LabData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Gallery, Quantity
+from report.evidence.statistics import SIGNIFICANT as SIGNIFICANT
+from report.evidence.statistics import mean_interval, wilson
+from report.evidence.words import joined, sourced, worded
 
 Pictured = TypeVar("Pictured", bound=Figure | Gallery)
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from report.activities.common import count, of_records
-from report.evidence import Cell, Column, Evidence, Quantity, Table
+from report.data.literature import IMAGENET_RESULTS, PublishedResult
+from report.data.records import Architecture, LabData
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Evidence, Quantity, Table
+from report.evidence.words import joined, worded
 from report.figures.network import networks_drawing
 from report.figures.sizes import NetworkSize, networks_compared
-from report.language import Language
-from report.literature import IMAGENET_RESULTS, PublishedResult
-from report.records import Architecture, LabData
-from report.words import joined, worded
 
 ORDER = ("alexnet", "vgg19", "resnet50")
 

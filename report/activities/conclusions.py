@@ -8,9 +8,9 @@ from cnnlab.registry import NETWORKS
 from report.activities import architecture, curves, results
 from report.activities.common import absent_networks, accuracy, count, network_accuracy, primary_run, seeds_of
 from report.activities.fairness import confounders
-from report.evidence import Evidence
-from report.language import Language
-from report.records import LabData, Part
+from report.data.records import LabData, Part
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence
 
 
 def answer(lab: LabData, language: Language) -> Evidence:

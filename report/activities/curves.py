@@ -16,12 +16,12 @@ from report.activities.common import (
     share,
     titled,
 )
-from report.evidence import Evidence, Figure, Quantity
+from report.data.records import LabData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Figure, Quantity
+from report.evidence.statistics import difference, wilson
+from report.evidence.words import joined
 from report.figures.curves import History, accuracy_curves, comparison_curves, loss_curves
-from report.language import Language
-from report.records import LabData, Part, RunData
-from report.statistics import difference, wilson
-from report.words import joined
 
 RISE = 0.02
 """A validation loss this share above its minimum at the last epoch counts as having risen."""

@@ -9,15 +9,15 @@ import numpy as np
 
 from cnnlab.spec import SPLITS
 from report.activities.common import MANY_CLASSES, count, of_records, required_part
+from report.activities.data_findings import findings_in_words
 from report.activities.division import division
-from report.activities.findings import findings_in_words
 from report.activities.leaks import leak_counts, leak_gallery
-from report.attachments import csv_attachment
-from report.evidence import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
+from report.data.literature import dataset_reference
+from report.data.records import DatasetData, LabData
+from report.evidence.attachments import csv_attachment
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
 from report.figures.bars import class_distribution
-from report.language import Language
-from report.literature import dataset_reference
-from report.records import DatasetData, LabData
 
 SPLIT_HEADS = {"train": "Training", "validation": "Validation", "test": "Test"}
 """Message ids of the splits as heads of rows."""

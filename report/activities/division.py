@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from report.activities.common import count
-from report.language import Language
-from report.records import DatasetData
+from report.data.records import DatasetData
+from report.evidence.language import Language
 
 
 def division(dataset: DatasetData, language: Language) -> dict[str, Any]:

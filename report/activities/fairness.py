@@ -11,9 +11,9 @@ from report.activities.common import count
 from report.activities.comparison import CHANGES, published_words
 from report.activities.hyperparameters import HYPERPARAMETERS
 from report.activities.times import seconds
-from report.evidence import Cell, Column, Quantity, Table
-from report.language import Language
-from report.records import Part
+from report.data.records import Part
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Quantity, Table
 
 Kind = Literal["confounder", "choice of recipe", "design of the network", "outcome of training"]
 """Message ids. Only a confounder makes the comparison one of more than the networks and their recipes."""

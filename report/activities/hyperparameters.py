@@ -7,10 +7,10 @@ from pathlib import PurePath
 from typing import Any
 
 from report.activities.common import count
-from report.evidence import Cell, Column, Quantity, Table
-from report.language import Language
-from report.records import Part, RunData
-from report.words import joined
+from report.data.records import Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Quantity, Table
+from report.evidence.words import joined
 
 OPTIMIZERS = {"sgd": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
 SCHEDULES = {

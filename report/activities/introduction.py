@@ -6,10 +6,10 @@ from typing import Any
 
 from cnnlab.spec import SPLITS
 from report.activities.common import count
-from report.evidence import Evidence, Quantity
-from report.language import Language
-from report.literature import dataset_reference
-from report.records import LabData, Part
+from report.data.literature import dataset_reference
+from report.data.records import LabData, Part
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Quantity
 
 
 def _first_size(part: Part | None) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import numpy as np
 
 from cnnlab.spec import SPLITS
 from report.activities.common import absent_networks, accuracy, count, network_accuracy, of_records, titled
-from report.evidence import Cell, Column, Exhibit, Gallery, Quantity, Table
-from report.language import Language
-from report.records import DatasetData, LabData, Part, RunData
-from report.statistics import difference
+from report.data.records import DatasetData, LabData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.evidence.statistics import difference
 
 GALLERY_PART = "2_2"
 """The part whose own activity on its data set shows the pairs."""

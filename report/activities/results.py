@@ -36,16 +36,16 @@ from report.activities.common import (
     share,
     titled,
 )
-from report.activities.explained import confusion_gallery, diversity
 from report.activities.fairness import fairness, fairness_table
 from report.activities.leaks import clean_table, gallery_is_elsewhere, leak_counts, leak_gallery, without_leaks
-from report.evidence import Cell, Column, Evidence, Gallery, Quantity, Table
+from report.activities.mistakes import confusion_gallery, diversity
+from report.data.records import LabData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.metrics import calibration_error, class_counts, confusion, top_confusions, top_k
+from report.evidence.quantity import Cell, Column, Evidence, Gallery, Quantity, Table
+from report.evidence.statistics import difference, holm, mcnemar, mean_interval, mean_of_proportions, paired_difference
 from report.figures.bars import accuracy_comparison, per_class_accuracy
 from report.figures.confusion import confusion_matrix
-from report.language import Language
-from report.metrics import calibration_error, class_counts, confusion, top_confusions, top_k
-from report.records import LabData, Part, RunData
-from report.statistics import difference, holm, mcnemar, mean_interval, mean_of_proportions, paired_difference
 
 LARGE_GAP = 0.1
 """Training accuracy this far above test accuracy is called considerable overfitting."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from report.activities.baseline import against_constant, against_linear
 from report.activities.common import count
-from report.evidence import Cell, Column, Evidence, Quantity, Table
-from report.language import NBSP, Language
-from report.records import LabData, Part, RunData, TrainingData
+from report.data.records import LabData, Part, RunData, TrainingData
+from report.evidence.language import NBSP, Language
+from report.evidence.quantity import Cell, Column, Evidence, Quantity, Table
 
 TOLERANCE = 0.1
 """By what share of ln K the loss at the start may differ from it."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from report.activities.common import count, of_records, share
 from report.activities.hyperparameters import HYPERPARAMETERS, augmentation_words, names_of
-from report.evidence import Cell, Column, Figure, Item, Quantity, Table
+from report.data.records import Part, RunData
+from report.data.trials import SearchData, Trial
+from report.evidence.language import NBSP, Language
+from report.evidence.quantity import Cell, Column, Figure, Item, Quantity, Table
+from report.evidence.words import joined, sourced
 from report.figures.trials import trials_figure
-from report.language import NBSP, Language
-from report.records import Part, RunData
-from report.trials import SearchData, Trial
-from report.words import joined, sourced
 
 MOST_ROWS = 25
 """Of more trials, the table shows the best."""

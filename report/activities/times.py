@@ -7,9 +7,9 @@ from typing import Any
 
 from cnnlab.registry import NETWORKS
 from report.activities.common import absent_networks, count, titled
-from report.evidence import Cell, Column, Quantity, Table
-from report.language import Language
-from report.records import LabData, Part, RunData
+from report.data.records import LabData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Quantity, Table
 
 
 def times(data: Part, run: RunData) -> dict[str, Any]:

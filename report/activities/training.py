@@ -20,9 +20,9 @@ from report.activities.leaks import leak_counts
 from report.activities.search import search_items, searched
 from report.activities.times import has_plan, plan_table, planned, shortened, time_table, times
 from report.activities.validation import fold_table, strategy
-from report.evidence import Evidence, Item, Quantity
-from report.language import Language
-from report.records import LabData, Part, RunData
+from report.data.records import LabData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Item, Quantity
 
 PRECISION_REASONS = {
     "requested": "the lab file asks for it",

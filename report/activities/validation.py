@@ -7,10 +7,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from report.activities.common import count, network_accuracy, primary_network
-from report.evidence import Cell, Column, Quantity, Table
-from report.language import Language
-from report.records import FoldData, Part, RunData
-from report.statistics import mean_interval
+from report.data.records import FoldData, Part, RunData
+from report.evidence.language import Language
+from report.evidence.quantity import Cell, Column, Quantity, Table
+from report.evidence.statistics import mean_interval
 
 
 def strategy(data: Part, run: RunData, language: Language) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from cnnlab.lab import Lab
 from report.checks.claims import audit_claims
 from report.checks.comparatives import audit_comparatives
-from report.checks.finding import Finding
-from report.checks.ledger import Entry, audit_rubric, ledger
 from report.checks.numbers import audit_numbers
-from report.checks.staleness import audit_staleness, former
-from report.document import Document
-from report.reviews import read_reviews
+from report.document.finding import Finding
+from report.document.ledger import Entry, audit_rubric, ledger
+from report.document.model import Document
+from report.document.reviews import read_reviews
+from report.document.staleness import audit_staleness, former
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 
 from report.checks.known import Known
 from report.checks.reading import Reading, Typed
-from report.language import Language
+from report.evidence.language import Language
 
 
 def binding(known: Known, typed: Typed, language: Language) -> str:

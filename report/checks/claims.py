@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from report.checks.finding import Finding, Severity
-from report.claims import Claim
-from report.document import Document
-from report.language import Language
+from report.document.claims import Claim
+from report.document.finding import Finding, Severity
+from report.document.model import Document
+from report.evidence.language import Language
 
 ENGLISH = Language("en")
 

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from cnnlab.registry import NETWORKS
-from report.checks.finding import Finding
 from report.checks.source import PRINT, TAG, Expression, Sentence, Source, read_source
 from report.checks.words import Words, words_of
-from report.document import Document, SectionText
-from report.evidence import Quantity
+from report.document.finding import Finding
+from report.document.model import Document, SectionText
+from report.evidence.quantity import Quantity
 
 _IDLE = ("several_networks", "several_seeds", "stand_in_for", "pretrained", "part.several")
 """Conditions that guard no comparison: they say only what there is to compare."""

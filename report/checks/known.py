@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from report.evidence import Evidence, Quantity, Table, Unit
-from report.language import Language
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Quantity, Table, Unit
 
 LABELS = ("network", "name", "true", "predicted", "better", "worse")
 """Names whose texts say what the numbers beside them are about."""

@@ -11,7 +11,7 @@ from report.checks.known import Known, SectionKnown
 from report.checks.reading import Reading, Typed, TypedUnit
 from report.checks.source import Sentence
 from report.checks.words import Words
-from report.evidence import Evidence, Unit
+from report.evidence.quantity import Evidence, Unit
 
 _HUNDREDTH = dict.fromkeys(("share", "points", "probability"), 0.01)
 _UNITS: Mapping[TypedUnit, Mapping[str, float]] = {

@@ -9,15 +9,15 @@ from typing import Protocol
 
 from report.checks.bindings import binding, holds_interval
 from report.checks.declared import Declared, sides
-from report.checks.finding import Finding, Severity
 from report.checks.known import Known, SectionKnown, known_numbers
 from report.checks.masks import Masks
 from report.checks.matching import Context, Match, best_match, former_match, near_miss
 from report.checks.reading import Typed, reader_of
 from report.checks.source import Sentence, read_source
 from report.checks.words import words_of
-from report.document import Document, SectionText
-from report.evidence import Quantity, Unit
+from report.document.finding import Finding, Severity
+from report.document.model import Document, SectionText
+from report.evidence.quantity import Quantity, Unit
 
 SMALL_WINDOW = 11
 """A filter or a pooling window of at most this side, as 3×3, is left alone; AlexNet's are the largest."""

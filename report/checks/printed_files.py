@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from report.checks.mismatch import Mismatch
-from report.document import Document
-from report.evidence import Quantity
-from report.language import Language
-from report.tokens import known_of
+from report.document.model import Document
+from report.document.tokens import known_of
+from report.evidence.language import Language
+from report.evidence.quantity import Quantity
 
 NOT_MARKED = ("alt",)
 """Places whose numbers stand in attributes of the page, which nothing can mark."""

@@ -16,7 +16,7 @@ from typing import Literal
 
 from jinja2 import Environment
 
-from report.commentary import FUNCTIONS, SYNTAX
+from report.document.commentary import FUNCTIONS, SYNTAX
 
 PRINT, TAG = "\ue010", "\ue011"
 Kind = Literal["text", "heading", "row"]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import joined, worded
 from report.figures import hover
 from report.figures.distribution import ONE_COLUMN, SPLITS, class_distribution
 from report.figures.sizes import NetworkSize, block_counts, networks_compared
-from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
-from report.words import joined, worded
+from report.figures.theme import Theme, Words, clean, network_style, network_title, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

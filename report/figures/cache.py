@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.errors import StoreError
+from report.document.kept import swap_in
 from report.figures import paper
-from report.figures.style import Theme, drawing_key, svg
-from report.kept import swap_in
+from report.figures.theme import Theme, drawing_key, svg
 
 if TYPE_CHECKING:
-    from report.evidence import Figure
+    from report.evidence.quantity import Figure
 
 
 def drawn(figure: Figure, theme: Theme, folder: Path) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import joined, worded
 from report.figures import hover
 from report.figures.confusion_cells import paint_cells
 from report.figures.similarity import similar_order
-from report.figures.style import Theme, Words, clean, number, percent
-from report.words import joined, worded
+from report.figures.theme import Theme, Words, clean, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

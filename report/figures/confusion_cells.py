@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from report.figures.style import Theme
+from report.figures.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

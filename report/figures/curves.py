@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from report.evidence import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import joined, worded
 from report.figures import hover
 from report.figures.lines import answers, bar_end, dash, end_labels, epoch_axes, last, line
-from report.figures.style import Theme, Words, clean, network_style, network_title, number
-from report.words import joined, worded
+from report.figures.theme import Theme, Words, clean, network_style, network_title, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import worded
 from report.figures import hover
-from report.figures.style import Theme, Words, clean, number
-from report.words import worded
+from report.figures.theme import Theme, Words, clean, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from report.evidence import Figure
-from report.figures.style import Theme, Words
-from report.words import joined
+from report.evidence.quantity import Figure
+from report.evidence.words import joined
+from report.figures.theme import Theme, Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from report.figures import hover
-from report.figures.style import NetworkStyle, Theme, number, significant
+from report.figures.theme import NetworkStyle, Theme, number, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity
-from report.figures.style import Theme, Words, clean, network_style, network_title, number
-from report.words import joined, worded
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import joined, worded
+from report.figures.theme import Theme, Words, clean, network_style, network_title, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

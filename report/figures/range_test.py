@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure
+from report.evidence.quantity import Figure
 from report.figures import hover
-from report.figures.style import PRINT, Theme, Words, clean, network_style, network_title, number, svg
+from report.figures.theme import PRINT, Theme, Words, clean, network_style, network_title, number, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -66,7 +66,7 @@ def range_test_figure(
 
 def range_test_svg(figure: Figure) -> str:
     """The figure as an SVG file of its own: on white, with its fonts, in plain colours that every viewer knows."""
-    from report.fonts import font_faces
+    from report.figures.page_fonts import font_faces
 
     head, title, rest = svg(figure, PRINT).partition("</title>")
     faces = "".join(rule for rule in font_faces().splitlines() if PRINT.family[0] in rule)

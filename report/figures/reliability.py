@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import joined
 from report.figures import hover
-from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent
-from report.words import joined
+from report.figures.theme import Theme, Words, clean, network_style, network_title, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

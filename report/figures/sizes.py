@@ -8,10 +8,10 @@ from functools import partial
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity, Unit
+from report.evidence.quantity import Figure, Quantity, Unit
+from report.evidence.words import joined, worded
 from report.figures import hover
-from report.figures.style import Theme, Words, clean, compact, network_style, network_title, number, percent
-from report.words import joined, worded
+from report.figures.theme import Theme, Words, clean, compact, network_style, network_title, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,12 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from report.figures.hover import answers
-from report.figures.style import COLOURS, WRITTEN, Theme
+from report.figures.theme import COLOURS, WRITTEN, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
-    from report.evidence import Figure
+    from report.evidence.quantity import Figure
 
 _PLACES = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')
 _SENTINELS = {light: name for name, (light, _) in COLOURS.items()}

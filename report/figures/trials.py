@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.evidence import Figure, Quantity
+from report.data.trials import Trial
+from report.evidence.quantity import Figure, Quantity
+from report.evidence.words import worded
 from report.figures import hover
-from report.figures.style import Theme, Words, clean, network_style, network_title, number, percent, significant
-from report.trials import Trial
-from report.words import worded
+from report.figures.theme import Theme, Words, clean, network_style, network_title, number, percent, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

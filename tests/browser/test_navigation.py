@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from report.figures.style import COLOURS
+from report.figures.theme import COLOURS
 from tests.watched import Watched
 
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"

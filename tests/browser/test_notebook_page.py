@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
-from cnnlab.resources import templates_dir
-from report.language import Language
-from report.notebook_page import render_notebook
+from cnnlab.paths import templates_dir
+from report.evidence.language import Language
+from report.notebook.page import render_notebook
 from tests.watched import HEIGHT, found_by_axe, opened, start_axe
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.store import Kind, RunStore
+from cnnlab.store.store import Kind, RunStore
 
 Arrays = dict[str, np.ndarray]
 

@@ -1,4 +1,4 @@
-"""Faults at a chosen step: every call by which `cnnlab.disk` and the store change the disk is counted, and one fails."""
+"""Faults at a chosen step: every call by which `cnnlab.store.disk` and the store change the disk is counted, and one fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from cnnlab import disk
+from cnnlab.store import disk
 
 CALLS = ("open", "write", "fsync", "rename", "mkdir", "unlink", "rmdir", "ftruncate")
 NEED_SPACE = ("open", "write", "fsync", "rename", "mkdir")

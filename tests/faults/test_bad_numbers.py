@@ -14,15 +14,15 @@ from bs4 import BeautifulSoup
 
 from cnnlab.errors import CnnlabError, StoreError
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
-from report.assembly import assemble
+from cnnlab.store.store import RunStore
 from report.build import build_report
 from report.checks.audit import audit
-from report.document import Document
-from report.html import render_html, template_folders
-from report.language import Language
-from report.notebook_cells import CellWriter
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
+from report.notebook.writer import CellWriter
+from report.render.html import render_html, template_folders
 from tests.command import cnnlab, write_images
 from tests.fabricate import write_store
 from tests.faults.records import Arrays, forge, forge_arrays, forge_bytes, forge_json, forge_predictions
@@ -183,7 +183,7 @@ def test_the_pdf_is_made_as_well(tmp_path: Path, case: str) -> None:
     options, change = CASES[case]
     store = write_store(tmp_path / "runs", language="en", **{**SMALL, **options})
     change(store)
-    lab = load_lab("demo", overrides=["lab.language=en", "report.rubric=exercises"])
+    lab = load_lab("demo", overrides=["lab.language=en", "report.document.rubric=exercises"])
     assert build_report(store, lab, tmp_path / "out", {"pdf"}).paths[0].read_bytes().startswith(b"%PDF-")
 
 

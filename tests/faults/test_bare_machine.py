@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from report.kept import keep, kept
-from report.kernel import execute
+from report.document.kept import keep, kept
+from report.notebook.kernel import execute
 from tests.command import ROOT
 
 NO_SUBSET = """

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from cnnlab.errors import CnnlabError, LabError, StoreError, TemplateProblem
-from report import pdf
-from report.assembly import assemble
 from report.build import page
-from report.language import Language
-from report.logo import logo_uri
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.evidence.language import Language
+from report.render import pdf
+from report.render.logo import logo_uri
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 _OPENED: list[str] = []

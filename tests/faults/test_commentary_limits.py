@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from cnnlab.errors import TemplateProblem
-from report.assembly import assemble
-from report.document import Document
-from report.language import Language
-from report.records import open_lab
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.model import Document
+from report.evidence.language import Language
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 Render = Callable[[str | bytes], Document]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlab.status import rows_of, words_of
-from cnnlab.store import RunStore
+from cnnlab.store.status import rows_of, words_of
+from cnnlab.store.store import RunStore
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from tests.faults import toy
 

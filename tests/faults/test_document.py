@@ -17,15 +17,15 @@ from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
 from cnnlab.lab import Lab, load_lab
-from cnnlab.store import RunStore
-from report.assembly import assemble
-from report.attachments import csv_attachment
+from cnnlab.store.store import RunStore
 from report.build import build_report
-from report.html import render_html, template_folders
-from report.language import Language
-from report.notebook_cells import Cell, CellWriter
-from report.records import open_lab
-from report.tokens import printable
+from report.data.records import open_lab
+from report.document.assembly import assemble
+from report.document.tokens import printable
+from report.evidence.attachments import csv_attachment
+from report.evidence.language import Language
+from report.notebook.writer import Cell, CellWriter
+from report.render.html import render_html, template_folders
 from tests.fabricate import write_store
 from tests.whole_report import NAMES_LAB
 

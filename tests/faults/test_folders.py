@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cnnlab import pipeline
+from cnnlab.app import pipeline
 from cnnlab.errors import StoreError, Unwritable
 from cnnlab.lab import load_lab
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from tests.command import write_images
 from tests.faults import toy
 from tests.quiet import QuietProgress
@@ -59,7 +59,7 @@ def test_a_publication_over_another_works_without_swapping(tmp_path: Path, monke
     def exchange(one: Path, other: Path) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-    monkeypatch.setattr("cnnlab.disk.exchange", exchange)
+    monkeypatch.setattr("cnnlab.store.disk.exchange", exchange)
     toy.live(tmp_path)
     toy.live(tmp_path)
     assert toy.faults(tmp_path) == []
@@ -151,7 +151,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: pytest.
             return dates.datetime.fromtimestamp(jumping(), tz)
 
     monkeypatch.setattr(time, "time", jumping)
-    for module in ("cnnlab.store", "cnnlab.locks"):
+    for module in ("cnnlab.store.store", "cnnlab.store.locks"):
         monkeypatch.setattr(f"{module}.datetime", Dates)
     root = tmp_path / "runs"
     for _ in range(2):

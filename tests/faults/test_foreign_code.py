@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cnnlab.errors import StoreError
-from cnnlab.store import RunStore
-from report.construction import foreign_part
-from report.notebook_code import built_cell, run_cell
-from report.records import Part, open_lab
+from cnnlab.store.store import RunStore
+from report.data.construction import foreign_part
+from report.data.records import Part, open_lab
+from report.notebook.code import built_cell, run_cell
 from tests.fabricate import write_store
 from tests.faults.records import forge_json
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab import disk
 from cnnlab.errors import Unwritable
+from cnnlab.store import disk
 from cnnlab.training.logs import logged
 from tests.faults import toy
 from tests.faults.steps import NEED_SPACE, Steps, full

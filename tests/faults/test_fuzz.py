@@ -22,20 +22,20 @@ from hypothesis import strategies as st
 
 from cnnlab.datasets.csv_list import read_csv
 from cnnlab.datasets.idx import parse_idx
-from cnnlab.datasets.places import _numbered_lines
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import CnnlabError
 from cnnlab.lab import Lab, load_lab
-from cnnlab.resources import labs_dir, templates_dir
-from cnnlab.store import RunStore
+from cnnlab.paths import labs_dir, templates_dir
+from cnnlab.readers.places import _numbered_lines
+from cnnlab.store.store import RunStore
 from report.checks.printed_files import html_mismatches
 from report.checks.verify import _own_hash, _saved, compare
-from report.language import Language
-from report.logo import logo_uri
-from report.notebook import _read as read_notebook
-from report.records import open_lab
-from report.reviews import read_reviews
-from report.rubric import read_rubric
+from report.data.records import open_lab
+from report.document.reviews import read_reviews
+from report.document.rubric import read_rubric
+from report.evidence.language import Language
+from report.notebook.build import _read as read_notebook
+from report.render.logo import logo_uri
 from tests.fabricate import write_store
 from tests.faults.fuzzing import FUZZ, STRANGE_TEXT, STRANGE_VALUES, attempt, dumped, garbled, misshapen
 
@@ -158,7 +158,7 @@ def test_a_lab_file_of_strange_values(folder: Path, value: Any) -> None:
 KEYS = [
     "lab.title", "lab.seeds", "lab.budget_minutes", "datasets.d.path", "datasets.d.labels", "datasets.d.image_size",
     "datasets.d.split", "datasets.d.max_bad", "datasets.d.classes", "recipes.r.learning_rate", "recipes.r.gradient_clip",
-    "recipes.r.weights", "recipes.r.early_stopping.min_delta", "recipes.r.epochs", "report.rubric", "style.logo",
+    "recipes.r.weights", "recipes.r.early_stopping.min_delta", "recipes.r.epochs", "report.document.rubric", "style.logo",
     "style.accent", "searches.s.learning_rate.high", "runs", "profiles", "networks.vgg19.dropout",
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from tests.command import ROOT
 from tests.faults import toy
 

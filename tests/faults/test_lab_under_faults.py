@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from training_toys import build
 
-from cnnlab import pipeline
+from cnnlab.app import pipeline
+from cnnlab.app.plan import PlannedRun
+from cnnlab.app.trainings import Trainings
 from cnnlab.errors import Unwritable
 from cnnlab.lab import load_lab
-from cnnlab.plan import PlannedRun
-from cnnlab.status import rows_of
-from cnnlab.store import RunStore
+from cnnlab.store.status import rows_of
+from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
-from cnnlab.trainings import Trainings
 from report.build import BuildResult, build_report
 from tests.command import write_images
 from tests.fabricate import write_store

@@ -14,7 +14,7 @@ from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
-from cnnlab.store import Record, RunStore
+from cnnlab.store.store import Record, RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
 from cnnlab.training.fit import train_model

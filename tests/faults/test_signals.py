@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnlab import cli
-from cnnlab.signals import STOPPING, finishing
-from cnnlab.store import RunStore
+from cnnlab.app import cli
+from cnnlab.store.signals import STOPPING, finishing
+from cnnlab.store.store import RunStore
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from cnnlab.training.interruption import Terminated, terminable
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.terminal import print_json, visible
+from cnnlab.app.terminal import print_json, visible
 from tests.command import ROOT
 
 OBEYED = ["\x1b[31m", "\x1b]0;title\x07", "\x9b31m", "\r", "\b\b", "\x7f", "\u202e", "\u2066", "\U000e0001", "\ud800"]
@@ -34,7 +34,7 @@ part_2_1 = "photos"
 def on_a_terminal(*arguments: str, cwd: Path) -> str:
     """What `cnnlab` writes where standard output and error are a terminal."""
     ours, its = pty.openpty()
-    code = "from cnnlab.cli import main\nmain()\n"
+    code = "from cnnlab.app.cli import main\nmain()\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CNNLAB_DATA": str(cwd / "data")}
     command = [sys.executable, "-c", code, *arguments]
     process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=its, stderr=its)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab import disk
-from cnnlab.store import Kind, RunStore
+from cnnlab.store import disk
+from cnnlab.store.store import Kind, RunStore
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 
 EPOCHS = 4

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 
-from cnnlab import cli
+from cnnlab.app import cli
 from cnnlab.errors import CnnlabError
-from cnnlab.store import RunStore
+from cnnlab.store.store import RunStore
 from cnnlab.training.fit import train_model
 from tests.faults.test_resume import outcome
 from tests.quiet import QuietProgress

@@ -1,0 +1,142 @@
+"""What a lab would train, and why: each training it asks for, whether it is cached, and else which input changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.app.selection import selected_recipe
+from cnnlab.errors import StoreError
+from cnnlab.lab import Lab, Request
+from cnnlab.spec import RunSpec
+from cnnlab.store.store import Kind, RunStore
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training of a lab: `id` is its record's, `why` says what makes it missing (empty when it is cached).
+
+    `search` is the record of the search that its recipe comes from; as long as that is not there, `ready` is false and
+    `spec` and `id` are those of the recipe that the search starts from.
+    """
+
+    spec: RunSpec
+    id: str
+    cached: bool
+    why: str
+    search: str | None = None
+    ready: bool = True
+    flip: bool = False
+
+    @property
+    def label(self) -> str:
+        """The run in a few words, for messages."""
+        return self.spec.label
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every training that a lab asks for, in its order."""
+
+    runs: list[PlannedRun]
+
+    @property
+    def missing(self) -> list[PlannedRun]:
+        """The trainings that would be run; those that wait for a search are not among them."""
+        return [run for run in self.runs if run.ready and not run.cached]
+
+
+Key = tuple[str, str, int, int | None]
+
+
+def key_of(spec: RunSpec) -> Key:
+    """Which training of a lab it is, whatever its recipe."""
+    return spec.dataset, spec.network, spec.seed, spec.fold.index if spec.fold else None
+
+
+def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Plan:
+    """Compare what the lab asks for with what is cached; a record that cannot be read is as good as none.
+
+    Args:
+        fingerprints: of each data set that the lab's runs use, by name.
+    """
+    previous = _previous_runs(lab, store)
+    return Plan([plan_run(request, store, fingerprints[request.spec.dataset], previous) for request in lab.requests()])
+
+
+def plan_run(
+    request: Request, store: RunStore, fingerprint: str, previous: Mapping[Key, dict[str, Any]] | None = None
+) -> PlannedRun:
+    """One training, by the recipe that its search selected where it has one.
+
+    Args:
+        fingerprint: of its data set.
+        previous: specs of the lab's last trainings, to say what changed since.
+    """
+    spec, search = request.spec, None
+    if request.search is not None:
+        search = request.base.search_id(request.search, fingerprint)
+        if why := _trouble(store, "search", search, "its search was never finished here"):
+            return PlannedRun(spec, spec.run_id(fingerprint), False, why, search, ready=False)
+        recipe = selected_recipe(spec.recipe, store.read("search", search))
+        spec = spec.model_copy(update={"recipe": recipe})
+    run_id = spec.run_id(fingerprint)
+    why = _trouble(store, "run", run_id, "never trained here")
+    if not why:
+        return PlannedRun(spec, run_id, True, "", search, flip=request.flip)
+    old = (previous or {}).get(key_of(spec))
+    if old is not None and not store.has("run", run_id):
+        why = "; ".join(_changes(old, spec.identity(fingerprint))) or "its record was removed"
+    return PlannedRun(spec, run_id, False, why, search, flip=request.flip)
+
+
+def _trouble(store: RunStore, kind: Kind, record_id: str, absent: str) -> str:
+    """Why a record cannot be used, as far as its manifest tells; "" when it can."""
+    if not store.has(kind, record_id):
+        return absent
+    try:
+        store.read(kind, record_id)
+    except StoreError as problem:
+        return f"its record is damaged: {problem.what}: {problem.where}"
+    return ""
+
+
+def _previous_runs(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
+    """The specs of the runs that answered this lab last time, by data set, network, seed and fold."""
+    found = {}
+    for key, entry in locked_entries(lab, store).items():
+        try:
+            found[key] = store.read("run", entry["run"]).json("spec.json")
+        except (StoreError, ValueError):
+            continue  # removed or damaged: there is nothing to compare with
+    return found
+
+
+def locked_entries(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
+    """The entries of the lab lock that name a run, by what they are of; none when the lab was never run here."""
+    try:
+        entries = store.read_lab(lab.stem)["runs"]
+        return {_entry_key(entry): entry for entry in entries if entry["run"]}
+    except (StoreError, KeyError, TypeError):
+        return {}  # never run here, or damaged, which the next run mends
+
+
+def _entry_key(entry: Mapping[str, Any]) -> Key:
+    fold = entry.get("fold")
+    return entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """`key: before -> after` for each leaf that differs; what `old` holds beyond `new` is no change."""
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            yield from _changes(before, value, f"{prefix}{key}.")
+        elif before != value:
+            yield f"{prefix}{key}: {_short(before)} -> {_short(value)}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text[:8] if len(text) == 64 else text

@@ -1,0 +1,344 @@
+"""The cached runs of a lab, opened for a report: no images, no framework, every file verified when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnlab.errors import StoreError
+from cnnlab.store.mending import trouble
+from cnnlab.store.store import Record, RunStore
+from report.data.baselines import BaselineData
+from report.data.construction import foreign_part
+from report.data.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
+from report.data.trials import SearchData
+
+__all__ = [
+    "Architecture",
+    "DatasetData",
+    "FoldData",
+    "FoldProblem",
+    "LabData",
+    "Leaks",
+    "Part",
+    "Predictions",
+    "RunData",
+    "TrainingData",
+    "open_lab",
+]
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Images of validation or test with a copy among those seen before, by row of the data set's table.
+
+    Attributes:
+        pairs: int32 (L, 2), the leaked row and the row of its copy.
+        exact: bool (L,), whether the two have the same pixels.
+        images, labels: uint8 (n, 2, S, S, 3) and int32 (n, 2) of the first n pairs.
+        excluded: whether the leaked rows were taken out of the splits.
+    """
+
+    pairs: np.ndarray
+    exact: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
+    excluded: bool
+
+    def among(self, rows: np.ndarray) -> np.ndarray:
+        """Which of `rows`, int (N,), are leaked: bool (N,)."""
+        return np.isin(rows, self.pairs[:, 0])
+
+
+@dataclass(frozen=True)
+class DatasetData:
+    """A data set record."""
+
+    name: str
+    record: Record
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Title, credit, sizes and the rest of the record's manifest."""
+        return self.record.manifest
+
+    @cached_property
+    def classes(self) -> list[dict[str, Any]]:
+        """Per class: index, id, name, images, train, validation, test."""
+        return list(self.record.json("classes.json"))
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Display names by label."""
+        return [entry["name"] for entry in self.classes]
+
+    @cached_property
+    def findings(self) -> list[dict[str, Any]]:
+        """What the integrity scan found."""
+        return list(self.record.json("findings.json"))
+
+    def finding(self, kind: str) -> dict[str, Any] | None:
+        """The finding of this kind, None where the scan has none."""
+        return next((one for one in self.findings if one["kind"] == kind), None)
+
+    @property
+    def split(self) -> Mapping[str, Any]:
+        """How the images were divided: shares or counts, `seed`, `policy`, `leaks`.
+
+        Raises:
+            StoreError: the record is older than this entry.
+        """
+        if "split" not in self.manifest:
+            raise StoreError(
+                "the data set record does not say how the images were divided: an older cnnlab wrote it",
+                where=self.record.folder,
+                hint="run the lab again, which writes the record anew",
+            )
+        return dict(self.manifest["split"])
+
+    @cached_property
+    def rows(self) -> dict[str, np.ndarray]:
+        """Rows of the table, int32, by split; `labels` int32 (N,) of all rows."""
+        return self.record.arrays("splits.npz")
+
+    @cached_property
+    def leaks(self) -> Leaks:
+        """Images of validation or test that were seen before."""
+        found = self.record.arrays("leaks.npz")
+        return Leaks(
+            pairs=found["pairs"],
+            exact=found["exact"],
+            images=found["images"],
+            labels=found["labels"],
+            excluded=self.split["leaks"] == "exclude",
+        )
+
+    @cached_property
+    def exhibits(self) -> dict[str, np.ndarray]:
+        """`images` uint8 (n, S, S, 3), `ids`, `labels` of some training images of each class."""
+        return self.record.arrays("exhibits.npz")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An architecture record."""
+
+    record: Record
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Title, counts, multiply-adds, adaptations and the rest of the manifest."""
+        return self.record.manifest
+
+    @cached_property
+    def layers(self) -> list[dict[str, Any]]:
+        """The layer table, in order."""
+        return list(self.record.json("layers.json"))
+
+    @cached_property
+    def construction(self) -> list[dict[str, Any]]:
+        """The steps by which VGG-19 was built, with the code that ran and what it printed.
+
+        Raises:
+            StoreError: the code does more than build a network: the notebook would run it.
+        """
+        steps = list(self.record.json("construction.json"))
+        if foreign := "".join(foreign_part(step["code"]) for step in steps):
+            raise StoreError(
+                "a record holds code that does more than build a network",
+                where=self.record.folder / "construction.json",
+                received=foreign[:300],
+                expected="Keras layers added to modelVGG19, and prints of its shape",
+                hint="do not trust these records; remove the folder and run the lab again",
+            )
+        return steps
+
+    @cached_property
+    def summary(self) -> str:
+        """Keras's own summary."""
+        return self.record.text("summary.txt")
+
+
+REMOVED = "its record is no longer in the folder of runs"
+"""Message of why a run is missing that was finished once."""
+
+
+@dataclass(frozen=True)
+class LostSeed:
+    """A seed of a network without a finished training, and why; other seeds of the network have one."""
+
+    network: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the assignment: a data set and the networks trained on it.
+
+    Attributes:
+        runs: every seed, in the lab's order.
+        problems: by network without a finished run, why.
+        lost_seeds: of networks with other finished runs.
+        diverged: the trainings among those of which there is a record.
+        folds: by network, the finished trainings of its cross-validation in fold order; `fold_problems` the others.
+        searches: by network, the search that chose hyper-parameters of its runs.
+        baseline: of the data set; None where none was measured.
+        test_uses: how many evaluations have looked at the data set's test images in this folder of runs; None in
+            older locks.
+    """
+
+    key: str
+    dataset: DatasetData
+    runs: tuple[RunData, ...]
+    primary: str | None
+    problems: Mapping[str, str]
+    diverged: tuple[TrainingData, ...] = ()
+    folds: Mapping[str, tuple[FoldData, ...]] = field(default_factory=dict)
+    fold_problems: tuple[FoldProblem, ...] = ()
+    searches: Mapping[str, SearchData] = field(default_factory=dict)
+    baseline: BaselineData | None = None
+    test_uses: int | None = None
+    lost_seeds: tuple[LostSeed, ...] = ()
+
+    @property
+    def networks(self) -> list[str]:
+        """Networks with at least one finished run, in the lab's order."""
+        return list(dict.fromkeys(run.network for run in self.runs))
+
+    def of(self, network: str) -> list[RunData]:
+        """The runs of one network, one a seed."""
+        return [run for run in self.runs if run.network == network]
+
+    def asked_seeds(self, network: str) -> int:
+        """How many seeds of a network the lab asked for, finished or not."""
+        return len(self.of(network)) + sum(lost.network == network for lost in self.lost_seeds)
+
+
+@dataclass(frozen=True)
+class LabData:
+    """All that a report is computed from."""
+
+    stem: str
+    lock: Mapping[str, Any]
+    parts: Mapping[str, Part]
+    architectures: Mapping[str, Architecture]
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """Title, authors, course and language as the lab was run."""
+        return dict(self.lock["lab"])
+
+
+def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
+    """Open what the lab lock names. A training whose run or evaluation cannot be trusted is a problem of that training.
+
+    Args:
+        strict: such a record is an error instead.
+
+    Raises:
+        StoreError: the lab was never run, or another record it names is absent or damaged.
+    """
+    lock = store.read_lab(stem)
+    try:
+        if not strict:
+            lock = {**lock, "runs": [_trusted(store, entry) for entry in lock["runs"]]}
+        datasets = {
+            name: DatasetData(name, store.read("dataset", entry["record"])) for name, entry in lock["datasets"].items()
+        }
+        parts = {key: _part(store, key, part, datasets[part["dataset"]], lock) for key, part in lock["parts"].items()}
+        architectures = {
+            name: Architecture(store.read("architecture", record)) for name, record in lock["architectures"].items()
+        }
+    except OSError as problem:
+        raise StoreError(
+            "a record that the lab lock names cannot be looked for",
+            where=store.root / "labs" / f"{stem}.json",
+            received=problem.strerror,
+            hint="see that the folder of runs can be read",
+        ) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
+        raise StoreError(
+            "the lab lock is damaged",
+            where=store.root / "labs" / f"{stem}.json",
+            received=repr(problem),
+            hint=f"write it again: cnnlab run {stem}",
+        ) from None
+    return LabData(stem=stem, lock=lock, parts=parts, architectures=architectures)
+
+
+def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
+    mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
+    whole = [entry for entry in mine if entry.get("fold") is None]
+    folds = [entry for entry in mine if entry.get("fold") is not None]
+    finished = [entry for entry in whole if entry["evaluation"]]
+    failed = [entry for entry in whole if not entry["evaluation"]]
+    networks = {entry["network"] for entry in finished}
+    unevaluated = [TrainingData(**_training(store, entry)) for entry in failed if entry["run"]]
+    diverged = tuple(training for training in unevaluated if training.has_diverged)
+    reasons = {training.run.id: str(training.resolved.get("diverged_because") or "") for training in diverged}
+    baseline = (lock.get("baselines") or {}).get(dataset.name)
+    return Part(
+        key=key,
+        dataset=dataset,
+        runs=tuple(_run(store, entry) for entry in finished),
+        primary=part.get("primary"),
+        problems={entry["network"]: entry.get("problem", "") for entry in failed if entry["network"] not in networks},
+        lost_seeds=tuple(
+            LostSeed(entry["network"], entry["seed"], reasons.get(entry["run"]) or entry.get("problem", ""))
+            for entry in failed
+            if entry["network"] in networks
+        ),
+        diverged=diverged,
+        **_folds(store, folds),
+        searches=_searches(store, whole),
+        baseline=BaselineData(store.read("baseline", baseline)) if baseline else None,
+        test_uses=lock["datasets"][dataset.name].get("test_uses"),
+    )
+
+
+def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry, or, when a record of its is gone or cannot be trusted, the same without one and with the reason."""
+    gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
+    reason = REMOVED if gone else trouble(store, entry)
+    return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
+
+
+def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
+    names = {key: entry[key] for key in ("dataset", "network", "seed")}
+    return {**names, "run": store.read("run", entry["run"])}
+
+
+def _run(store: RunStore, entry: Mapping[str, Any]) -> RunData:
+    return RunData(
+        **_training(store, entry),
+        evaluation=store.read("evaluation", entry["evaluation"]),
+        architecture=store.read("architecture", entry["architecture"]),
+        flip=bool(entry.get("flip")),
+    )
+
+
+def _folds(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Finished folds by network, those that diverged or failed as problems."""
+    ordered = sorted(entries, key=lambda entry: (entry["fold"]["index"], entry["seed"]))
+    folds: dict[str, tuple[FoldData, ...]] = {}
+    problems = []
+    for entry in ordered:
+        where = entry["fold"]
+        fold = FoldData(**_training(store, entry), **where) if entry["run"] else None
+        if fold is None or fold.has_diverged:
+            because = entry.get("problem") or (fold.resolved.get("diverged_because", "") if fold else "")
+            problems.append(FoldProblem(entry["network"], where["index"], where["of"], because))
+        else:
+            folds[fold.network] = (*folds.get(fold.network, ()), fold)
+    return {"folds": folds, "fold_problems": tuple(problems)}
+
+
+def _searches(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str, SearchData]:
+    """By network; its seeds share one search."""
+    found = {entry["network"]: entry["search"] for entry in entries if entry.get("search")}
+    return {network: SearchData(network, store.read("search", record)) for network, record in found.items()}

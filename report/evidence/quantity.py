@@ -1,0 +1,172 @@
+"""What a report may say: quantities, tables, figures, galleries and listings, each tied to what it came from.
+
+Plain frozen data without a language or a layout. `report.evidence.language` words it, `report.html` lays it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+    from report.figures.theme import Theme
+
+Unit = Literal[
+    "count",  # a whole number of things
+    "share",  # 0-1, printed as a percentage
+    "points",  # difference of two shares, printed in percentage points
+    "loss",  # nats
+    "rate",  # learning rate, decay: printed with significant digits
+    "ratio",  # how many times
+    "seconds",  # printed as s, min or h
+    "images_per_second",
+    "epoch",
+    "pixels",
+    "bytes",
+    "operations",  # floating-point ones, printed as GFLOP, TFLOP, …
+    "probability",  # a p-value, or the probability of a statement
+    "number",  # anything else with decimals
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """A number that prose, tables and captions can print.
+
+    Attributes:
+        value: in the unit's base: shares in 0-1, seconds, nats, bytes.
+        n: how many images (or runs, layers, …) it was computed from, where that means something.
+        low, high: its 95 % interval, where it has one.
+        runs: ids of the records that it came from.
+        how: how it was computed, as a message id of the catalogue ("Wilson interval over test images").
+        digits: decimals to print where the unit's usual ones would not be the source's own, as of published figures.
+    """
+
+    value: float
+    unit: Unit
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    runs: tuple[str, ...] = ()
+    how: str = ""
+    digits: int | None = None
+
+
+Cell = Quantity | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A table column. `best` marks the largest or smallest value of the column, bold and with a sign."""
+
+    key: str
+    head: str
+    best: Literal["max", "min"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that a report brings along: its name, and its content as text."""
+
+    name: str
+    text: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of cells by column key; the first column heads its row.
+
+    `caption` is one sentence with the finding, `note` gives n, split, interval and source. Cells, heads, captions and
+    notes made by `Language.text` of quantities remember them (`report.evidence.words`), and are recorded and marked with them.
+    `whole` is the table with all its rows where it shows only some.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Mapping[str, Cell], ...]
+    note: str = ""
+    whole: Attachment | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A chart, drawn only when it is needed.
+
+    Attributes:
+        draw: makes the chart in a theme's colours and fonts.
+        data: everything that `draw` depends on, in JSON terms; the cache key of the drawing.
+        alt: what a reader who cannot see it is told, made from the data.
+        wide: whether it deserves the full width of the page.
+    """
+
+    caption: str
+    alt: str
+    draw: Callable[[Theme], MplFigure]
+    data: Any
+    note: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """One image of a gallery: `pixels` uint8 (h, w, 3), what it is, and what a network took it for.
+
+    `origin` says where it stands, such as the split that it belongs to.
+    `alt` is what a reader who cannot see it is told, by default that it is an image of its class.
+    """
+
+    pixels: Any
+    label: str
+    origin: str = ""
+    predicted: str | None = None
+    confidence: Quantity | None = None
+    alt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """A grid of data set images. `group` says how many that follow each other are kept side by side."""
+
+    caption: str
+    alt: str
+    items: tuple[Exhibit, ...]
+    note: str = ""
+    group: int = 1
+
+    @property
+    def across(self) -> int:
+        """Pictures in a row, so that rows are of one length where that can be had: eight are four and four."""
+        count = len(self.items)
+        if self.group > 1:
+            return self.group * max(1, round(5 / self.group))
+        return 4 if count in (7, 8) else 5 if count % 5 == 0 else 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Code that was executed, with what it printed. `language` is a Pygments lexer name."""
+
+    caption: str
+    code: str
+    output: str = ""
+    language: str = "python"
+
+
+Item = Table | Figure | Gallery | Listing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that one activity can say.
+
+    Attributes:
+        names: quantities, texts, truths and lists that its commentary can print or test, by name.
+        items: what its commentary can show, by name, in the order in which they appear when it shows none.
+    """
+
+    names: Mapping[str, Any] = field(default_factory=dict)
+    items: Mapping[str, Item] = field(default_factory=dict)

@@ -1,0 +1,120 @@
+"""Text that remembers which numbers stand in it, so that a caption can answer for them as a table's cells do.
+
+`Words` is a string like any other to whoever only prints it. `report.evidence.language` makes it, the layouts and `report.json`
+take its numbers out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from string import Formatter
+from typing import Any
+
+from report.evidence.quantity import Quantity
+
+
+@dataclass(frozen=True)
+class Number:
+    """A quantity printed at `text[start:end]`; `name` is the field that it filled, empty where it is the whole text."""
+
+    start: int
+    end: int
+    name: str
+    quantity: Quantity
+
+    def moved(self, by: int, inside: str = "") -> Number:
+        """The same number further on, inside the field `inside` of a longer text."""
+        name = ".".join(part for part in (inside, self.name) if part)
+        return replace(self, start=self.start + by, end=self.end + by, name=name)
+
+
+class Words(str):
+    """A text with its numbers, in order.
+
+    They survive `+` and replacements of equal length; every other method of `str` gives a plain string.
+    """
+
+    numbers: tuple[Number, ...]
+
+    def __new__(cls, text: str, numbers: Iterable[Number] = ()) -> Words:
+        """The text with these numbers in it."""
+        self = super().__new__(cls, text)
+        self.numbers = tuple(numbers)
+        return self
+
+    def __add__(self, other: str) -> Words:
+        return joined([self, other])
+
+    def __radd__(self, other: str) -> Words:
+        return joined([other, self])
+
+    def replace(self, old: str, new: str, count: Any = -1) -> str:
+        """As of any string; where `new` is as long as `old`, the numbers stay where they are."""
+        text = super().replace(old, new, count)
+        return Words(text, self.numbers) if len(old) == len(new) else text
+
+
+def worded(text: str, quantity: Quantity) -> Words:
+    """A text that is one number, unit and all."""
+    return Words(text, [Number(0, len(text), "", quantity)])
+
+
+def joined(parts: Iterable[str], between: str = "") -> Words:
+    """The parts one after the other, with `between` them."""
+    text, numbers = "", []
+    for index, part in enumerate(parts):
+        text += between if index else ""
+        numbers += [one.moved(len(text)) for one in _numbers(part)]
+        text += str(part)
+    return Words(text, numbers)
+
+
+def filled(pattern: str, fields: Mapping[str, Any]) -> str:
+    """`pattern` with its `{fields}` filled in, as `str.format` does.
+
+    Numbers carry the fields' names, but for those that begin with an underscore.
+    """
+    text, numbers = "", []
+    for literal, field, spec, conversion in Formatter().parse(pattern):
+        text += literal
+        if field is None:
+            continue
+        if spec or conversion:
+            raise ValueError(f"a message takes plain fields only: {pattern}")
+        value = fields[field]
+        numbers += [one.moved(len(text), "" if field.startswith("_") else field) for one in _numbers(value)]
+        text += str(value)
+    return Words(text, numbers) if numbers else text
+
+
+def sourced(text: str, runs: Iterable[str]) -> str:
+    """The same text; those of its numbers that name no record come from `runs`."""
+    if not isinstance(text, Words):
+        return text
+    ids = tuple(runs)
+    known = [replace(one, quantity=replace(one.quantity, runs=one.quantity.runs or ids)) for one in text.numbers]
+    return Words(text, known)
+
+
+def pieces(text: str) -> Iterator[tuple[str, Number | None]]:
+    """The text in order, cut at its numbers: (what is printed, the number that it is)."""
+    at = 0
+    for one in _numbers(text):
+        if text[at : one.start]:
+            yield text[at : one.start], None
+        yield text[one.start : one.end], one
+        at = one.end
+    if text[at:]:
+        yield text[at:], None
+
+
+def numbers_in(text: str, name: str) -> Iterator[tuple[str, str, Quantity]]:
+    """Each number of a text that is called `name`: its own name (`name.field`), how it is printed, what it is."""
+    for printed, one in pieces(text):
+        if one is not None:
+            yield ".".join(part for part in (name, one.name) if part), printed, one.quantity
+
+
+def _numbers(value: Any) -> tuple[Number, ...]:
+    return value.numbers if isinstance(value, Words) else ()
