@@ -7,6 +7,8 @@ exits with its `exit_code`; anything else that is raised is a bug and keeps its 
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -85,3 +87,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint naming the nearest known spelling of `name`, or None when nothing is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean “{near[0]}”?" if near else None
+
+
+def visible(text: str) -> str:
+    """The text with U+FFFD in place of every character but tabs and ends of line that a terminal would obey."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if is_obeyed(sign) else sign for sign in text)
+
+
+def is_obeyed(sign: str) -> bool:
+    """Whether it is a control character, an invisible one that turns the direction of a line, or half a character."""
+    return sign not in "\n\t" and unicodedata.category(sign) in ("Cc", "Cf", "Cs")
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def printable(text: str) -> str:
+    """`text` with what no file can hold (control characters, halves of file names that are not UTF-8) made visible."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pkgutil
+from functools import cache
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -41,3 +44,23 @@ def runs_dir(chosen: Path | None = None) -> Path:
 def out_dir(chosen: Path | None = None) -> Path:
     """Where reports go: the argument, else `CNNLAB_OUT`, else `out` in the current folder."""
     return chosen or Path(os.environ.get("CNNLAB_OUT") or "out")
+
+
+@cache
+def modules(folder: str) -> tuple[str, ...]:
+    """The names of the modules of a folder of `cnnlab` or `report`, such as `cnnlab/readers`, in alphabetical order.
+
+    None of them is imported. An underscore is read as a hyphen, as lab files write names.
+    """
+    return tuple(sorted(one.name.replace("_", "-") for one in pkgutil.iter_modules([str(_CHECKOUT / folder)])))
+
+
+@cache
+def code_hash() -> str:
+    """The sha256 over every Python file of the packages `cnnlab` and `report`, in hexadecimal."""
+    found = hashlib.sha256()
+    for package in (_PACKAGE, _CHECKOUT / "report"):
+        for path in sorted(package.rglob("*.py")):
+            content = path.read_bytes()
+            found.update(f"{package.name}/{path.relative_to(package).as_posix()} {len(content)} ".encode() + content)
+    return found.hexdigest()

@@ -15,7 +15,7 @@ from rich.status import Status
 from rich.table import Column
 from rich.text import Text
 
-from cnnlab.app.terminal import duration, visible
+from cnnlab.errors import visible
 
 WIDE = 120
 """Columns from which on there is room for training accuracy and speed."""
@@ -131,3 +131,13 @@ def _bar(console: Console) -> rich.progress.Progress:
 
 def _left(bar: rich.progress.Progress) -> str:
     return f"{duration(bar.tasks[0].time_remaining or 0)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `42 s`, `3 min 05 s` or `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnnlab import __version__
-from cnnlab.errors import CnnlabError, LabError
+from cnnlab.errors import CnnlabError, LabError, printable
 from cnnlab.lab import Lab
 from cnnlab.store.store import RunStore, replace_file
 from report.activities.common import accuracy_lines
@@ -31,16 +30,12 @@ from report.checks.audit import audit
 from report.data.records import open_lab
 from report.document.assembly import assemble
 from report.document.model import Document
-from report.document.provenance import entries, record_hashes
-from report.document.tokens import printable
-from report.evidence.attachments import attachments
+from report.document.provenance import printed
 from report.evidence.language import Language
+from report.evidence.quantity import Attachment, Table
 from report.pdf_process import PdfProcess
 from report.render.html import render_html, template_folders
 from report.render.pdf import pango_problem
-
-FORMAT = 2
-"""Version of `report.json`."""
 
 FIGURES = ".figures"
 """The folder of drawn figures below a report's."""
@@ -204,34 +199,15 @@ class _Build:
         self.written[name] = hashlib.sha256(content).hexdigest()
 
 
+def attachments(document: Document) -> list[Attachment]:
+    """The files of all tables of a document, in order."""
+    placed = (piece for section in document.sections for piece in section.items)
+    return [one.item.whole for one in placed if isinstance(one.item, Table) and one.item.whole]
+
+
 def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:
     """The report as one HTML page for the screen or for paper, its figures cached below `out`."""
     return render_html(document, medium, templates=template_folders(lab.templates), cache=out / FIGURES)
-
-
-def printed(document: Document) -> dict[str, Any]:
-    """Every quantity that the report prints, with what it came from, as `report.json` holds it."""
-    return {
-        "format": FORMAT,
-        "program": __version__,
-        "lab": document.lab.stem,
-        "title": document.title,
-        "language": document.language.code,
-        "missing": list(document.missing),
-        "evidence": document.evidence_hash,
-        "records": record_hashes(document.lab),
-        "prose": prose_hashes(document),
-        "quantities": entries(document.printed),
-    }
-
-
-def prose_hashes(document: Document) -> dict[str, str]:
-    """The sha256 of each section's commentary file, by section."""
-    return {
-        section.key: hashlib.sha256(section.path.read_bytes()).hexdigest()
-        for section in document.sections
-        if section.path is not None
-    }
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -18,9 +18,8 @@ from typing import Any
 
 from cnnlab.errors import CnnlabError, StoreError
 from cnnlab.lab import Lab
-from cnnlab.paths import templates_dir
+from cnnlab.paths import code_hash, templates_dir
 from cnnlab.store.store import Kind, Record, RunStore, replace_file
-from report.code import code_hash
 from report.evidence.quantity import Attachment
 
 FORMAT = 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from cnnlab.errors import CnnlabError, TemplateProblem
+from cnnlab.errors import CnnlabError, TemplateProblem, printable
 from cnnlab.lab import Lab
 from cnnlab.paths import templates_dir
 from cnnlab.store.store import RunStore
@@ -21,7 +21,6 @@ from report.build import page
 from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
 from report.document.problems import line_reached
-from report.document.tokens import printable
 from report.evidence.language import Language, forget_catalogues
 from report.evidence.quantity import Evidence
 from report.render.html import script_hash

@@ -16,9 +16,8 @@ from cnnlab.lab import load_lab
 from report.activities.results import answer
 from report.build import build_report
 from report.data.records import open_lab
-from report.evidence.attachments import csv_attachment
 from report.evidence.language import Language
-from report.evidence.quantity import Table
+from report.evidence.quantity import Table, csv_attachment
 from report.render.pdf import render_pdf
 from tests.fabricate import write_store
 

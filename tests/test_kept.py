@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from jinja2 import DictLoader, Environment
 
+from report.data import kept as place
+from report.data.kept import MOST, keep, kept
 from report.document import compiled as module
-from report.document import kept as place
 from report.document.compiled import Compiled
-from report.document.kept import MOST, keep, kept
 
 
 @pytest.fixture(autouse=True)

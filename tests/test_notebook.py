@@ -19,11 +19,12 @@ from cnnlab.errors import CnnlabError, LabError, StoreError
 from cnnlab.lab import Lab
 from cnnlab.notebook import open_lab
 from cnnlab.store.store import RunStore
-from report.build import page, printed
+from report.build import page
 from report.data.records import LabData
 from report.data.records import open_lab as open_records
 from report.document.assembly import assemble
 from report.document.model import Document
+from report.document.provenance import printed
 from report.evidence.language import Language
 from report.evidence.quantity import Exhibit, Gallery
 from report.figures.theme import SCREEN

@@ -18,10 +18,11 @@ from pypdf import PdfReader
 from cnnlab.lab import Lab, load_lab
 from cnnlab.notebook import open_lab
 from cnnlab.store.store import RunStore
-from report.build import page, printed
+from report.build import page
 from report.data.records import open_lab as open_records
 from report.document.assembly import assemble
 from report.document.model import Document
+from report.document.provenance import printed
 from report.evidence.language import Language
 from report.notebook import build as notebook
 from report.notebook.build import build_notebook

@@ -20,14 +20,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from cnnlab.errors import CnnlabError, LabError
+from cnnlab.errors import CnnlabError, LabError, printable
 from cnnlab.lab import load_lab
 from cnnlab.paths import templates_dir
 from cnnlab.store.store import RunStore
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
-from report.document.tokens import printable
 from report.evidence.language import Language
 from report.preview import Preview, Shown, changed_sections, live
 from report.preview_server import Live, check_installed, preview_app, serve

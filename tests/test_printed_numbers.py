@@ -9,10 +9,11 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 from cnnlab.lab import load_lab
-from report.build import page, printed
+from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
 from report.document.model import Document
+from report.document.provenance import printed
 from report.evidence.language import Language
 from tests.whole_report import write_demo
 

@@ -8,8 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from cnnlab.app.terminal import duration
-from cnnlab.progress import Progress, Reading
+from cnnlab.progress import Progress, Reading, duration
 
 LONG = "resnet50 on a-data-set-with-quite-a-long-name (seed 0)"
 

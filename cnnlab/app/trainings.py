@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.app.plan import PlannedRun
-from cnnlab.app.terminal import duration
 from cnnlab.errors import CnnlabError, Unwritable
+from cnnlab.progress import duration
 from cnnlab.spec import RunSpec, canonical_json, evaluation_id
 from cnnlab.store.store import Record, RunStore
 

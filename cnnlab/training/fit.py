@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cnnlab.app.terminal import duration
 from cnnlab.backend import keras
-from cnnlab.progress import Progress
+from cnnlab.progress import Progress, duration
 from cnnlab.spec import RunSpec, canonical_json
 from cnnlab.store import disk
 from cnnlab.store.store import Record, RunStore

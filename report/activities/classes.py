@@ -10,10 +10,9 @@ import numpy as np
 
 from report.activities.common import MANY_CLASSES, SIGNIFICANT, count, share
 from report.data.records import RunData
-from report.evidence.attachments import csv_attachment
 from report.evidence.language import Language
 from report.evidence.metrics import surest_mistakes
-from report.evidence.quantity import Attachment, Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.evidence.quantity import Attachment, Cell, Column, Exhibit, Gallery, Quantity, Table, csv_attachment
 from report.evidence.statistics import binomial_tail, difference, probability_extreme
 
 SHOWN = 8

@@ -14,9 +14,8 @@ from report.activities.division import division
 from report.activities.leaks import leak_counts, leak_gallery
 from report.data.literature import dataset_reference
 from report.data.records import DatasetData, LabData
-from report.evidence.attachments import csv_attachment
 from report.evidence.language import Language
-from report.evidence.quantity import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit
+from report.evidence.quantity import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit, csv_attachment
 from report.figures.bars import class_distribution
 
 SPLIT_HEADS = {"train": "Training", "validation": "Validation", "test": "Test"}

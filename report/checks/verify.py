@@ -15,13 +15,12 @@ from cnnlab import __version__
 from cnnlab.errors import CnnlabError, StoreError, TemplateProblem
 from cnnlab.lab import Lab
 from cnnlab.store.store import Kind, Record, RunStore
-from report.build import FORMAT, printed, prose_hashes
 from report.checks.mismatch import Mismatch
 from report.checks.printed_files import html_mismatches, notebook_mismatches, pdf_mismatches
 from report.data.records import open_lab
 from report.document.assembly import assemble
 from report.document.model import Document
-from report.document.provenance import evidence_hash
+from report.document.provenance import FORMAT, evidence_hash, printed, prose_hashes
 from report.evidence.language import Language
 
 _SHAPE: Mapping[str, type] = {

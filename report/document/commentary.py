@@ -23,12 +23,11 @@ from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.lab import Lab
-from cnnlab.paths import templates_dir
-from report.code import code_hash
+from cnnlab.paths import code_hash, templates_dir
+from report.data.kept import keep, kept
 from report.document import usage
 from report.document.claims import WrongClaim
 from report.document.compiled import Compiled, late
-from report.document.kept import keep, kept
 from report.document.limits import LimitedEnvironment
 from report.document.names import names_of_quantities, names_used
 from report.document.problems import (

@@ -13,8 +13,8 @@ import jinja2
 from jinja2 import BytecodeCache, pass_context
 from jinja2.bccache import Bucket
 
-from report.code import code_hash
-from report.document.kept import keep, kept
+from cnnlab.paths import code_hash
+from report.data.kept import keep, kept
 
 MOST = 512
 """Templates kept in memory; the ones used longest ago go first."""

@@ -8,18 +8,48 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlab import __version__
 from cnnlab.spec import canonical_json
 from cnnlab.store.store import Record
 
 if TYPE_CHECKING:
     from report.data.records import LabData
+    from report.document.model import Document
     from report.document.tokens import Printed
+
+FORMAT = 2
+"""Version of `report.json`."""
 
 HASH_DIGITS = 12
 """Of the evidence hash, as it is printed."""
 
 
-def entries(printed: Sequence[Printed]) -> list[dict[str, Any]]:
+def printed(document: Document) -> dict[str, Any]:
+    """Every quantity that the report prints, with what it came from, as `report.json` holds it."""
+    return {
+        "format": FORMAT,
+        "program": __version__,
+        "lab": document.lab.stem,
+        "title": document.title,
+        "language": document.language.code,
+        "missing": list(document.missing),
+        "evidence": document.evidence_hash,
+        "records": record_hashes(document.lab),
+        "prose": prose_hashes(document),
+        "quantities": entries(document.printed),
+    }
+
+
+def prose_hashes(document: Document) -> dict[str, str]:
+    """The sha256 of each section's commentary file, by section."""
+    return {
+        section.key: hashlib.sha256(section.path.read_bytes()).hexdigest()
+        for section in document.sections
+        if section.path is not None
+    }
+
+
+def entries(shown: Sequence[Printed]) -> list[dict[str, Any]]:
     """Every printed quantity in the terms of JSON, in order.
 
     An `id` is section and name; the second time that the same name is printed in a section it ends in `~2`, and so on:
@@ -27,7 +57,7 @@ def entries(printed: Sequence[Printed]) -> list[dict[str, Any]]:
     """
     times: Counter[str] = Counter()
     found = []
-    for one in printed:
+    for one in shown:
         path = f"{one.section}/{one.name or 'number'}"
         times[path] += 1
         q = one.quantity

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cnnlab.errors import TemplateProblem
+from cnnlab.errors import TemplateProblem, printable
 from report.evidence.language import Language
 from report.evidence.quantity import Quantity
 from report.evidence.words import pieces
@@ -24,7 +24,6 @@ _OPEN, _CLOSE = "\ue000", "\ue001"
 PERCENT_ENCODED = "%EE%80%80"
 """How Markdown writes the beginning of a token into the address of a link."""
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _MARKDOWN_SPECIAL = re.compile(r"([`*_{}\[\]!|<>&~$]|^[#+=-])")
 _MARKDOWN_NUMBER = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _LINE_BREAKS = re.compile(r"\s*[\n\r]\s*|^\s+")
@@ -147,11 +146,6 @@ class Tokens:
     @property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile(f"{_OPEN}{self._nonce}x([0-9]+){_CLOSE}")
-
-
-def printable(text: str) -> str:
-    """`text` with what no file can hold (control characters, halves of file names that are not UTF-8) made visible."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _escaped(text: str, medium: Medium) -> str:

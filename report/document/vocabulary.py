@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnlab.errors import printable
 from report.document.names import named_values, parts
-from report.document.tokens import printable
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Quantity
 

@@ -5,14 +5,18 @@ Plain frozen data without a language or a layout. `report.evidence.language` wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import base64
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from cnnlab.errors import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
-    from report.figures.theme import Theme
 
 Unit = Literal[
     "count",  # a whole number of things
@@ -97,7 +101,7 @@ class Figure:
     """A chart, drawn only when it is needed.
 
     Attributes:
-        draw: makes the chart in a theme's colours and fonts.
+        draw: makes the chart in the colours and fonts of a `report.figures.theme.Theme`.
         data: everything that `draw` depends on, in JSON terms; the cache key of the drawing.
         alt: what a reader who cannot see it is told, made from the data.
         wide: whether it deserves the full width of the page.
@@ -105,7 +109,7 @@ class Figure:
 
     caption: str
     alt: str
-    draw: Callable[[Theme], MplFigure]
+    draw: Callable[[Any], MplFigure]
     data: Any
     note: str = ""
     wide: bool = False
@@ -170,3 +174,31 @@ class Evidence:
 
     names: Mapping[str, Any] = field(default_factory=dict)
     items: Mapping[str, Item] = field(default_factory=dict)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
+            "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+
+CsvValue = str | int | float | None
+
+
+def csv_attachment(name: str, head: Sequence[str], rows: Sequence[Sequence[CsvValue]]) -> Attachment:
+    """Rows as a CSV file (RFC 4180, comma, decimal point, UTF-8): numbers as they are, None empty.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow([_text(word) for word in head])
+    writer.writerows([[_text(value) if isinstance(value, str) else value for value in row] for row in rows])
+    return Attachment(name=name, text=stream.getvalue(), rows=len(rows))
+
+
+def _text(value: str) -> str:
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
+
+
+def csv_uri(attachment: Attachment) -> str:
+    """The file as a `data:` address."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(attachment.text.encode()).decode()}"

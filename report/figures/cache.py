@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.errors import StoreError
-from report.document.kept import swap_in
+from report.data.kept import swap_in
 from report.figures import paper
 from report.figures.theme import Theme, drawing_key, svg
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from report.document.kept import keep, kept
+from report.data.kept import keep, kept
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import cnnlab
+from cnnlab.errors import printable
 from cnnlab.lab import Lab
 from cnnlab.registry import NETWORKS
 from cnnlab.spec import canonical_json
 from cnnlab.store.store import RunStore, replace_file
 from report.document.model import Document
-from report.document.tokens import printable
 from report.evidence.quantity import Exhibit, Figure, Gallery, Item, Listing, Quantity, Table
 from report.notebook.code import PRINTED_FILES
 from report.notebook.kernel import CELL_SECONDS, execute, has_output

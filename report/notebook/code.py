@@ -12,6 +12,9 @@ from cnnlab.errors import StoreError
 from cnnlab.spec import NetworkOptions
 from report.data.records import Part, RunData
 
+LAB_VARIABLE = "CNNLAB_LAB"
+"""Where the lab file is, in the environment of a kernel whose notebook does not say so."""
+
 SUMMARY = "modelVGG19.summary()"
 SETUP = """\
 # Where cnnlab and its runs are here, this cell only prints its version. Elsewhere, as in Colab,

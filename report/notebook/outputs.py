@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from report.document.tokens import Tokens, printable
+from cnnlab.errors import printable
+from report.document.tokens import Tokens
 from report.evidence.language import Language
 from report.evidence.quantity import Exhibit, Figure, Gallery, Item, Listing, Table
 from report.render.html import TableView, table_view

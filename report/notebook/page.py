@@ -13,9 +13,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from cnnlab.errors import TemplateProblem
+from cnnlab.errors import TemplateProblem, printable
 from report.document.markdown import parser
-from report.document.tokens import printable
 from report.evidence.language import Language
 from report.figures.page_fonts import font_faces
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cnnlab.errors import printable
 from cnnlab.lab import DEFAULT_RUBRIC, Lab
-from cnnlab.notebook import LAB_VARIABLE
 from cnnlab.paths import labs_dir
 from cnnlab.registry import NETWORKS
 from cnnlab.store.store import RunStore
@@ -18,9 +18,9 @@ from report.document.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
 from report.document.asked import AskedSection, asked
 from report.document.markdown import under_heading
 from report.document.model import Document, Placed, Prose, SectionText
-from report.document.tokens import printable
 from report.evidence.quantity import Figure, Gallery, Listing, Table
 from report.notebook.code import (
+    LAB_VARIABLE,
     OPEN,
     SETUP,
     SUMMARY,

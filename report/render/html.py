@@ -14,20 +14,18 @@ from typing import Any, Literal, Protocol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from markupsafe import Markup, escape
 
-from cnnlab.errors import TemplateProblem
-from cnnlab.paths import templates_dir
-from report.code import code_hash
+from cnnlab.errors import TemplateProblem, printable
+from cnnlab.paths import code_hash, templates_dir
+from report.data.kept import keep, kept
 from report.document.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.document.asked import asked
 from report.document.compiled import Compiled, late
-from report.document.kept import keep, kept
 from report.document.model import Document, Prose, SectionText
 from report.document.problems import line_reached
 from report.document.provenance import record_hashes
-from report.document.tokens import Tokens, printable
-from report.evidence.attachments import csv_uri
+from report.document.tokens import Tokens
 from report.evidence.language import Language
-from report.evidence.quantity import Column, Exhibit, Figure, Listing, Quantity, Table
+from report.evidence.quantity import Column, Exhibit, Figure, Listing, Quantity, Table, csv_uri
 from report.render.logo import logo_uri
 from report.render.stylesheet import read_stylesheet
 

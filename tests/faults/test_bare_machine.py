@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from report.document.kept import keep, kept
+from report.data.kept import keep, kept
 from report.notebook.kernel import execute
 from tests.command import ROOT
 

@@ -16,14 +16,14 @@ from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
+from cnnlab.errors import printable
 from cnnlab.lab import Lab, load_lab
 from cnnlab.store.store import RunStore
 from report.build import build_report
 from report.data.records import open_lab
 from report.document.assembly import assemble
-from report.document.tokens import printable
-from report.evidence.attachments import csv_attachment
 from report.evidence.language import Language
+from report.evidence.quantity import csv_attachment
 from report.notebook.writer import Cell, CellWriter
 from report.render.html import render_html, template_folders
 from tests.fabricate import write_store

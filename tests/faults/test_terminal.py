@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.app.terminal import print_json, visible
+from cnnlab.app.terminal import print_json
+from cnnlab.errors import visible
 from tests.command import ROOT
 
 OBEYED = ["\x1b[31m", "\x1b]0;title\x07", "\x9b31m", "\r", "\b\b", "\x7f", "\u202e", "\u2066", "\U000e0001", "\ud800"]

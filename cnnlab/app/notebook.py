@@ -1,0 +1,345 @@
+"""The few calls that the cells of a report's notebook make.
+
+from cnnlab.notebook import open_lab
+lab = open_lab("demo", runs="../../runs")
+lab.figure(8, "loss")                          # shows the figure of Activity 8 with this name
+run = lab.cached("fashion-mnist", "vgg19")     # the cached run; None when there is none
+spec = lab.spec("fashion-mnist", "vgg19")      # what it is trained by, and on which images:
+images, splits = lab.images("fashion-mnist")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.app.plan import plan_run
+from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
+from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
+from cnnlab.paths import data_dir, labs_dir, templates_dir
+from cnnlab.spec import RunSpec, canonical_json
+from cnnlab.store.store import Kind, Record, RunStore
+from report.data.records import REMOVED, LabData, RunData
+from report.data.records import open_lab as open_records
+from report.evidence.language import Language
+from report.evidence.quantity import Evidence, Figure, Gallery, Item, Table
+from report.notebook.code import LAB_VARIABLE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cnnlab.datasets.split import Splits
+    from cnnlab.datasets.table import ImageTable
+    from report.document.model import Section
+
+
+def open_lab(
+    name: str,
+    *,
+    runs: str | Path = "runs",
+    profile: str | None = None,
+    language: str | None = None,
+    rubric: str = DEFAULT_RUBRIC,
+    without: Sequence[str] = (),
+    sections: Sequence[Section] | None = None,
+) -> NotebookLab:
+    """Open the cached runs of a lab.
+
+    Args:
+        name: of a shipped lab, or the path of a lab file. Where there is no such file, one of its name beside `runs`
+            is taken: a bundle has it there.
+        runs: the run store, relative to the current folder. Where it does not know the lab, `CNNLAB_RUNS` and every
+            folder `runs` in the current folder and above are tried: a notebook still works after it was moved.
+            A run that is missing there is missed by whatever needs it, not before.
+        language: of words and numbers; default: the lab's.
+        rubric: the assignment that the lab's report answers.
+        without: runs of the lab that the report was made without, since their records were gone or damaged.
+        sections: in place of those of the rubric.
+
+    Raises:
+        StoreError: no store knows the lab, or a record is absent or damaged.
+        TemplateProblem: there is no such rubric, beside the lab or in the project.
+    """
+    stem = Path(name).stem if "/" in name or name.endswith(".toml") else name
+    stem = f"{stem}-{profile}" if profile else stem
+    store = RunStore(_find_runs(Path(runs), stem))
+    name = _find_lab(name, store.root)
+    if sections is None:
+        from report.document.rubric import read_rubric
+
+        sections = read_rubric(rubric, [_templates(name), templates_dir()]).report_sections()
+    return NotebookLab(name, profile, store, stem, language, sections, without)
+
+
+def _find_lab(name: str, runs: Path) -> str:
+    """The lab's file as `load_lab` takes it, wherever it is now."""
+    if not ("/" in name or name.endswith(".toml")):
+        return name
+    chosen = os.environ.get(LAB_VARIABLE, "")
+    places = [
+        Path(name),
+        *([Path(chosen)] if Path(chosen).name == Path(name).name else []),
+        runs.parent / Path(name).name,
+    ]
+    return str(next((place for place in places if place.is_file()), name))
+
+
+def _templates(name: str) -> Path:
+    """The lab's own templates, whether or not its file is still there."""
+    path = Path(name) if "/" in name or name.endswith(".toml") else labs_dir() / name
+    return path.parent / path.stem / "templates"
+
+
+def _find_runs(given: Path, stem: str) -> Path:
+    here = Path.cwd()
+    chosen = [Path(text) for text in [os.environ.get("CNNLAB_RUNS", "")] if text]
+    places = [given, *chosen, *(folder / "runs" for folder in (here, *here.parents))]
+    for place in places:
+        if (place / "labs" / f"{stem}.json").is_file():
+            return place
+    raise StoreError(
+        "the lab's cached runs are not found",
+        where=given.resolve(),
+        received=f"no labs/{stem}.json there, nor in a folder “runs” above",
+        hint="say where they are: open_lab(…, runs=…)",
+    )
+
+
+class _Absent(Mapping[str, Any]):
+    """In place of the manifest of a record that is not there: it says so when it is looked into."""
+
+    def __init__(self, record: str, folder: Path) -> None:
+        self._record, self._folder = record, folder
+
+    def _refuse(self) -> StoreError:
+        return StoreError(
+            "the run is not in the cache",
+            where=self._folder,
+            received=f"no {self._record}",
+            hint="run the cell above that trains it, or: cnnlab run",
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        raise self._refuse()
+
+    def __iter__(self) -> Iterator[str]:
+        raise self._refuse()
+
+    def __len__(self) -> int:
+        raise self._refuse()
+
+
+class _PatientStore(RunStore):
+    """A store that a run may be missing from: its record is there, and complains only when it is needed."""
+
+    def __init__(self, root: Path, without: Sequence[str]) -> None:
+        super().__init__(root)
+        self.without, self.absent = without, set[str]()
+
+    def read_lab(self, stem: str) -> dict[str, Any]:
+        lock, nothing = super().read_lab(stem), {"run": None, "evaluation": None, "problem": REMOVED}
+        runs = [entry | (nothing if entry["run"] in self.without else {}) for entry in lock["runs"]]
+        return lock | {"runs": runs}
+
+    def read(self, kind: Kind, record_id: str) -> Record:
+        if kind not in ("run", "evaluation") or self.has(kind, record_id):
+            return super().read(kind, record_id)
+        self.absent.add(record_id)
+        folder = self.folder(kind, record_id)
+        return Record(kind=kind, id=record_id, folder=folder, manifest=_Absent(record_id, folder))
+
+
+class NotebookLab:
+    """A lab's cached runs and what the report shows of them."""
+
+    def __init__(
+        self,
+        name: str,
+        profile: str | None,
+        store: RunStore,
+        stem: str,
+        language: str | None,
+        sections: Sequence[Section],
+        without: Sequence[str] = (),
+    ) -> None:
+        self._name, self._profile, self._stem, self._without = name, profile, stem, without
+        self.store = store
+        self._sections = {section.number or section.key: section for section in sections}
+        self._open()
+        self.language = Language(language or self.data.info["language"])
+
+    def _open(self) -> None:
+        """Read the records that there are now."""
+        patient = _PatientStore(self.store.root, self._without)
+        self.data: LabData = open_records(patient, self._stem, strict=True)
+        self._missing = patient.absent
+        self._answer = cache(self._answered)
+
+    def __repr__(self) -> str:
+        runs = [run for part in self.data.parts.values() for run in part.runs]
+        lines = [f"  {run.dataset:<16} {run.network:<10} {run.run.id}{self._state(run)}" for run in runs]
+        return "\n".join([f"{self.data.stem}: {self.data.info['title']}", *lines])
+
+    def _state(self, run: RunData) -> str:
+        absent = {run.run.id, run.evaluation.id} & self._missing
+        return "  (not in the cache: trained by its cell below)" if absent else ""
+
+    def figure(self, activity: int | str, name: str) -> None:
+        """Show a chart of an activity (its number, or `"comparison"` and the like)."""
+        self._show(self._item(activity, name, Figure))
+
+    def table(self, activity: int | str, name: str) -> None:
+        """Show a table of an activity."""
+        self._show(self._item(activity, name, Table))
+
+    def gallery(self, activity: int | str, name: str) -> None:
+        """Show a grid of images of an activity."""
+        self._show(self._item(activity, name, Gallery))
+
+    def recipe(self, dataset: str, network: str) -> dict[str, Any]:
+        """How the network was trained, from whichever seed: optimiser, rates, batch size, epochs and the rest."""
+        runs = [run for part in self.data.parts.values() for run in part.runs]
+        run = next((run for run in runs if (run.dataset, run.network) == (dataset, network)), None)
+        if run is None:
+            raise self._no_run(f"{dataset} {network}")
+        if run.run.id in self._missing:
+            recipe = self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            return dict(json.loads(canonical_json(recipe)))
+        return dict(run.spec["recipe"])
+
+    def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
+        """The lab's run, trained and evaluated; None where the cache has none."""
+        entry = self._entry(dataset, network, seed)
+        records: dict[Kind, str] = {"run": entry["run"], "evaluation": entry["evaluation"]}
+        if not all(name and self.store.has(kind, name) for kind, name in records.items()):
+            return None
+        if self._missing & set(records.values()):
+            self._open()
+        return NotebookRun(self.store.read("run", entry["run"]))
+
+    def spec(self, dataset: str, network: str, *, seed: int = 0) -> RunSpec:
+        """What the run is trained by: the images' size and split, the network's options, the recipe and the seed.
+
+        Raises:
+            LabError: the lab file asks for no such run, or by now for another one than the report has.
+        """
+        entry, wanted = self._entry(dataset, network, seed), (dataset, network, seed, None)
+        lab: Lab = load_lab(self._name, profile=self._profile)
+        specs = ((r, r.spec) for r in lab.requests())
+        request = next((r for r, s in specs if (s.dataset, s.network, s.seed, s.fold) == wanted), None)
+        if request is None:
+            raise self._no_run(f"{dataset} {network}, seed {seed}")
+        planned = plan_run(request, self.store, self._fingerprint(dataset))
+        if not planned.ready:
+            raise LabError(
+                "the run waits for a search that is not in the cache",
+                received=planned.search,
+                hint=f"run it first: cnnlab run {self._name}",
+            )
+        if entry["run"] not in (None, planned.id):
+            raise LabError(
+                "the lab file asks for another run than the one that this report is about",
+                where=lab.path,
+                received=planned.id,
+                expected=entry["run"],
+                hint=f"make the report anew: cnnlab run {self._name}",
+            )
+        return planned.spec
+
+    def images(self, dataset: str) -> tuple[ImageTable, Splits]:
+        """The images of a data set of the lab, with their labels and how they are divided.
+
+        Raises:
+            DataError: they are not there, or not those that the report is about.
+        """
+        from cnnlab.datasets.split import split_images
+        from cnnlab.readers import open_dataset
+
+        spec = load_lab(self._name, profile=self._profile).file.datasets[dataset]
+        table = open_dataset(dataset, spec, data_dir=data_dir(), report_progress=print)
+        if table.fingerprint != self._fingerprint(dataset):
+            raise DataError(
+                "the images are not those that this report is about",
+                where=f"datasets.{dataset}",
+                received=f"fingerprint {table.fingerprint[:16]}",
+                expected=f"fingerprint {self._fingerprint(dataset)[:16]}",
+            )
+        return table, split_images(table, spec.split)
+
+    def _fingerprint(self, dataset: str) -> str:
+        return str(self.data.lock["datasets"][dataset]["fingerprint"])
+
+    def _entry(self, dataset: str, network: str, seed: int) -> Mapping[str, Any]:
+        """What the lab lock says of a run; those of folds are not runs of their own."""
+        wanted = (dataset, network, seed)
+        for entry in self.data.lock["runs"]:
+            if (entry["dataset"], entry["network"], entry["seed"]) == wanted and entry.get("fold") is None:
+                return dict(entry)
+        raise self._no_run(f"{dataset} {network}, seed {seed}")
+
+    def _no_run(self, wanted: str) -> LabError:
+        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
+        return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
+
+    def _answered(self, activity: int | str) -> Evidence:
+        return self._sections[activity].answer(self.data, self.language)
+
+    def _item(self, activity: int | str, name: str, kind: type[Item]) -> Item:
+        if activity not in self._sections:
+            raise LabError(
+                "the report has no such section", received=activity, expected=", ".join(map(str, self._sections))
+            )
+        items = {key: item for key, item in self._answer(activity).items.items() if isinstance(item, kind)}
+        if name not in items:
+            raise LabError(
+                f"there is no such {kind.__name__.lower()} in {activity}",
+                received=name,
+                expected=", ".join(items) or "none",
+                hint=did_you_mean(name, items),
+            )
+        return items[name]
+
+    def _show(self, item: Item) -> None:
+        from IPython.display import publish_display_data
+
+        from report.notebook.outputs import bundle
+
+        data, metadata = bundle(item, self.language)
+        publish_display_data(data, metadata)
+
+
+class NotebookRun:
+    """A trained network as its record has it."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    @property
+    def id(self) -> str:
+        """The name of its folder in the run store."""
+        return self.record.id
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: losses, accuracies, learning rate and speed."""
+        import pandas as pd
+
+        rows = self.record.rows("history.csv")
+        table: pd.DataFrame = pd.DataFrame(rows).apply(pd.to_numeric).set_index("epoch").round(4)
+        return table
+
+    def __repr__(self) -> str:
+        manifest, resolved = self.record.manifest, self.record.manifest["resolved"]
+        hardware = manifest["hardware"]
+        device = hardware["accelerator"] or f"{hardware['cpu']}, {hardware['cores']} cores"
+        epochs = (
+            f"{resolved['epochs_run']} of {resolved['epochs_requested']} epochs, the best is {resolved['best_epoch']}"
+        )
+        return (
+            f"{self.id} ({manifest['status']}, {manifest['created']})\n"
+            f"  {epochs}; {manifest['seconds']:.0f} s in {resolved['precision']} on {device}"
+        )
