@@ -15,8 +15,9 @@ echo "$*" >>asked
 case "$*" in
   *version_info*) [ -z "$OTHER_VERSION" ] ;;
   *ensurepip*) [ -z "$NO_VENV" ] ;;
-  "-m venv"*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; [ -z "$VENV_FAILS" ] || { rm -r .venv/bin; exit 1; } ;;
-  "-m pip"*) [ -z "$PIP_FAILS" ] || { echo "No space left on device" >&2; exit 1; } ;;
+  "-m venv"*) rm -rf .venv; mkdir -p .venv/bin .venv/lib/python3/site-packages; cp "$0" .venv/bin/python; [ -z "$VENV_FAILS" ] || { rm -r .venv/bin; exit 1; } ;;
+  "-m pip"*) [ -z "$CUT_SHORT" ] || touch -t 203001010000 .venv/lib/python3/site-packages
+             [ -z "$PIP_FAILS" ] || { echo "No space left on device" >&2; exit 1; } ;;
 esac
 """
 
@@ -28,7 +29,7 @@ def clone(tmp_path: Path) -> Path:
     (folder / "bin").mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
-    for tool in ("make", "mkdir", "cp", "rm", "touch"):
+    for tool in ("make", "mkdir", "cp", "rm", "touch", "find", "grep"):
         (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
     return folder
 
@@ -82,6 +83,15 @@ def test_what_is_missing_is_said_and_stops_nothing_later(
     assert code == 2 and says in printed and "-m cnnlab run demo" not in asked
     python(clone / "bin" / "python3")
     assert make(clone)[2][-2:] == [f"{INSTALL} .", "-m cnnlab run demo"]
+
+
+@pytest.mark.parametrize(("cut_short", "again"), [("", []), ("yes", [VENV])])
+def test_after_a_failed_installation_only_one_that_had_begun_starts_anew(
+    clone: Path, cut_short: str, again: list[str]
+) -> None:
+    python(clone / "bin" / "python3")
+    assert make(clone, PIP_FAILS="yes", CUT_SHORT=cut_short)[0] == 2
+    assert make(clone)[2] == [*again, f"{INSTALL} .", "-m cnnlab run demo"]
 
 
 @pytest.mark.parametrize("fails", ["version_info", "import pip"])
