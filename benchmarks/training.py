@@ -135,7 +135,7 @@ def matrix_peak() -> dict[str, float]:
 def multiply_adds(network: str, size: int) -> int:
     """Of one image, forward."""
     from cnnlab.architectures.table import layer_table
-    from cnnlab.networks import build_network
+    from cnnlab.layers.factory import build_network
     from cnnlab.spec import NetworkOptions
 
     options = NetworkOptions(stem="published") if network == "resnet50" else NetworkOptions()

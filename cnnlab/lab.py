@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from cnnlab.errors import LabError, did_you_mean
-from cnnlab.paths import labs_dir
-from cnnlab.registry import NETWORKS, READERS
+from cnnlab.networks import network_names
+from cnnlab.paths import labs_dir, modules
 from cnnlab.spec import DatasetSpec, Fold, Frozen, Name, NetworkOptions, Recipe, RunSpec, SearchSpec
 from cnnlab.style import HouseStyle
 from cnnlab.toml_file import FileKind
@@ -214,9 +214,9 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _check_references(file: LabFile, path: Path) -> None:
     """Names used in one table must be defined in another."""
     for name, spec in file.datasets.items():
-        LAB.require(spec.reader, READERS, f"{path}, datasets.{name}.reader", "reader")
+        LAB.require(spec.reader, modules("cnnlab/readers"), f"{path}, datasets.{name}.reader", "reader")
     for name in file.networks:
-        LAB.require(name, NETWORKS, f"{path}, networks", "network")
+        LAB.require(name, network_names(), f"{path}, networks", "network")
     for index, group in enumerate(file.runs):
         where = f"{path}, runs.{index}"
         LAB.require(group.dataset, file.datasets, f"{where}.dataset", "data set")
@@ -224,7 +224,7 @@ def _check_references(file: LabFile, path: Path) -> None:
         if group.search is not None:
             LAB.require(group.search, file.searches, f"{where}.search", "search")
         for network in group.networks:
-            LAB.require(network, NETWORKS, f"{where}.networks", "network")
+            LAB.require(network, network_names(), f"{where}.networks", "network")
     trained = {(group.dataset, network) for group in file.runs for network in group.networks}
     for part in ("2_1", "2_2"):
         dataset, primary = getattr(file.report, f"part_{part}"), getattr(file.report, f"primary_{part}")

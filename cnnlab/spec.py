@@ -1,20 +1,12 @@
-"""The frozen types that a lab file is made of, and the identity of a run.
-
-Identity is the sha256 of canonical JSON: sorted keys, no defaults left out, so that a run's name depends on what
-changes its numbers and on nothing that only changes how they are presented.
-"""
+"""The frozen types that a lab file is made of."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
-from cnnlab.registry import ENGINE_VERSION, EVALUATION_VERSION, NETWORKS
 
 FORMAT = 1
 """Version of every JSON file under `runs/`: older ones are read, newer ones refused."""
@@ -266,59 +258,3 @@ class RunSpec(Frozen):
         """The run in a few words, for messages."""
         fold = f", fold {self.fold.index + 1} of {self.fold.of}" if self.fold else ""
         return f"{self.network} on {self.dataset} (seed {self.seed}{fold})"
-
-    def identity(self, fingerprint: str) -> dict[str, Any]:
-        """The requested spec with the data fingerprint and code versions, as hashed into the run id."""
-        return {
-            "data": self.data.identity(),
-            "fingerprint": fingerprint,
-            "network": self.network,
-            "options": self.options.model_dump(mode="json"),
-            "recipe": self.recipe.model_dump(mode="json"),
-            "seed": self.seed,
-            "fold": self.fold.model_dump(mode="json") if self.fold else None,
-            "versions": {"network": NETWORKS[self.network].version, "engine": ENGINE_VERSION},
-        }
-
-    def run_id(self, fingerprint: str) -> str:
-        """`<dataset>-<network>-s<seed>[-f<fold>]-<hash8>`, for the data with this fingerprint."""
-        fold = f"-f{self.fold.index}" if self.fold else ""
-        return f"{self.dataset}-{self.network}-s{self.seed}{fold}-{hash8(self.identity(fingerprint))}"
-
-    def search_id(self, search: SearchSpec, fingerprint: str) -> str:
-        """`<dataset>-<network>-<hash8>`: the record of this search, of which this spec gives all that is not varied."""
-        base = self.identity(fingerprint)
-        base["recipe"] = {key: value for key, value in base["recipe"].items() if key not in search.varied}
-        identity = {"base": base, "search": search.model_dump(mode="json")}
-        return f"{self.dataset}-{self.network}-{hash8(identity)}"
-
-
-def architecture_id(network: str, *, image_size: int, classes: int, options: NetworkOptions) -> str:
-    """`<network>-<size>-<hash8>`: the record of one network built for one input size and number of classes."""
-    identity = {
-        "network": network,
-        "version": NETWORKS[network].version,
-        "image_size": image_size,
-        "classes": classes,
-        "options": options.model_dump(mode="json"),
-    }
-    return f"{network}-{image_size}-{hash8(identity)}"
-
-
-def evaluation_id(run_id: str, *, flip: bool = False) -> str:
-    """`<run id>-<hash8>`: the record of a run's predictions by the current version of the evaluation.
-
-    Args:
-        flip: whether each image's probabilities are the mean of its own and its mirror image's.
-    """
-    return f"{run_id}-{hash8({'run': run_id, 'version': EVALUATION_VERSION, 'flip': flip})}"
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no white space; equal values give equal text. NaN and infinities are refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def hash8(value: Any) -> str:
-    """The first 8 hexadecimal digits of the sha256 of `value` in canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:8]

@@ -33,9 +33,9 @@ from report.document.model import Document
 from report.document.provenance import printed
 from report.evidence.language import Language
 from report.evidence.quantity import Attachment, Table
-from report.pdf_process import PdfProcess
 from report.render.html import render_html, template_folders
 from report.render.pdf import pango_problem
+from report.render.pdf_process import PdfProcess
 
 FIGURES = ".figures"
 """The folder of drawn figures below a report's."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.identity import make_run_id, run_identity
 from cnnlab.spec import DatasetSpec, EarlyStopping, Fold, Recipe, RunSpec, Split
 from cnnlab.store.store import RunStore
 from tests.fabricate_architectures import PUBLISHED, SIZE, write_architecture
@@ -233,13 +234,13 @@ def _run(
     insight: Mapping[str, Any] | None, bonus: Mapping[str, float],
 ) -> dict[str, Any]:  # fmt: skip
     spec = _spec(dataset, data, network, seed, recipe)
-    run_id = spec.run_id(FINGERPRINT)
+    run_id = make_run_id(spec, FINGERPRINT)
     architecture = write_architecture(store, network, SIZE, len(names))
     splits = store.read("dataset", entry["record"]).arrays("splits.npz")
     generator = np.random.default_rng([seed, len(network), len(names)])
 
     def write_run(folder: Path) -> dict[str, Any]:
-        _json(folder, "spec.json", {**spec.identity(FINGERPRINT), "dataset": dataset})
+        _json(folder, "spec.json", {**run_identity(spec, FINGERPRINT), "dataset": dataset})
         write_history(folder / "history.csv", skill, history or [{}] * 6)
         (folder / "weights.weights.h5").write_bytes(b"no weights in a fabricated run")
         (folder / "train.log").write_text("fabricated\n")

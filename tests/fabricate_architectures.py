@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from cnnlab.store.store import RunStore
 
 SIZE = 32
@@ -115,7 +115,7 @@ def write_architecture(store: RunStore, network: str, size: int, classes: int) -
         if network == "vgg19" and not small:
             (folder / "construction.json").write_text(json.dumps(_construction(layers)))
         return {
-            "network": network, "title": NETWORKS[network].title, "image_size": size, "classes": classes,
+            "network": network, "title": find_network(network).TITLE, "image_size": size, "classes": classes,
             "options": {}, "version": 1, "parameters": parameters, "trainable": trainable, "multiply_adds": macs,
             "activations": activations, "weighted_layers": {"convolution": convolutions, "dense": dense},
             "adaptations": [{"code": "stem", "published": "11x11/4", "used": "5x5/1"}] if small else [],

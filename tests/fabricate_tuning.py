@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.identity import make_run_id, make_search_id, run_identity
 from cnnlab.spec import Fold, Range, RunSpec, SearchSpec
 from cnnlab.store.store import RunStore
 from tests.fabricate_runs import FINGERPRINT, run_manifest, write_history
@@ -33,10 +34,10 @@ def write_fold(store: RunStore, spec: RunSpec, fold: Fold, accuracy: float | Non
     if accuracy is None:
         return {**entry, "run": None, "problem": "the disk is full"}
     spec = spec.model_copy(update={"fold": fold})
-    run_id = spec.run_id(FINGERPRINT)
+    run_id = make_run_id(spec, FINGERPRINT)
 
     def write(folder: Path) -> dict[str, Any]:
-        (folder / "spec.json").write_text(json.dumps({**spec.identity(FINGERPRINT), "dataset": spec.dataset}))
+        (folder / "spec.json").write_text(json.dumps({**run_identity(spec, FINGERPRINT), "dataset": spec.dataset}))
         rows = [{}] * 4 + [{"val_accuracy": accuracy}, {}]
         write_history(folder / "history.csv", 0.6, rows)
         return run_manifest(spec.dataset, spec.network, {"train": 96, "validation": 24}, {})
@@ -69,7 +70,7 @@ def write_search(
             "counts": {state: states.count(state) for state in ("complete", "pruned", "failed")},
         }  # fmt: skip
 
-    record = spec.search_id(search, FINGERPRINT)
+    record = make_search_id(spec, search, FINGERPRINT)
     if not store.has("search", record):
         store.publish("search", record, write)
     return record
@@ -110,10 +111,10 @@ def write_baseline(
 
 def write_diverged(store: RunStore, spec: RunSpec, reason: str, sanity: Mapping[str, Any] | None) -> dict[str, Any]:
     """The lab lock's entry of a training that diverged, and its record."""
-    run_id = spec.run_id(FINGERPRINT)
+    run_id = make_run_id(spec, FINGERPRINT)
 
     def write(folder: Path) -> dict[str, Any]:
-        (folder / "spec.json").write_text(json.dumps({**spec.identity(FINGERPRINT), "dataset": spec.dataset}))
+        (folder / "spec.json").write_text(json.dumps({**run_identity(spec, FINGERPRINT), "dataset": spec.dataset}))
         write_history(folder / "history.csv", 0.6, [{}])
         if sanity is not None:
             (folder / "sanity.json").write_text(json.dumps(sanity))

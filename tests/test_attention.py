@@ -19,7 +19,7 @@ from cnnlab.evaluation.attention import (
 )
 from cnnlab.evaluation.exhibits import explained
 from cnnlab.evaluation.predict import evaluate
-from cnnlab.networks import build_network
+from cnnlab.layers.factory import build_network
 from cnnlab.spec import NetworkOptions
 from cnnlab.store.store import RunStore
 from cnnlab.training.fit import train_model

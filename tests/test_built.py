@@ -20,8 +20,8 @@ from cnnlab.store.store import RunStore
 from report import build as module
 from report.built import NOTE, BuildResult, NotedStore, inputs_hash, layout_hash, read_note, unchanged
 from report.document.assembly import assemble
-from report.pdf_process import PdfProcess
 from report.render.pdf import Pdf
+from report.render.pdf_process import PdfProcess
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 FORMATS = ("html", "pdf")

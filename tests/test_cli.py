@@ -13,6 +13,7 @@ from cnnlab.app.cli import app
 from cnnlab.app.pipeline import Outcome
 from cnnlab.app.plan import make_plan
 from cnnlab.errors import Incomplete, TemplateProblem
+from cnnlab.identity import make_run_id, run_identity
 from cnnlab.store.store import RunStore
 from tests.command import cnnlab, write_images
 from tests.fabricate import FINGERPRINT, write_store
@@ -135,7 +136,7 @@ def test_the_plan_names_the_input_that_changed(write_lab: WriteLab, tmp_path: Pa
     store = RunStore(tmp_path / "runs")
     path = write_lab()
     spec = load_lab(str(path)).run_specs()[0]
-    identity = {**spec.identity(FINGERPRINT), "dataset": "shapes"}
+    identity = {**run_identity(spec, FINGERPRINT), "dataset": "shapes"}
 
     def write(folder: Path) -> dict[str, object]:
         (folder / "spec.json").write_text(json.dumps(identity))
@@ -143,7 +144,7 @@ def test_the_plan_names_the_input_that_changed(write_lab: WriteLab, tmp_path: Pa
 
     lab = load_lab(str(path))
     assert make_plan(lab, store, {"shapes": FINGERPRINT}).missing[0].why == "never trained here"
-    run_id = spec.run_id(FINGERPRINT)
+    run_id = make_run_id(spec, FINGERPRINT)
     store.publish("run", run_id, write)
     store.write_lab("mine", {"runs": [{"dataset": "shapes", "network": "alexnet", "seed": 0, "run": run_id}]})
     assert make_plan(lab, store, {"shapes": FINGERPRINT}).missing == []

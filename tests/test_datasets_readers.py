@@ -23,8 +23,8 @@ from cnnlab.datasets.idx import parse_idx
 from cnnlab.datasets.packaged import gunzip_checked, packaged_file
 from cnnlab.datasets.table import ImageTable
 from cnnlab.errors import DataError
-from cnnlab.readers import fashion_mnist, fetch, open_dataset
-from cnnlab.registry import READERS
+from cnnlab.paths import modules
+from cnnlab.readers import READERS, fashion_mnist, fetch, open_dataset
 from cnnlab.spec import DatasetSpec
 
 TRAIN_IMAGES, TEST_IMAGES = 40, 20
@@ -334,12 +334,12 @@ def test_an_unknown_reader(tmp_path: Path) -> None:
 
 def test_the_docs_name_every_reader_and_every_key() -> None:
     text = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
-    assert [name for name in READERS if f"| `{name}` |" not in text] == []
+    assert [name for name in modules("cnnlab/readers") if f"| `{name}` |" not in text] == []
     keys = set().union(*(re.findall(r"`([a-z_]+)`", line.split(" | ")[0]) for line in text.splitlines()))
     assert set(DatasetSpec.model_fields) - keys == set()
 
 
-@pytest.mark.parametrize("reader", sorted(READERS))
+@pytest.mark.parametrize("reader", modules("cnnlab/readers"))
 def test_every_reader_can_be_imported_without_a_framework(reader: str) -> None:
     heavy = "{'keras', 'tensorflow'} & set(sys.modules)"
     code = f"import sys, {READERS[reader]} as reader; assert reader.open_table and not {heavy}"

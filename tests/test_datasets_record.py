@@ -15,7 +15,8 @@ from cnnlab.datasets.record import publish_dataset, record_id
 from cnnlab.datasets.split import Splits, split_table
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
-from cnnlab.spec import DatasetSpec, Split, hash8
+from cnnlab.identity import hash8
+from cnnlab.spec import DatasetSpec, Split
 from cnnlab.store.store import RunStore
 
 SPEC = DatasetSpec(

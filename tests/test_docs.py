@@ -9,7 +9,8 @@ import pytest
 from cnnlab.app import cli_commentary, cli_data
 from cnnlab.app.cli import app
 from cnnlab.lab import shipped_labs
-from cnnlab.registry import NETWORKS, READERS
+from cnnlab.networks import find_network, network_names
+from cnnlab.paths import modules
 from cnnlab.spec import DatasetSpec, HubSource, NetworkOptions, Recipe, Split
 from cnnlab.style import HouseStyle
 from tests.command import ROOT
@@ -35,7 +36,9 @@ KEYS = [
 ]
 
 
-@pytest.mark.parametrize("name", [*(entry.title for entry in NETWORKS.values()), *READERS, *shipped_labs()])
+@pytest.mark.parametrize(
+    "name", [*(find_network(name).TITLE for name in network_names()), *modules("cnnlab/readers"), *shipped_labs()]
+)
 def test_every_network_reader_and_lab_is_named(name: str) -> None:
     assert name in TEXT
 

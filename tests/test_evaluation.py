@@ -13,7 +13,8 @@ from cnnlab.errors import CnnlabError, DataError, StoreError
 from cnnlab.evaluation import predict
 from cnnlab.evaluation.exhibits import choose, confusion_examples, explained
 from cnnlab.evaluation.predict import evaluate, load_model, read_spec
-from cnnlab.spec import Fold, evaluation_id
+from cnnlab.identity import evaluation_id, make_run_id
+from cnnlab.spec import Fold
 from cnnlab.store.store import RunStore
 from cnnlab.training.fit import Trained, train_model
 from report.activities.classes import class_order
@@ -130,7 +131,7 @@ def test_a_fold_is_never_evaluated(tmp_path):
 
 def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
     _, (run, model, *_) = trained
-    assert read_spec(run).run_id(TABLE.fingerprint) == run.id
+    assert make_run_id(read_spec(run), TABLE.fingerprint) == run.id
     rebuilt = load_model(run, 3, build=build)
     for mine, theirs in zip(rebuilt.weights, model.weights, strict=True):
         np.testing.assert_array_equal(mine.value.numpy(), theirs.value.numpy())

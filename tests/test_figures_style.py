@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from cnnlab.registry import NETWORKS
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity
 from report.figures.bars import class_distribution
@@ -161,9 +160,9 @@ def test_eight_networks_are_told_apart_by_colour(vision: str, mode: int) -> None
 
 def test_eight_networks_are_told_apart_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     """What grey cannot show for all of eight, dash and marker do, each by itself."""
-    for name in ("lenet", "mobilenet", "squeezenet", "inception", "densenet"):
-        monkeypatch.setitem(NETWORKS, name, NETWORKS["vgg19"])
-    styles = [network_style(name) for name in NETWORKS]
+    names = ("alexnet", "vgg19", "resnet50", "lenet", "mobilenet", "squeezenet", "inception", "densenet")
+    monkeypatch.setattr("report.figures.theme.network_names", lambda: names)
+    styles = [network_style(name) for name in names]
     assert len(styles) == 8
     assert {style.colour for style in styles} == {f"series-{index}" for index in range(1, 9)}
     assert len({style.dash for style in styles}) == len({style.marker for style in styles}) == 8

@@ -12,9 +12,9 @@ import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
 from cnnlab.errors import LabError
+from cnnlab.layers.factory import build_network
 from cnnlab.layers.kernels import CentredPixels
-from cnnlab.networks import adaptations, build_network, head_layers
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network, network_names
 from cnnlab.spec import NetworkOptions
 
 # Keras's variables do not know the `copy` argument with which numpy 2.4 asks for an array.
@@ -34,7 +34,7 @@ def pixels(size: int, images: int = 2) -> np.ndarray:
 
 
 def codes(name: str, size: int, classes: int = 1000, **options: object) -> dict[str, tuple[str, str]]:
-    found = adaptations(name, image_size=size, classes=classes, options=NetworkOptions.model_validate(options))
+    found = find_network(name).adaptations(size, classes, NetworkOptions.model_validate(options))
     return {item.code: (item.published, item.used) for item in found}
 
 
@@ -54,23 +54,23 @@ def test_importing_the_package_imports_no_framework() -> None:
     ],
 )
 def test_as_published_the_parameters_are_those_of_the_paper(name: str, size: int, parameters: int, fixed: int) -> None:
-    model = build_network(name, image_size=size, classes=1000, initialize=False)
+    model = build_network(name, image_size=size, classes=1000)
     assert model.count_params() == parameters
     assert sum(int(np.prod(weight.shape)) for weight in model.non_trainable_weights) == fixed
-    assert adaptations(name, image_size=size, classes=1000) == []
+    assert find_network(name).adaptations(size, 1000, NetworkOptions()) == []
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("vgg19", "VGG19"), ("resnet50", "ResNet50")])
 def test_layer_by_layer_equal_to_keras_applications(name: str, theirs: str) -> None:
     reference = getattr(keras.applications, theirs)(weights=None)
-    model = build_network(name, image_size=224, classes=1000, initialize=False)
+    model = build_network(name, image_size=224, classes=1000)
     mine = [(x.name, [tuple(w.shape) for w in x.weights], tuple(x.output.shape)) for x in model.layers if x.weights]
     assert mine == [
         (x.name, [tuple(w.shape) for w in x.weights], tuple(x.output.shape)) for x in reference.layers if x.weights
     ]
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", network_names())
 def test_trains_and_gives_float32_probabilities(name: str, policy: str) -> None:
     model = build_network(name, image_size=32, classes=3)
     model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", jit_compile=False)
@@ -87,7 +87,7 @@ def test_trains_and_gives_float32_probabilities(name: str, policy: str) -> None:
     np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", network_names())
 def test_the_same_seed_gives_the_same_weights(name: str) -> None:
     one, same, other = (build_network(name, image_size=16, classes=2, seed=seed) for seed in (7, 7, 8))
     kernels = [i for i, weight in enumerate(one.weights) if weight.path.endswith("kernel")]
@@ -106,7 +106,7 @@ def test_dropout_is_seeded() -> None:
     np.testing.assert_array_equal(runs[0], runs[1])
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", network_names())
 def test_outputs_start_near_uniform_from_raw_pixels(name: str) -> None:
     # In training mode: the moving averages of batch normalisation mean nothing yet.
     output = to_numpy(build_network(name, image_size=32, classes=10)(pixels(32, 16), training=True))
@@ -114,9 +114,9 @@ def test_outputs_start_near_uniform_from_raw_pixels(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 17, 31, 32, 63, 64, 84, 111, 112])
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", network_names())
 def test_every_network_is_built_at_every_size(name: str, size: int) -> None:
-    model = build_network(name, image_size=size, classes=5, initialize=False)
+    model = build_network(name, image_size=size, classes=5)
     assert model.output_shape == (None, 5)
     stated = codes(name, size, 5)
     assert stated["classes"] == ("1000", "5")
@@ -145,18 +145,18 @@ def test_adaptations_are_stated() -> None:
 
 def test_the_stems_are_what_the_adaptations_say() -> None:
     for size, kernel, strides, pooled in ((32, 3, 1, True), (84, 7, 2, False), (112, 7, 2, True)):
-        model = build_network("resnet50", image_size=size, classes=2, initialize=False)
+        model = build_network("resnet50", image_size=size, classes=2)
         stem = model.get_layer("conv1_conv")
         assert (stem.kernel_size, stem.strides) == ((kernel,) * 2, (strides,) * 2)
         assert ("pool1_pool" in [layer.name for layer in model.layers]) is pooled
     for size, kernel, strides in ((32, 5, 1), (84, 7, 2), (112, 11, 4)):
-        stem = build_network("alexnet", image_size=size, classes=2, initialize=False).get_layer("conv1")
+        stem = build_network("alexnet", image_size=size, classes=2).get_layer("conv1")
         assert (stem.kernel_size, stem.strides) == ((kernel,) * 2, (strides,) * 2)
 
 
 def test_batch_norm_momentum_dropout_and_width_reach_the_layers() -> None:
     options = NetworkOptions(batch_norm=True, dropout=0.25, dense_units=64)
-    model = build_network("vgg19", image_size=32, classes=2, options=options, batch_norm_momentum=0.9, initialize=False)
+    model = build_network("vgg19", image_size=32, classes=2, options=options, batch_norm_momentum=0.9)
     assert [layer.momentum for layer in model.layers if "_bn" in layer.name] == [0.9] * 16
     assert model.get_layer("fc1").units == model.get_layer("fc2").units == 64
     assert model.get_layer("fc1_dropout").rate == 0.25
@@ -174,9 +174,10 @@ def test_batch_norm_momentum_dropout_and_width_reach_the_layers() -> None:
 )
 def test_options_that_a_network_lacks_are_refused(name: str, size: int, options: dict[str, object], where: str) -> None:
     chosen = NetworkOptions.model_validate(options)
-    for call in (build_network, adaptations):
+    for call in (lambda: build_network(name, image_size=size, classes=2, options=chosen),
+                 lambda: find_network(name).adaptations(size, 2, chosen)):  # fmt: skip
         with pytest.raises(LabError, match="cannot be built with this option") as caught:
-            call(name, image_size=size, classes=2, options=chosen)
+            call()
         assert caught.value.where == where
 
 
@@ -187,10 +188,10 @@ def test_an_unknown_network_is_an_error_with_a_suggestion() -> None:
 
 
 def test_head_layers_are_the_layers_with_weights_behind_the_base() -> None:
-    assert head_layers("vgg19") == ("fc1", "fc2", "predictions")
-    for name in NETWORKS:
-        weighted = [x.name for x in build_network(name, image_size=32, classes=2, initialize=False).layers if x.weights]
-        assert tuple(weighted[-len(head_layers(name)) :]) == head_layers(name)
+    assert find_network("vgg19").HEAD == ("fc1", "fc2", "predictions")
+    for name in network_names():
+        weighted = [x.name for x in build_network(name, image_size=32, classes=2).layers if x.weights]
+        assert tuple(weighted[-len(find_network(name).HEAD) :]) == find_network(name).HEAD
 
 
 def test_pixels_are_centred_as_keras_applications_does() -> None:

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from cnnlab.errors import Incomplete
-from report.pdf_process import PdfProcess
 from report.render.pdf import render_pdf
+from report.render.pdf_process import PdfProcess
 
 PAGE = "<html lang=es><title>Uno</title><p>Año {} \N{CHECK MARK}</p>"
 

@@ -15,6 +15,7 @@ from training_toys import Splits, build, spec, toy
 
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.predict import evaluate
+from cnnlab.identity import make_run_id, run_identity
 from cnnlab.spec import EarlyStopping, RunSpec
 from cnnlab.store.store import RunStore
 from cnnlab.training import batches, preparation, session
@@ -70,8 +71,8 @@ def test_a_run_learns_and_publishes_what_it_measured(tmp_path):
     assert (record.manifest["status"], resolved["stopped"], resolved["best_epoch"]) == ("done", "completed", 6)
     assert resolved["images"] == {"train": 90, "validation": 30} and resolved["steps_per_epoch"] == 5
     assert (resolved["batch_norm_momentum"], resolved["precision"], resolved["resumed"]) == (0.6, "float32", 0)
-    assert record.manifest["dataset_record"] == "toy-1" and record.id == spec(epochs=6).run_id(TABLE.fingerprint)
-    assert record.json("spec.json") == {**spec(epochs=6).identity(TABLE.fingerprint), "dataset": "toy"}
+    assert record.manifest["dataset_record"] == "toy-1" and record.id == make_run_id(spec(epochs=6), TABLE.fingerprint)
+    assert record.json("spec.json") == {**run_identity(spec(epochs=6), TABLE.fingerprint), "dataset": "toy"}
     last = record.rows("history.csv")[-1]
     assert float(last["val_accuracy"]) > 0.95 and float(last["accuracy"]) > 0.95
     assert "epoch 6/6" in record.text("train.log")

@@ -14,6 +14,7 @@ from training_toys import Splits, build, spec, toy
 
 from cnnlab.app.selection import selected_recipe
 from cnnlab.errors import DataError, LabError, StoreError
+from cnnlab.identity import make_search_id
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
 from cnnlab.store.store import Record, RunStore
 from cnnlab.training import search as searching
@@ -99,7 +100,7 @@ def test_a_search_publishes_its_trials_and_selects_the_best(tmp_path):
     store, progress = RunStore(tmp_path), QuietProgress()
     record = run(store, search, progress=progress, dataset_record="toy-1")
     manifest, entries = record.manifest, record.json("trials.json")
-    assert record.id == spec(epochs=2).search_id(search, TABLE.fingerprint)
+    assert record.id == make_search_id(spec(epochs=2), search, TABLE.fingerprint)
     assert set(manifest["files"]) == {"trials.json", "search.log"}
     expected = {"dataset": "toy", "network": "alexnet", "seed": 0, "fingerprint": TABLE.fingerprint}
     expected |= {"objective": "val_accuracy", "dataset_record": "toy-1", "space": search.model_dump(mode="json")}

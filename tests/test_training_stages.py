@@ -10,7 +10,7 @@ from training_toys import CLASSES, SIZE, SPLITS_OF_TOY, TABLE_OF_TOY, build, spe
 from cnnlab.backend import keras
 from cnnlab.datasets.split import Splits, fold_splits
 from cnnlab.errors import DataError
-from cnnlab.networks import build_network
+from cnnlab.layers.factory import build_network
 from cnnlab.spec import Fold, Recipe
 from cnnlab.store.store import RunStore
 from cnnlab.training import hardware, precision, preparation

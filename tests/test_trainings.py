@@ -11,6 +11,7 @@ from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 from cnnlab.app.plan import PlannedRun
 from cnnlab.app.trainings import OpenData, Trainings
 from cnnlab.datasets.split import Splits
+from cnnlab.identity import make_run_id
 from cnnlab.spec import Fold
 from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
@@ -26,7 +27,7 @@ class Record:
 @pytest.fixture
 def open_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Trainings of the toy problem; the pace is one second an epoch, whatever the machine does."""
-    monkeypatch.setattr("cnnlab.networks.build_network", build)
+    monkeypatch.setattr("cnnlab.layers.factory.build_network", build)
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(1.0, 0.0))
     told: list[str] = []
 
@@ -38,7 +39,7 @@ def open_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def planned(*specs: Any) -> list[PlannedRun]:
-    return [PlannedRun(one, one.run_id(TABLE_OF_TOY.fingerprint), False, "never trained here") for one in specs]
+    return [PlannedRun(one, make_run_id(one, TABLE_OF_TOY.fingerprint), False, "never trained here") for one in specs]
 
 
 def test_a_budget_is_shared_by_what_the_runs_take(open_lab: Any) -> None:

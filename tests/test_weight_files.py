@@ -11,8 +11,8 @@ import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
 from cnnlab.errors import CnnlabError, LabError
+from cnnlab.layers.factory import build_network
 from cnnlab.layers.weights import load_weights
-from cnnlab.networks import build_network
 from cnnlab.spec import NetworkOptions
 
 # Keras's variables do not know the `copy` argument with which numpy 2.4 asks for an array.

@@ -182,7 +182,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has for training and rendering, and what it lacks."""
     from cnnlab.training.hardware import hardware
     from cnnlab.training.precision import resolve
-    from report.pdf_process import try_pdf
+    from report.render.pdf_process import try_pdf
 
     precision = resolve("auto")
     problem, heard = try_pdf()

@@ -13,7 +13,7 @@ from cnnlab import paths
 from cnnlab.app.terminal import print_json, say, tell
 from cnnlab.errors import CheckFailed, DataError
 from cnnlab.lab import Lab, load_lab
-from cnnlab.registry import READERS
+from cnnlab.paths import modules
 from cnnlab.spec import SPLITS, DatasetSpec
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def list_data(
         for name, spec in loaded.file.datasets.items()
     ]
     if as_json:
-        print_json({"datasets": rows, "readers": sorted(READERS)})
+        print_json({"datasets": rows, "readers": list(modules("cnnlab/readers"))})
         return
     for row in rows:
         say(f"{row['name']}: reader {row['reader']}, {row['path'] or paths.data_dir()}: {row['state']}")
-    say(f"readers: {', '.join(sorted(READERS))}")
+    say(f"readers: {', '.join(modules('cnnlab/readers'))}")
 
 
 def _state(spec: DatasetSpec) -> str:

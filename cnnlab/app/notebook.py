@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.app.plan import plan_run
 from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
+from cnnlab.identity import canonical_json
 from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
 from cnnlab.paths import data_dir, labs_dir, templates_dir
-from cnnlab.spec import RunSpec, canonical_json
+from cnnlab.spec import RunSpec
 from cnnlab.store.store import Kind, Record, RunStore
 from report.data.records import REMOVED, LabData, RunData
 from report.data.records import open_lab as open_records

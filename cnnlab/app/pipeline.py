@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.app.plan import Key, Plan, PlannedRun, key_of, locked_entries, make_plan
 from cnnlab.app.trainings import OpenData, Trainings, published, went_as_planned
 from cnnlab.errors import CnnlabError, Unwritable
+from cnnlab.identity import architecture_id, evaluation_id, make_search_id
 from cnnlab.lab import Lab
-from cnnlab.spec import NetworkOptions, architecture_id, evaluation_id
+from cnnlab.spec import NetworkOptions
 from cnnlab.store.disk import remove_leftovers
-from cnnlab.store.mending import mend, sound, trouble
+from cnnlab.store.mending import sound, trouble
 from cnnlab.store.store import Record, RunStore
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def run_lab(
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
     _search(lab, data, store=store, progress=progress, tell=tell, outcome=outcome, fresh=fresh)
     fingerprints = {name: opened.table.fingerprint for name, opened in data.items()}
-    mend(make_plan(lab, store, fingerprints), store, tell)
+    for planned in make_plan(lab, store, fingerprints).runs:
+        if planned.ready:
+            sound(store, "run", planned.id, tell)
+            sound(store, "evaluation", evaluation_id(planned.id, flip=planned.flip), tell)
     plan = make_plan(lab, store, fingerprints)
     minutes = lab.file.lab.budget_minutes
     seconds = budget_seconds if budget_seconds is not None or minutes is None else 60 * minutes
@@ -262,7 +266,7 @@ def _search(
         if request.search is None:
             continue
         base, search, opened = request.base, request.search, data[request.base.dataset]
-        search_id = base.search_id(search, opened.table.fingerprint)
+        search_id = make_search_id(base, search, opened.table.fingerprint)
         if search_id in tried or sound(store, "search", search_id, tell):
             continue
         tried.add(search_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.app.selection import selected_recipe
 from cnnlab.errors import StoreError
+from cnnlab.identity import make_run_id, make_search_id, run_identity
 from cnnlab.lab import Lab, Request
 from cnnlab.spec import RunSpec
 from cnnlab.store.store import Kind, RunStore
@@ -76,18 +77,18 @@ def plan_run(
     """
     spec, search = request.spec, None
     if request.search is not None:
-        search = request.base.search_id(request.search, fingerprint)
+        search = make_search_id(request.base, request.search, fingerprint)
         if why := _trouble(store, "search", search, "its search was never finished here"):
-            return PlannedRun(spec, spec.run_id(fingerprint), False, why, search, ready=False)
+            return PlannedRun(spec, make_run_id(spec, fingerprint), False, why, search, ready=False)
         recipe = selected_recipe(spec.recipe, store.read("search", search))
         spec = spec.model_copy(update={"recipe": recipe})
-    run_id = spec.run_id(fingerprint)
+    run_id = make_run_id(spec, fingerprint)
     why = _trouble(store, "run", run_id, "never trained here")
     if not why:
         return PlannedRun(spec, run_id, True, "", search, flip=request.flip)
     old = (previous or {}).get(key_of(spec))
     if old is not None and not store.has("run", run_id):
-        why = "; ".join(_changes(old, spec.identity(fingerprint))) or "its record was removed"
+        why = "; ".join(_changes(old, run_identity(spec, fingerprint))) or "its record was removed"
     return PlannedRun(spec, run_id, False, why, search, flip=request.flip)
 
 

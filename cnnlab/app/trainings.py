@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.app.plan import PlannedRun
 from cnnlab.errors import CnnlabError, Unwritable
+from cnnlab.identity import canonical_json, evaluation_id
 from cnnlab.progress import duration
-from cnnlab.spec import RunSpec, canonical_json, evaluation_id
+from cnnlab.spec import RunSpec
 from cnnlab.store.store import Record, RunStore
 
 if TYPE_CHECKING:

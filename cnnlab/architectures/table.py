@@ -7,7 +7,6 @@ activations are not counted. Activations are the values that a layer puts out fo
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
 import math
 from collections.abc import Mapping
@@ -15,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.architectures.construction import summary_text, vgg19_construction, with_fresh_keras
+from cnnlab.architectures.construction import summary_text, vgg19_construction, without_weights
 from cnnlab.backend import keras, layers
-from cnnlab.networks import adaptations, build_network, network_module
-from cnnlab.registry import NETWORKS
-from cnnlab.spec import NetworkOptions, architecture_id
+from cnnlab.identity import architecture_id
+from cnnlab.layers.factory import build_network
+from cnnlab.networks import find_network
+from cnnlab.spec import NetworkOptions
 from cnnlab.store.store import Record, RunStore
 
 
@@ -50,7 +50,7 @@ class LayerRow:
 
 
 def layer_table(model: keras.Model) -> list[LayerRow]:
-    """The layers of a network of `registry.NETWORKS` in order.
+    """The layers of a network of `cnnlab/networks/` in order.
 
     Raises:
         ArithmeticError: our formula and Keras's count of a layer differ, which is a bug in one of them.
@@ -64,42 +64,40 @@ def publish_architecture(
 ) -> Record:
     """Publish the architecture record, or open the one already there.
 
-    The tables come from a model filled with zeros in float32, so neither weights nor precision matter. VGG-19 as
-    published at 224 px also gets its construction, layer by layer.
+    The tables come from a model in float32 without values, so neither weights nor precision matter. VGG-19 as published
+    at 224 px also gets its construction, layer by layer.
 
     Raises:
         LabError: no such network, or it does not have an option, or not at this size.
         StoreError: the record cannot be written, or the one there is damaged.
     """
-    network_module(name)
+    find_network(name)
     record_id = architecture_id(name, image_size=image_size, classes=classes, options=options)
     if store.has("architecture", record_id):
         return store.read("architecture", record_id)
 
     def write(folder: Path) -> Mapping[str, Any]:
-        return with_fresh_keras(lambda: _write(folder, name, image_size, classes, options))
+        return without_weights(lambda: _write(folder, name, image_size, classes, options))
 
     return store.publish("architecture", record_id, write)
 
 
 def _write(folder: Path, name: str, image_size: int, classes: int, options: NetworkOptions) -> Mapping[str, Any]:
-    departures = adaptations(name, image_size=image_size, classes=classes, options=options)
-    model = build_network(name, image_size=image_size, classes=classes, options=options, initialize=False)
+    departures = find_network(name).adaptations(image_size, classes, options)
+    model = build_network(name, image_size=image_size, classes=classes, options=options)
     rows = layer_table(model)
     summary = summary_text(model)
     if name == "vgg19" and not departures:
-        del model
-        gc.collect()  # its weights take 575 MB, and its construction as much again
         _write_json(folder / "construction.json", vgg19_construction())
     _write_json(folder / "layers.json", rows)
     (folder / "summary.txt").write_text(summary, encoding="utf-8")
     return {
         "network": name,
-        "title": NETWORKS[name].title,
+        "title": find_network(name).TITLE,
         "image_size": image_size,
         "classes": classes,
         "options": options.model_dump(mode="json"),
-        "version": NETWORKS[name].version,
+        "version": find_network(name).VERSION,
         "parameters": sum(row.parameters for row in rows),
         "trainable": sum(row.trainable for row in rows),
         "multiply_adds": sum(row.multiply_adds for row in rows),
@@ -121,7 +119,7 @@ class _Blocks:
     """Names the block of each layer, walking through the model: what belongs to no stage is before or behind them."""
 
     def __init__(self, network: str) -> None:
-        self.prefixes = network_module(network).BLOCKS
+        self.prefixes = find_network(network).BLOCKS
         self.current = "input"
 
     def of(self, layer: str) -> str:

@@ -14,7 +14,8 @@ from cnnlab.datasets.decode import Look
 from cnnlab.datasets.pictures import Pictures
 from cnnlab.datasets.table import MOST_SOURCES, DatasetAbout, Finding
 from cnnlab.errors import DataError
-from cnnlab.spec import DatasetSpec, canonical_json
+from cnnlab.identity import canonical_json
+from cnnlab.spec import DatasetSpec
 
 SMALL_CLASS = 30
 """Classes with fewer images are pointed out: their test accuracy will rest on a handful."""

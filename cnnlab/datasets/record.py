@@ -14,7 +14,8 @@ from cnnlab.datasets.lookalikes import LEAST_SIDE
 from cnnlab.datasets.split import Splits
 from cnnlab.datasets.table import MOST_SOURCES, VALIDATION, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
-from cnnlab.spec import FORMAT, SPLITS, DatasetSpec, hash8
+from cnnlab.identity import hash8
+from cnnlab.spec import FORMAT, SPLITS, DatasetSpec
 from cnnlab.store.store import Record, RunStore
 
 EXHIBITS_A_CLASS, EXHIBITS_OF_MANY, MANY_CLASSES = 4, 2, 25

@@ -10,7 +10,8 @@ import numpy as np
 
 from cnnlab.errors import DataError
 from cnnlab.evaluation.diversity import class_diversity
-from cnnlab.spec import DatasetSpec, hash8
+from cnnlab.identity import hash8
+from cnnlab.spec import DatasetSpec
 from cnnlab.store.store import Record, RunStore
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
 from cnnlab.evaluation.attention import explain, first_filters, sample
 from cnnlab.evaluation.exhibits import choose, explained
+from cnnlab.identity import EVALUATION_VERSION, evaluation_id
 from cnnlab.layers.weights import check_contained
-from cnnlab.registry import EVALUATION_VERSION
-from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec, evaluation_id
+from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec
 from cnnlab.store.store import Record, RunStore
 from cnnlab.training.loop import Predictor
 from cnnlab.training.model import Build, build_model
@@ -43,7 +43,7 @@ def evaluate(
     Args:
         predict: the live inference that `train_model` returned, to save building and tracing; None rebuilds the model
             from code and the published weights.
-        build: replaces `cnnlab.networks.build_network`.
+        build: replaces `cnnlab.layers.factory.build_network`.
         flip: probabilities are the mean of the image's and of its mirror image's (left to right), on every split.
 
     Returns:

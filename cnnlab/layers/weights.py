@@ -17,7 +17,7 @@ import numpy as np
 from cnnlab.backend import keras
 from cnnlab.errors import CnnlabError, LabError
 from cnnlab.layers.kernels import PIXEL_SCALE
-from cnnlab.networks import network_module
+from cnnlab.networks import find_network
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def load_weights(model: keras.Model, name: str, weights: str) -> Loaded:
     Raises:
         CnnlabError: no such file, no network connection, not such a file, or the base does not fit the model.
     """
-    module = network_module(name)
+    module = find_network(name)
     if not module.WEIGHTS:
         raise LabError(
             f"there are no pre-trained weights for {name}",

@@ -1,99 +1,123 @@
-"""AlexNet, VGG-19 and ResNet-50, built from code.
+"""The networks, built from code: this folder is their registry, a file a network.
 
-Importing this package imports no framework: the modules that `registry.NETWORKS` names are imported when a network is
-first asked for.
+Nothing here imports Keras. A network's file states what was published of it and is handed a `LayerFactory`, which makes
+its layers.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
 
 from cnnlab.errors import LabError, did_you_mean
-from cnnlab.registry import NETWORKS
+from cnnlab.paths import modules
 from cnnlab.spec import NetworkOptions
 
-if TYPE_CHECKING:
-    import keras
 
-    from cnnlab.layers.factory import Adaptation
+@dataclass(frozen=True)
+class Adaptation:
+    """One departure from a network as published: `code` names it, the other two are shapes, kernels or rates."""
 
-__all__ = ["adaptations", "build_network", "head_layers", "network_module"]
+    code: str
+    published: str
+    used: str
 
 
-def build_network(
-    name: str,
-    *,
-    image_size: int,
-    classes: int,
-    options: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
-    seed: int = 0,
-    fused_batch_norm: bool | None = None,
-    batch_norm_momentum: float = 0.99,
-    initialize: bool = True,
-) -> keras.Model:
-    """Build a network under the current dtype policy.
+@dataclass(frozen=True)
+class WeightFile:
+    """A weight file of `keras.applications`, with its MD5 as Keras checks it."""
 
-    Args:
-        name: a key of `registry.NETWORKS`; it is the model's name too.
-        image_size: side S in pixels, at least 16.
-        classes: number of classes, at least 2.
-        seed: the same seed gives the same weights, layer by layer.
-        fused_batch_norm: batch normalisation on TensorFlow's fused kernel. None: where the policy computes in 16 bits,
-            in which it doubled ResNet-50's speed on a CPU with AMX; in float32 it was slower. Results are the same.
-        batch_norm_momentum: share of the old moving average kept each step, in [0, 1). Short trainings need less than
-            Keras's 0.99, or the averages lag behind the weights.
-        initialize: False fills the weights with zeros, where only shapes and counts are wanted.
+    url: str
+    md5: str
 
-    Returns:
-        A model from float32 (B, S, S, 3) raw pixels in [0, 255], red first, to float32 (B, classes) probabilities. Its
-        first layers prepare the pixels, so the weights of `keras.applications` fit (`weights.load_weights`).
 
-    Raises:
-        LabError: no such network, or it does not have an option, or not at this size.
+class Network(Protocol):
+    """What a network's file says, and how it is built.
+
+    Attributes:
+        TITLE: as prose prints it.
+        VERSION: enters every run id; bumped by hand when the layer table or the seeded outputs change.
+        YEAR: of publication; networks stand in its order.
+        PUBLISHED_SIZES: input sides in pixels that count as published, the first one being shown.
+        HEAD: names of the layers with weights behind the convolutional base; the last one is the classifier.
+        FIRST: name of the first convolution.
+        BLOCKS: pairs of layer-name prefix and block.
+        WEIGHTS: files of `keras.applications`: "top" and "base", or none.
     """
-    module = network_module(name)
-    import keras
 
-    from cnnlab.layers.factory import LayerFactory
+    TITLE: str
+    VERSION: int
+    YEAR: int
+    PUBLISHED_SIZES: tuple[int, ...]
+    HEAD: tuple[str, ...]
+    FIRST: str
+    BLOCKS: tuple[tuple[str, str], ...]
+    WEIGHTS: dict[str, WeightFile]
 
-    if fused_batch_norm is None:
-        fused_batch_norm = keras.config.dtype_policy().compute_dtype != "float32"
-    make = LayerFactory(seed, fused_batch_norm, batch_norm_momentum, initialize)
-    return module.build(image_size, classes, options, make)
+    def build(self, image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
+        """The model on (B, S, S, 3) raw pixels, giving (B, classes) probabilities; `make` is a `LayerFactory`."""
 
-
-def adaptations(
-    name: str,
-    *,
-    image_size: int,
-    classes: int,
-    options: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
-) -> list[Adaptation]:
-    """What differs from the network as published; empty when nothing does. See `docs/networks.md` for the codes.
-
-    Raises:
-        LabError: no such network, or it does not have an option, or not at this size.
-    """
-    return network_module(name).adaptations(image_size, classes, options)
+    def adaptations(self, image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:
+        """What differs from the network as published; refuses options that the network lacks."""
 
 
-def head_layers(name: str) -> tuple[str, ...]:
-    """Names of the layers with weights behind the convolutional base; the last one is the classifier."""
-    return network_module(name).HEAD
+@cache
+def network_names() -> tuple[str, ...]:
+    """The names of all networks, in the order of their years."""
+    return tuple(
+        sorted(modules("cnnlab/networks"), key=lambda name: (find_network(name).YEAR, find_network(name).TITLE))
+    )
 
 
-def network_module(name: str) -> Any:
-    """The module of a network.
+def find_network(name: str) -> Network:
+    """What the file of a network says.
 
     Raises:
         LabError: there is no such network.
     """
-    if name not in NETWORKS:
+    known = modules("cnnlab/networks")
+    if name not in known:
         raise LabError(
-            "there is no such network",
-            received=name,
-            expected=", ".join(sorted(NETWORKS)),
-            hint=did_you_mean(name, NETWORKS),
+            "there is no such network", received=name, expected=", ".join(known), hint=did_you_mean(name, known)
         )
-    return importlib.import_module(NETWORKS[name].module)
+    found: Any = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    return found
+
+
+def common_adaptations(
+    *, image_size: int, classes: int, published_sizes: tuple[int, ...], dense_units: int | None, options: NetworkOptions
+) -> list[Adaptation]:
+    """The departures that every network can take: input size, classes, width and dropout of its dense head.
+
+    Args:
+        published_sizes: input sides that count as published; the first one is named.
+        dense_units: published width of the hidden dense layers, None for a network that has none.
+    """
+    found = []
+    if image_size not in published_sizes:
+        found.append(Adaptation("input_size", square(published_sizes[0], 3), square(image_size, 3)))
+    if classes != 1000:
+        found.append(Adaptation("classes", "1000", str(classes)))
+    if dense_units and options.dense_units not in (None, dense_units):
+        found.append(Adaptation("dense_units", str(dense_units), str(options.dense_units)))
+    rate = 0.5 if dense_units else 0.0
+    if options.dropout not in (None, rate):
+        found.append(Adaptation("dropout", str(rate), str(options.dropout)))
+    return found
+
+
+def square(side: int, channels: int | None = None) -> str:
+    """`7x7` or `7x7x512`."""
+    return f"{side}x{side}" + (f"x{channels}" if channels is not None else "")
+
+
+def refuse(name: str, option: str, received: object, expected: str) -> LabError:
+    """The error for an option that the network does not have, or cannot take at this input size."""
+    return LabError(
+        f"{name} cannot be built with this option",
+        where=f"networks.{name}.{option}",
+        received=received,
+        expected=expected,
+    )

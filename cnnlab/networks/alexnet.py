@@ -11,13 +11,12 @@ Below 64 px the stem is a 5x5 convolution of stride 1; from 64 to 111 px it is 7
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from cnnlab.backend import keras, layers
-from cnnlab.layers.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
-from cnnlab.layers.kernels import CentredPixels, LocalResponseNormalization
+from cnnlab.networks import Adaptation, WeightFile, common_adaptations, refuse, square
 from cnnlab.spec import NetworkOptions
 
+TITLE, VERSION, YEAR = "AlexNet", 2, 2012
 PUBLISHED_SIZES = (227, 224)
 HEAD = ("fc6", "fc7", "fc8")
 FIRST = "conv1"
@@ -36,37 +35,37 @@ STEMS = {"published": (11, 4), "medium": (7, 2), "small": (5, 1)}
 DENSE_UNITS, DROPOUT = 4096, 0.5
 
 
-def build(image_size: int, classes: int, options: NetworkOptions, make: LayerFactory) -> keras.Model:
+def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
     _check(image_size, options)
-    inputs = keras.Input((image_size, image_size, 3), name="pixels")
-    x = CentredPixels(reverse=False, name="centre")(inputs)
+    inputs = make.image(image_size)
+    x = make.centre(reverse=False)(inputs)
     for number, filters, kernel, groups, normalise, pool in STAGES:
         if number == 1:
             x = _stem(x, filters, _stem_kind(image_size, options), make)
         else:
             x = make.conv(filters, kernel, groups=groups, padding="same", activation="relu", name=f"conv{number}")(x)
-        x = _after(x, number, normalise, pool)
-    x = layers.Flatten(name="flatten")(x)  #               9216 = 6 * 6 * 256
+        x = _after(x, number, normalise, pool, make)
+    x = make.flatten()(x)  #               9216 = 6 * 6 * 256
     rate = DROPOUT if options.dropout is None else options.dropout
     for name in HEAD[:2]:
         x = make.dense(options.dense_units or DENSE_UNITS, name=name)(x)
         x = make.dropout(rate, name=f"{name}_dropout")(x)
-    return keras.Model(inputs, make.classifier(classes, name=HEAD[2])(x), name="alexnet")
+    return make.model(inputs, make.classifier(classes, name=HEAD[2])(x), name="alexnet")
 
 
-def _stem(x: keras.KerasTensor, filters: int, kind: str, make: LayerFactory) -> keras.KerasTensor:
+def _stem(x: Any, filters: int, kind: str, make: Any) -> Any:
     kernel, stride = STEMS[kind]
     if kind == "published" and x.shape[1] != 227:
-        x = layers.ZeroPadding2D(((1, 2), (1, 2)), name="pad1")(x)
+        x = make.pad(((1, 2), (1, 2)), name="pad1")(x)
     padding = "valid" if kind == "published" else "same"
     return make.conv(filters, kernel, strides=stride, padding=padding, activation="relu", name=FIRST)(x)
 
 
-def _after(x: keras.KerasTensor, number: int, normalise: bool, pool: bool) -> keras.KerasTensor:
+def _after(x: Any, number: int, normalise: bool, pool: bool, make: Any) -> Any:
     if normalise:
-        x = LocalResponseNormalization(name=f"norm{number}")(x)
-    return layers.MaxPooling2D(3, strides=2, name=f"pool{number}")(x) if pool else x
+        x = make.response_norm(name=f"norm{number}")(x)
+    return make.max_pool(3, 2, name=f"pool{number}")(x) if pool else x
 
 
 def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:

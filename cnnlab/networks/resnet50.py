@@ -12,13 +12,12 @@ convolution without the pooling. Either way the maps are twice as wide as publis
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from cnnlab.backend import keras, layers
-from cnnlab.layers.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse
-from cnnlab.layers.kernels import CentredPixels
+from cnnlab.networks import Adaptation, WeightFile, common_adaptations, refuse
 from cnnlab.spec import NetworkOptions
 
+TITLE, VERSION, YEAR = "ResNet-50", 2, 2016
 PUBLISHED_SIZES = (224,)
 HEAD = ("predictions",)
 FIRST = "conv1_conv"
@@ -47,38 +46,36 @@ STAGES = (
 )
 
 
-def build(image_size: int, classes: int, options: NetworkOptions, make: LayerFactory) -> keras.Model:
+def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
     _check(options)
-    inputs = keras.Input((image_size, image_size, 3), name="pixels")
-    x = CentredPixels(reverse=True, name="centre")(inputs)
+    inputs = make.image(image_size)
+    x = make.centre(reverse=True)(inputs)
     x = _stem(x, _stem_kind(image_size, options), make)  # 56 x  56 x   64
     for stage, blocks, filters, stride in STAGES:
         for number in range(1, blocks + 1):
             x = _bottleneck(x, f"{stage}_block{number}", filters, stride if number == 1 else 1, number == 1, make)
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)  #              2048
+    x = make.average(name="avg_pool")(x)  #              2048
     if options.dropout:
         x = make.dropout(options.dropout, name="dropout")(x)
-    return keras.Model(inputs, make.classifier(classes, name=HEAD[0])(x), name="resnet50")
+    return make.model(inputs, make.classifier(classes, name=HEAD[0])(x), name="resnet50")
 
 
-def _stem(x: keras.KerasTensor, kind: str, make: LayerFactory) -> keras.KerasTensor:
+def _stem(x: Any, kind: str, make: Any) -> Any:
     if kind == "small":
         x = make.conv(64, 3, padding="same", name=FIRST)(x)
     else:
-        x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
+        x = make.pad(3, name="conv1_pad")(x)
         x = make.conv(64, 7, strides=2, name=FIRST)(x)  #  112 x 112 x   64
     x = make.batch_norm(name="conv1_bn")(x)
-    x = layers.Activation("relu", name="conv1_relu")(x)
+    x = make.relu(name="conv1_relu")(x)
     if kind != "medium":
-        x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-        x = layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
+        x = make.pad(1, name="pool1_pad")(x)
+        x = make.max_pool(3, 2, name="pool1_pool")(x)
     return x
 
 
-def _bottleneck(
-    x: keras.KerasTensor, name: str, filters: int, stride: int, project: bool, make: LayerFactory
-) -> keras.KerasTensor:
+def _bottleneck(x: Any, name: str, filters: int, stride: int, project: bool, make: Any) -> Any:
     """1x1, 3x3 and 1x1 to four times the filters, added to the input or to its projection (figure 5, right)."""
     shortcut = x
     if project:
@@ -86,14 +83,14 @@ def _bottleneck(
         shortcut = make.batch_norm(name=f"{name}_0_bn")(shortcut)
     x = make.conv(filters, 1, strides=stride, name=f"{name}_1_conv")(x)
     x = make.batch_norm(name=f"{name}_1_bn")(x)
-    x = layers.Activation("relu", name=f"{name}_1_relu")(x)
+    x = make.relu(name=f"{name}_1_relu")(x)
     x = make.conv(filters, 3, padding="same", name=f"{name}_2_conv")(x)
     x = make.batch_norm(name=f"{name}_2_bn")(x)
-    x = layers.Activation("relu", name=f"{name}_2_relu")(x)
+    x = make.relu(name=f"{name}_2_relu")(x)
     x = make.conv(4 * filters, 1, name=f"{name}_3_conv")(x)
     x = make.batch_norm(name=f"{name}_3_bn", scale=0.0)(x)  # the block starts as its shortcut (Goyal 2017, section 5.1)
-    x = layers.Add(name=f"{name}_add")([shortcut, x])
-    return layers.Activation("relu", name=f"{name}_out")(x)
+    x = make.add(name=f"{name}_add")([shortcut, x])
+    return make.relu(name=f"{name}_out")(x)
 
 
 def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:

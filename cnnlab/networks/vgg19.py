@@ -9,11 +9,12 @@ hidden dense layers) is there although `keras.applications` leaves it out: it ha
 
 from __future__ import annotations
 
-from cnnlab.backend import keras, layers
-from cnnlab.layers.factory import Adaptation, LayerFactory, WeightFile, common_adaptations, refuse, square
-from cnnlab.layers.kernels import CentredPixels
+from typing import Any
+
+from cnnlab.networks import Adaptation, WeightFile, common_adaptations, refuse, square
 from cnnlab.spec import NetworkOptions
 
+TITLE, VERSION, YEAR = "VGG-19", 2, 2015
 PUBLISHED_SIZES = (224,)
 HEAD = ("fc1", "fc2", "predictions")
 FIRST = "block1_conv1"
@@ -35,32 +36,30 @@ STAGES = (
 DENSE_UNITS, DROPOUT = 4096, 0.5
 
 
-def build(image_size: int, classes: int, options: NetworkOptions, make: LayerFactory) -> keras.Model:
+def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
     _check(options)
-    inputs = keras.Input((image_size, image_size, 3), name="pixels")
-    x = CentredPixels(reverse=True, name="centre")(inputs)
+    inputs = make.image(image_size)
+    x = make.centre(reverse=True)(inputs)
     for block, convolutions, filters in STAGES:
         x = _stage(x, block, convolutions, filters, options.batch_norm, make)
         if x.shape[1] > 1:  # below 32 px the last map is a single pixel already
-            x = layers.MaxPooling2D(2, strides=2, name=f"{block}_pool")(x)
-    x = layers.Flatten(name="flatten")(x)  #              25088 = 7 * 7 * 512
+            x = make.max_pool(2, 2, name=f"{block}_pool")(x)
+    x = make.flatten()(x)  #              25088 = 7 * 7 * 512
     rate = DROPOUT if options.dropout is None else options.dropout
     for name in HEAD[:2]:
         x = make.dense(options.dense_units or DENSE_UNITS, name=name)(x)
         x = make.dropout(rate, name=f"{name}_dropout")(x)
-    return keras.Model(inputs, make.classifier(classes, name=HEAD[2])(x), name="vgg19")
+    return make.model(inputs, make.classifier(classes, name=HEAD[2])(x), name="vgg19")
 
 
-def _stage(
-    x: keras.KerasTensor, block: str, convolutions: int, filters: int, batch_norm: bool, make: LayerFactory
-) -> keras.KerasTensor:
+def _stage(x: Any, block: str, convolutions: int, filters: int, batch_norm: bool, make: Any) -> Any:
     for number in range(1, convolutions + 1):
         name = f"{block}_conv{number}"
         x = make.conv(filters, 3, padding="same", activation=None if batch_norm else "relu", name=name)(x)
         if batch_norm:
             x = make.batch_norm(name=f"{block}_bn{number}")(x)
-            x = layers.Activation("relu", name=f"{block}_relu{number}")(x)
+            x = make.relu(name=f"{block}_relu{number}")(x)
     return x
 
 

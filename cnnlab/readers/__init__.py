@@ -12,8 +12,8 @@ from pathlib import Path
 from cnnlab.datasets.pictures import silent
 from cnnlab.datasets.table import ImageTable
 from cnnlab.errors import DataError, did_you_mean
+from cnnlab.paths import modules
 from cnnlab.progress import Reading
-from cnnlab.registry import READERS
 from cnnlab.spec import DatasetSpec
 
 
@@ -31,15 +31,16 @@ def open_dataset(
     Raises:
         DataError: the data set is missing, unreadable or unfit.
     """
-    if spec.reader not in READERS:
+    known = modules("cnnlab/readers")
+    if spec.reader not in known:
         raise DataError(
             "there is no such data set reader",
             where=f"datasets.{name}.reader",
             received=spec.reader,
-            expected=", ".join(sorted(READERS)),
-            hint=did_you_mean(spec.reader, READERS),
+            expected=", ".join(known),
+            hint=did_you_mean(spec.reader, known),
         )
-    reader = import_module(READERS[spec.reader])
+    reader = import_module(f"{__name__}.{spec.reader.replace('-', '_')}")
     with Reading(name, report_progress) as report:
         table: ImageTable = reader.open_table(spec, data_dir=data_dir.absolute(), report_progress=report)
     return table

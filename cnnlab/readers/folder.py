@@ -13,7 +13,8 @@ from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.scan import Scan, scan_folder
 from cnnlab.datasets.table import DatasetAbout, ImageTable
 from cnnlab.errors import DataError
-from cnnlab.spec import DatasetSpec, canonical_json
+from cnnlab.identity import canonical_json
+from cnnlab.spec import DatasetSpec
 
 
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:

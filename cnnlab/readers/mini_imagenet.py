@@ -23,8 +23,8 @@ from cnnlab.datasets.scan import scan_folder
 from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import DataError
+from cnnlab.readers._wordnet import readable, wordnet_id
 from cnnlab.readers.folder import scan_labelled
-from cnnlab.readers.wordnet import readable, wordnet_id
 from cnnlab.spec import DatasetSpec
 
 IMAGES, CLASSES = 60_000, 100

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cnnlab.errors import StoreError
-from cnnlab.spec import canonical_json
+from cnnlab.identity import canonical_json
 from cnnlab.store.disk import unwritable
 
 

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.errors import StoreError
-from cnnlab.spec import evaluation_id
 from cnnlab.store.store import Kind, RunStore
-
-if TYPE_CHECKING:
-    from cnnlab.app.plan import Plan
 
 Tell = Callable[[str], None]
 
 _READ: tuple[Kind, ...] = ("run", "evaluation")
-
-
-def mend(plan: Plan, store: RunStore, tell: Tell) -> None:
-    """Set aside what is damaged of a lab's runs and evaluations, weights included."""
-    for planned in plan.runs:
-        if planned.ready:
-            sound(store, "run", planned.id, tell)
-            sound(store, "evaluation", evaluation_id(planned.id, flip=planned.flip), tell)
 
 
 def sound(store: RunStore, kind: Kind, record_id: str, tell: Tell) -> bool:

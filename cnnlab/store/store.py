@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import StoreError
-from cnnlab.spec import FORMAT, canonical_json, hash8
+from cnnlab.identity import canonical_json, hash8
+from cnnlab.spec import FORMAT
 from cnnlab.store import disk
 from cnnlab.store.disk import append_line as append_line
 from cnnlab.store.disk import replace_file as replace_file

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnnlab.backend import keras
+from cnnlab.identity import canonical_json, make_run_id, run_identity
 from cnnlab.progress import Progress, duration
-from cnnlab.spec import RunSpec, canonical_json
+from cnnlab.spec import RunSpec
 from cnnlab.store import disk
 from cnnlab.store.store import Record, RunStore
 from cnnlab.training import checkpoint as checkpoints
@@ -100,7 +101,7 @@ def train_model(
     Args:
         budget_seconds: wall time from now that the run should stay inside, by training fewer epochs (at least 1).
         dataset_record: id of the data set's record, for the manifest.
-        build: replaces `cnnlab.networks.build_network`.
+        build: replaces `cnnlab.layers.factory.build_network`.
         checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
             at most that and the epoch begun. 0 keeps one at every epoch boundary.
         prepared: of this spec, if it has been prepared already; it is used up.
@@ -115,7 +116,7 @@ def train_model(
         Unwritable: a checkpoint or the record cannot be written; the checkpoints before stay.
         KeyboardInterrupt: Ctrl-C, or `Terminated` on SIGTERM; the last checkpoint stays.
     """
-    run_id = spec.run_id(table.fingerprint)
+    run_id = make_run_id(spec, table.fingerprint)
     started = time.perf_counter()
     check_images(spec, splits)
     with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: {store.holder(run_id)} trains {spec.label}")):
@@ -295,7 +296,7 @@ class _Job:
     def _write(self, folder: Path, stopped: Stopped, dataset_record: str | None) -> dict[str, Any]:
         """Fill the record's folder; the further fields of its manifest."""
         spec, session = self.spec, self.session
-        identity = {**spec.identity(self.table.fingerprint), "dataset": spec.dataset}
+        identity = {**run_identity(spec, self.table.fingerprint), "dataset": spec.dataset}
         (folder / "spec.json").write_text(canonical_json(identity), encoding="utf-8")
         (folder / "sanity.json").write_text(canonical_json(self.sanity), encoding="utf-8")
         (folder / "history.csv").write_text(to_csv(session.rows), encoding="utf-8")

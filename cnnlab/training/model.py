@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from cnnlab.backend import keras
-from cnnlab.networks import network_module
+from cnnlab.networks import find_network
 from cnnlab.spec import Recipe, RunSpec
 from cnnlab.training.precision import Precision, dtype_policy
 
 Build = Callable[..., Any]
-"""Called as `cnnlab.networks.build_network`."""
+"""Called as `cnnlab.layers.factory.build_network`."""
 
 _MOMENTA = (0.99, 0.95, 0.9, 0.8, 0.7, 0.6)
 _LEAST_MOMENTUM = 0.5
@@ -26,7 +26,7 @@ def build_model(
         LabError: there is no such network, or not at this size.
     """
     if build is None:
-        from cnnlab.networks import build_network
+        from cnnlab.layers.factory import build_network
 
         build = build_network
     with dtype_policy(precision.policy):
@@ -85,13 +85,13 @@ def rate_factors(network: str, model: keras.Model, decay: float) -> tuple[float,
     The network's dense head has 1, its last block `decay`, the block before that `decay`², and so on (discriminative
     fine-tuning, Howard & Ruder 2018, section 3.2). Layers that belong to no block count as the head.
     """
-    prefixes = network_module(network).BLOCKS
+    prefixes = find_network(network).BLOCKS
     blocks = list(dict.fromkeys(block for _, block in prefixes))
     distance = {block: len(blocks) - index for index, block in enumerate(blocks)}
     factors = []
     for layer in model.layers:
         block = next((block for prefix, block in prefixes if layer.name.startswith(prefix)), None)
-        factors += [decay ** distance.get(block, 0)] * len(layer.trainable_variables)
+        factors += [decay ** distance.get(block or "", 0)] * len(layer.trainable_variables)
     return tuple(factors)
 
 

@@ -81,7 +81,7 @@ def prepare_run(
     """Build what `spec` trains, look at its first loss and time some steps.
 
     Args:
-        build: replaces `cnnlab.networks.build_network`.
+        build: replaces `cnnlab.layers.factory.build_network`.
         overfit_batch: also check that one batch can be learned by heart, for a network that starts from scratch.
 
     Raises:

@@ -81,7 +81,7 @@ def range_test(
     Args:
         low, high: rates of the first and the last step, 0 < low < high.
         steps: at least 10.
-        build: replaces `cnnlab.networks.build_network`.
+        build: replaces `cnnlab.layers.factory.build_network`.
         progress: told of each step.
 
     Raises:

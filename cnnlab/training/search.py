@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import CnnlabError, LabError
+from cnnlab.identity import make_search_id
 from cnnlab.progress import Progress
 from cnnlab.spec import Recipe, RunSpec, SearchSpec
 from cnnlab.store.store import Record, RunStore
@@ -68,7 +69,7 @@ def run_search(
 
     Args:
         dataset_record: id of the data set's record, for the manifest.
-        build: replaces `cnnlab.networks.build_network`.
+        build: replaces `cnnlab.layers.factory.build_network`.
         fresh: start anew where there are finished trials.
 
     Raises:
@@ -77,7 +78,7 @@ def run_search(
         Unwritable: a folder cannot be written.
         KeyboardInterrupt: Ctrl-C, or `Terminated` on SIGTERM; finished trials stay.
     """
-    search_id = spec.search_id(search, table.fingerprint)
+    search_id = make_search_id(spec, search, table.fingerprint)
     with store.lock(
         search_id, on_wait=lambda: progress.message(f"waiting: {store.holder(search_id)} searches {search_id}")
     ):

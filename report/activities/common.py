@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from cnnlab.store.store import Record
 from report.data.records import LabData, Part, RunData
 from report.evidence.language import Language
@@ -104,7 +104,7 @@ def seeds_of(part: Part, network: str, language: Language) -> Quantity | str:
 
 def titled(part: Part, network: str, language: Language) -> str:
     """A network's name for a row of its own: with what is missing where not all its runs finished."""
-    title = NETWORKS[network].title
+    title = find_network(network).TITLE
     if not part.of(network):
         return language.text("{network} (no finished run)", network=title)
     if part.asked_seeds(network) == len(part.of(network)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from report.activities import architecture, curves, results
 from report.activities.common import absent_networks, accuracy, count, network_accuracy, primary_run, seeds_of
 from report.activities.fairness import confounders
@@ -48,8 +48,8 @@ def _absent(part: Part) -> dict[str, Any]:
     return {
         "dataset": part.dataset.manifest["title"],
         "has_results": bool(part.runs),
-        "diverged": [NETWORKS[network].title for network in absent if network in diverged],
-        "unfinished": [NETWORKS[network].title for network in absent if network not in diverged],
+        "diverged": [find_network(network).TITLE for network in absent if network in diverged],
+        "unfinished": [find_network(network).TITLE for network in absent if network not in diverged],
     }
 
 

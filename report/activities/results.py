@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from report.activities.attention import attention, attention_gallery, filter_figure, filters
 from report.activities.baseline import against_linear
 from report.activities.calibration import calibration, reliability
@@ -106,7 +106,7 @@ def _accuracies(data: Part, run: RunData, classes: Sequence[str], language: Lang
         "several_networks": len(data.networks) > 1,
         "several_seeds": len(seeds) > 1,
         "seeds": seeds_of(data, run.network, language),
-        "absent": [NETWORKS[name].title for name in absent_networks(data)],
+        "absent": [find_network(name).TITLE for name in absent_networks(data)],
         "seed": count(run.seed, runs=runs),
         "over_seeds": network_accuracy(seeds),
         "chosen_by_lab": data.primary == run.network,

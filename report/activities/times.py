@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from report.activities.common import absent_networks, count, titled
 from report.data.records import LabData, Part, RunData
 from report.evidence.language import Language
@@ -110,7 +110,7 @@ def time_table(data: Part, language: Language) -> Table:
     ]
     rows += [{"network": titled(data, name, language)} for name in absent_networks(data)]
     rows += [
-        {"network": language.text("{network}, seed {seed} (not finished)", network=NETWORKS[lost.network].title,
+        {"network": language.text("{network}, seed {seed} (not finished)", network=find_network(lost.network).TITLE,
                                   seed=count(lost.seed, runs=[run.run.id for run in data.of(lost.network)]))}
         for lost in data.lost_seeds
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from report.activities.common import absent_networks, count, primary_network, primary_run, required_part, seeds_of
 from report.activities.division import division
 from report.activities.hyperparameters import (
@@ -59,7 +59,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "validation_chose_network": len(data.networks) > 1 and data.primary != primary_network(data),
             "several_seeds": len(data.of(run.network)) > 1,
             "seeds": seeds_of(data, run.network, language),
-            "absent": [NETWORKS[name].title for name in absent_networks(data)],
+            "absent": [find_network(name).TITLE for name in absent_networks(data)],
             "explains_merged_classes": MERGED in (manifest["stand_in_for"] or manifest["title"]).lower(),
             "is_mini_imagenet": MERGED in manifest["title"].lower(),
             "leaks": leak_counts(data.dataset),

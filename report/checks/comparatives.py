@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network, network_names
 from report.checks.source import PRINT, TAG, Expression, Sentence, Source, read_source
 from report.checks.words import Words, words_of
 from report.document.finding import Finding
@@ -121,7 +121,7 @@ def _networks(sentence: Sentence, section: SectionText) -> list[str]:
     for place, expression in zip(marks, sentence.expressions, strict=True):
         value = _value(section, sentence.source, expression) if expression.name else _UNKNOWN
         texts = [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
-        places += [(place, key) for text in texts for key, entry in NETWORKS.items() if text == entry.title]
+        places += [(place, key) for text in texts for key in network_names() if text == find_network(key).TITLE]
     return list(dict.fromkeys(key for _, key in sorted(places)))
 
 
@@ -129,10 +129,11 @@ def _networks(sentence: Sentence, section: SectionText) -> list[str]:
 def _spellings() -> dict[str, re.Pattern[str]]:
     """Ways to write each network: ResNet-50, ResNet50, resnet."""
     spelt: dict[str, re.Pattern[str]] = {}
-    for key, entry in NETWORKS.items():
-        stem = re.match(r"[A-Za-z]+", entry.title)
-        number = re.sub(r"\D", "", entry.title)
-        name = stem[0] if stem else re.escape(entry.title)
+    for key in network_names():
+        title = find_network(key).TITLE
+        stem = re.match(r"[A-Za-z]+", title)
+        number = re.sub(r"\D", "", title)
+        name = stem[0] if stem else re.escape(title)
         spelt[key] = re.compile(rf"(?<![\w-]){name}(?:[-–‑\s]?{number})?(?![\w]|[-–‑]?\d)", re.IGNORECASE)
     return spelt
 
@@ -140,7 +141,7 @@ def _spellings() -> dict[str, re.Pattern[str]]:
 def _finding(
     document: Document, section: SectionText, sentence: Sentence, found: re.Match[str], named: list[str], patterns: _Patterns
 ) -> Finding:  # fmt: skip
-    titles = ", ".join(NETWORKS[key].title for key in named)
+    titles = ", ".join(find_network(key).TITLE for key in named)
     return Finding(
         kind="comparison", severity="hint", section=section.key, path=section.path, line=sentence.line(found.start()),
         what=f"“{' '.join(found[0].split())}” compares networks ({titles}) without a claim, a printed number or a reference",

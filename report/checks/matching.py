@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network, network_names
 from report.checks.known import Known, SectionKnown
 from report.checks.reading import Reading, Typed, TypedUnit
 from report.checks.source import Sentence
@@ -208,7 +208,7 @@ def _scored(known: Known, typed: Typed, context: Context) -> Match | None:
     named = words
     if any(_says(context.text, label) for label in known.labels):
         words += 3
-    elif known.labels and any(_says(context.text, entry.title) for entry in NETWORKS.values()):
+    elif known.labels and any(_says(context.text, find_network(name).TITLE) for name in network_names()):
         words -= 2
     closeness = 0.5 if typed.unit == "epoch" and known.unit == "epoch" else 0.0
     plainness = 0.5 * known.printable - 1.0 * known.bound - 0.1 * known.depth - 0.02 * len(known.words)

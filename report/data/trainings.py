@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS, Recipe
 from cnnlab.store.store import Record
 
@@ -71,7 +71,7 @@ class TrainingData:
     @property
     def title(self) -> str:
         """The network's name in prose."""
-        return NETWORKS[self.network].title
+        return find_network(self.network).TITLE
 
     @property
     def resolved(self) -> Mapping[str, Any]:

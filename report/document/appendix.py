@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS
 from cnnlab.store.store import Record
 from report.activities.common import count
@@ -170,7 +170,7 @@ def _search(search: SearchData, language: Language) -> Entry:
         *((t("Code"), text) for text in [git_words(manifest.get("git"), language)] if text),
         (t("Hash of the record"), record_hash(search.record)[:HASH_DIGITS]),
     ]
-    title = t("Search for {network}, {record}", network=NETWORKS[search.network].title, record=search.record.id)
+    title = t("Search for {network}, {record}", network=find_network(search.network).TITLE, record=search.record.id)
     return Entry((search.record.id,), title, tuple(facts))
 
 

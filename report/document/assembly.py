@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from report.activities.common import count
 from report.data.records import REMOVED, FoldProblem, LabData, LostSeed, Part
 from report.document.appendix import CHECKLIST, PUBLISHED, appendix
@@ -215,7 +215,7 @@ class _Assembly:
             return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
         return text(
             "{network} has no finished run here: {reason}",
-            network=NETWORKS[network].title,
+            network=find_network(network).TITLE,
             reason=_first_line(self._reason(reason)) or text("it was not trained"),
         )
 
@@ -228,7 +228,7 @@ class _Assembly:
             "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
             "{of}: {reason}",
             seed=count(lost.seed, runs=runs),
-            network=NETWORKS[lost.network].title,
+            network=find_network(lost.network).TITLE,
             n=count(len(runs), runs=runs),
             of=count(part.asked_seeds(lost.network), runs=runs),
             reason=_first_line(self._reason(lost.reason)) or text("it was not trained"),
@@ -246,7 +246,7 @@ class _Assembly:
             "Fold {number} of {of} of {network} was not trained to its end: {reason}",
             number=number,
             of=of,
-            network=NETWORKS[problem.network].title,
+            network=find_network(problem.network).TITLE,
             reason=_first_line(problem.reason) or self.language.text("it was not trained"),
         )
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network, network_names
 from report.data.records import LabData, Part, RunData
 from report.evidence.language import Language
 from report.evidence.metrics import top_k
@@ -148,8 +148,8 @@ def examine(data: LabData, request: Request) -> Claim:
         dataset=part.dataset.name,
         path=request.path,
         line=request.line,
-        first=NETWORKS[first].title,
-        second=NETWORKS[second].title,
+        first=find_network(first).TITLE,
+        second=find_network(second).TITLE,
         claims_first=found[2] == ">",
         difference=backing.difference,
         p=backing.p,
@@ -186,8 +186,8 @@ def _part(data: LabData, request: Request) -> Part:
 
 
 def _network(part: Part, name: str) -> str:
-    titles = {NETWORKS[network].title.casefold(): network for network in NETWORKS}
-    network = name if name in NETWORKS else titles.get(name.casefold(), "")
+    titles = {find_network(known).TITLE.casefold(): known for known in network_names()}
+    network = name if name in network_names() else titles.get(name.casefold(), "")
     if network in part.networks:
         return network
     if network:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlab import __version__
-from cnnlab.spec import canonical_json
+from cnnlab.identity import canonical_json
 from cnnlab.store.store import Record
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network
 from report.activities.common import count
 from report.activities.data_findings import findings_in_words
 from report.activities.search import ranges_in_words
@@ -93,7 +93,7 @@ def _choice(lab: LabData, language: Language) -> Facts:
     for part in lab.parts.values():
         unsearched = [part.of(network)[0].title for network in part.networks if network not in part.searches]
         for network, search in part.searches.items():
-            yield f"{NETWORKS[network].title}, {_title(part)}", _searched(search, language)
+            yield f"{find_network(network).TITLE}, {_title(part)}", _searched(search, language)
         if unsearched:
             yield (
                 f"{language.join(unsearched)}, {_title(part)}",

@@ -17,7 +17,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from cnnlab.registry import NETWORKS
+from cnnlab.networks import find_network, network_names
 from cnnlab.style import LEAST_CONTRAST, readable
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def network_style(network: str) -> NetworkStyle:
     """
     if network in NETWORK_STYLES:
         return NETWORK_STYLES[network]
-    added = [name for name in NETWORKS if name not in NETWORK_STYLES]
+    added = [name for name in network_names() if name not in NETWORK_STYLES]
     known = network in added
     place = added.index(network) if known else int.from_bytes(hashlib.sha256(network.encode()).digest()[:4])
     return _OTHERS[place % len(_OTHERS)]
@@ -132,7 +132,7 @@ def network_style(network: str) -> NetworkStyle:
 
 def network_title(network: str) -> str:
     """A network's name in prose; its own name when the registry has none."""
-    return NETWORKS[network].title if network in NETWORKS else network
+    return find_network(network).TITLE if network in network_names() else network
 
 
 class Words(Protocol):

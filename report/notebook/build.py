@@ -16,9 +16,9 @@ from typing import Any
 
 import cnnlab
 from cnnlab.errors import printable
+from cnnlab.identity import canonical_json
 from cnnlab.lab import Lab
-from cnnlab.registry import NETWORKS
-from cnnlab.spec import canonical_json
+from cnnlab.networks import network_names
 from cnnlab.store.store import RunStore, replace_file
 from report.document.model import Document
 from report.evidence.quantity import Exhibit, Figure, Gallery, Item, Listing, Quantity, Table
@@ -89,7 +89,7 @@ def _printed_code() -> list[str]:
     """Of the files that the cells print or build networks with."""
     folder = Path(cnnlab.__file__).parent
     files = [folder / name for name in PRINTED_FILES]
-    files += [folder.joinpath(*entry.module.split(".")[1:]).with_suffix(".py") for entry in NETWORKS.values()]
+    files += [folder / "networks" / f"{name.replace('-', '_')}.py" for name in network_names()]
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 

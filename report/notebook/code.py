@@ -40,8 +40,7 @@ print("cnnlab", __version__)"""
 OPEN = """\
 import inspect
 
-from cnnlab.networks import build_network
-from cnnlab.notebook import open_lab
+from cnnlab.notebook import build_network, open_lab
 from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 
 os.environ["COLUMNS"] = "110"  # of printed summaries, however wide the window is

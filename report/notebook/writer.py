@@ -11,7 +11,6 @@ from urllib.parse import quote
 from cnnlab.errors import printable
 from cnnlab.lab import DEFAULT_RUBRIC, Lab
 from cnnlab.paths import labs_dir
-from cnnlab.registry import NETWORKS
 from cnnlab.store.store import RunStore
 from report.data.records import LabData, Part
 from report.document.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
@@ -222,8 +221,8 @@ class CellWriter:
             yield "markdown", f"**{runs[0].title}**"
             if network not in self.printed_sources:
                 self.printed_sources.add(network)
-                package, _, module = NETWORKS[network].module.rpartition(".")
-                yield "code", f"from {package} import {module}\n\nprint(inspect.getsource({module}))"
+                module = network.replace("-", "_")
+                yield "code", f"from cnnlab.networks import {module}\n\nprint(inspect.getsource({module}))"
             yield "code", built_cell(part, runs[0])
             names = f"{quoted(part.dataset.name)}, {quoted(network)}"
             yield "code", f"lab.recipe({names})"

@@ -24,6 +24,7 @@ from cnnlab.datasets.csv_list import read_csv
 from cnnlab.datasets.idx import parse_idx
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import CnnlabError
+from cnnlab.identity import make_run_id
 from cnnlab.lab import Lab, load_lab
 from cnnlab.paths import labs_dir, templates_dir
 from cnnlab.readers.places import _numbered_lines
@@ -56,7 +57,7 @@ def lab_from(folder: Path, content: bytes) -> Any:
     def read() -> Lab:
         lab = load_lab(str(path))
         for spec in lab.run_specs():
-            spec.run_id("f" * 64)
+            make_run_id(spec, "f" * 64)
         return lab
 
     return attempt(read)

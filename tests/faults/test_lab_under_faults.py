@@ -40,7 +40,7 @@ Start = Callable[..., tuple[pipeline.Outcome, list[str]]]
 def start(tmp_path: Path, write_lab: Any, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Starts a lab of two runs of a tiny network, without records of architectures and without a report."""
     write_images(tmp_path / "images", each=10)
-    monkeypatch.setattr("cnnlab.networks.build_network", build)
+    monkeypatch.setattr("cnnlab.layers.factory.build_network", build)
     monkeypatch.setattr(pipeline, "PUBLISHED_SIZE", {})
     monkeypatch.setattr(pipeline, "_architecture", lambda *arguments: SimpleNamespace(id="a"))
     monkeypatch.setattr(pipeline, "build", lambda *arguments: BuildResult())

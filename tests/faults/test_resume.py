@@ -13,6 +13,7 @@ import pytest
 from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 
 from cnnlab.evaluation.predict import evaluate
+from cnnlab.identity import make_run_id
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
 from cnnlab.store.store import Record, RunStore
 from cnnlab.training import preparation
@@ -113,7 +114,7 @@ def outcome(record: Record, store: RunStore) -> dict[str, Any]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_resuming_after_any_epoch_changes_no_bit(tmp_path: Path, name: str) -> None:
     what, store = spec(**RECIPES[name]), RunStore(tmp_path / "whole")
-    run_id = what.run_id(TABLE_OF_TOY.fingerprint)
+    run_id = make_run_id(what, TABLE_OF_TOY.fingerprint)
     watching = Stopping(store.work_folder() / run_id)
     expected = outcome(train(store, what, watching), store)
     epochs = len(watching.rows)
@@ -153,7 +154,7 @@ def test_a_checkpoint_of_another_model_is_passed_over(tmp_path: Path) -> None:
     other = spec(epochs=3, optimizer="adam")
     with pytest.raises(KeyboardInterrupt):
         train(store, other, Stopping(epochs=3))
-    names = [one.run_id(TABLE_OF_TOY.fingerprint) for one in (other, what)]
+    names = [make_run_id(one, TABLE_OF_TOY.fingerprint) for one in (other, what)]
     (store.work_folder() / names[0]).rename(store.work_folder() / names[1])
     progress = QuietProgress()
     record = train(store, what, progress)
@@ -181,7 +182,7 @@ def test_the_space_that_was_estimated_is_what_is_taken(tmp_path: Path) -> None:
     prepared = preparation.prepare_run(what, TABLE_OF_TOY, SPLITS_OF_TOY, build=build)
     record, checkpoints = prepared.space
     store = RunStore(tmp_path)
-    watching = Stopping(store.work_folder() / what.run_id(TABLE_OF_TOY.fingerprint), epochs=3)
+    watching = Stopping(store.work_folder() / make_run_id(what, TABLE_OF_TOY.fingerprint), epochs=3)
     with pytest.raises(KeyboardInterrupt):
         train(store, what, watching)
     kept = [path.stat().st_size for path in store.work_folder().rglob("*.checkpoint")]
