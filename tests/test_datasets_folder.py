@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from cnnlab.datasets import pixels
 from cnnlab.datasets.table import Finding, ImageTable
 from cnnlab.errors import DataError
-from cnnlab.readers import open_dataset, pixels
+from cnnlab.readers import open_dataset
 from cnnlab.spec import DatasetSpec
 
 

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from cnnlab.datasets import parquet
 from cnnlab.datasets.parquet import ParquetImages, division, parquet_files, read_parquet
 from cnnlab.datasets.pictures import Undecodable
 from cnnlab.datasets.table import NO_DIVISION, TEST, TRAIN, VALIDATION
 from cnnlab.errors import DataError
-from cnnlab.readers import parquet
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

@@ -159,7 +159,7 @@ def test_a_lab_file_of_strange_values(folder: Path, value: Any) -> None:
 KEYS = [
     "lab.title", "lab.seeds", "lab.budget_minutes", "datasets.d.path", "datasets.d.labels", "datasets.d.image_size",
     "datasets.d.split", "datasets.d.max_bad", "datasets.d.classes", "recipes.r.learning_rate", "recipes.r.gradient_clip",
-    "recipes.r.weights", "recipes.r.early_stopping.min_delta", "recipes.r.epochs", "report.document.rubric", "style.logo",
+    "recipes.r.weights", "recipes.r.early_stopping.min_delta", "recipes.r.epochs", "report.rubric", "style.logo",
     "style.accent", "searches.s.learning_rate.high", "runs", "profiles", "networks.vgg19.dropout",
 ]  # fmt: skip
 
