@@ -38,6 +38,7 @@ OPEN = """\
 import inspect
 
 from cnnlab.networks import build_network
+from cnnlab.networks.construction import without_weights
 from cnnlab.notebook import open_lab
 from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 
@@ -75,7 +76,7 @@ PRINTED_FILES = ("training/loop.py", "training/optimizer.py")
 
 BUILT = """\
 for name, image_size in {sizes}:
-    model = build_network(name, image_size=image_size, classes=1000, initialize=False)
+    model = without_weights(lambda: build_network(name, image_size=image_size, classes=1000))
     print(f"{{name}}: {{model.count_params():,}}")
 print(f"vgg19: {{modelVGG19.count_params():,}}")
 del model, modelVGG19"""

@@ -30,7 +30,6 @@ def build_network(
     seed: int = 0,
     fused_batch_norm: bool | None = None,
     batch_norm_momentum: float = 0.99,
-    initialize: bool = True,
 ) -> keras.Model:
     """Build a network under the current dtype policy.
 
@@ -43,7 +42,6 @@ def build_network(
             in which it doubled ResNet-50's speed on a CPU with AMX; in float32 it was slower. Results are the same.
         batch_norm_momentum: share of the old moving average kept each step, in [0, 1). Short trainings need less than
             Keras's 0.99, or the averages lag behind the weights.
-        initialize: False fills the weights with zeros, where only shapes and counts are wanted.
 
     Returns:
         A model from float32 (B, S, S, 3) raw pixels in [0, 255], red first, to float32 (B, classes) probabilities. Its
@@ -59,7 +57,7 @@ def build_network(
 
     if fused_batch_norm is None:
         fused_batch_norm = keras.config.dtype_policy().compute_dtype != "float32"
-    make = LayerFactory(seed, fused_batch_norm, batch_norm_momentum, initialize)
+    make = LayerFactory(seed, fused_batch_norm, batch_norm_momentum)
     return module.build(image_size, classes, options, make)
 
 

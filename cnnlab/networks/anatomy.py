@@ -7,7 +7,6 @@ activations are not counted. Activations are the values that a layer puts out fo
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
 import math
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 from cnnlab.backend import keras, layers
 from cnnlab.networks import adaptations, build_network, network_module
-from cnnlab.networks.construction import summary_text, vgg19_construction, with_fresh_keras
+from cnnlab.networks.construction import summary_text, vgg19_construction, without_weights
 from cnnlab.registry import NETWORKS
 from cnnlab.spec import NetworkOptions, architecture_id
 from cnnlab.store import Record, RunStore
@@ -64,8 +63,8 @@ def publish_architecture(
 ) -> Record:
     """Publish the architecture record, or open the one already there.
 
-    The tables come from a model filled with zeros in float32, so neither weights nor precision matter. VGG-19 as
-    published at 224 px also gets its construction, layer by layer.
+    The tables come from a model in float32 without values, so neither weights nor precision matter. VGG-19 as published
+    at 224 px also gets its construction, layer by layer.
 
     Raises:
         LabError: no such network, or it does not have an option, or not at this size.
@@ -77,19 +76,17 @@ def publish_architecture(
         return store.read("architecture", record_id)
 
     def write(folder: Path) -> Mapping[str, Any]:
-        return with_fresh_keras(lambda: _write(folder, name, image_size, classes, options))
+        return without_weights(lambda: _write(folder, name, image_size, classes, options))
 
     return store.publish("architecture", record_id, write)
 
 
 def _write(folder: Path, name: str, image_size: int, classes: int, options: NetworkOptions) -> Mapping[str, Any]:
     departures = adaptations(name, image_size=image_size, classes=classes, options=options)
-    model = build_network(name, image_size=image_size, classes=classes, options=options, initialize=False)
+    model = build_network(name, image_size=image_size, classes=classes, options=options)
     rows = layer_table(model)
     summary = summary_text(model)
     if name == "vgg19" and not departures:
-        del model
-        gc.collect()  # its weights take 575 MB, and its construction as much again
         _write_json(folder / "construction.json", vgg19_construction())
     _write_json(folder / "layers.json", rows)
     (folder / "summary.txt").write_text(summary, encoding="utf-8")

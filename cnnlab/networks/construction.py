@@ -50,22 +50,27 @@ def vgg19_construction() -> list[Step]:
     """Build VGG-19 at 224 px for 1,000 classes in nine steps: block1 … block5, flatten, fc6, fc7, fc8.
 
     The layers get the names (`conv2d`, `conv2d_1` …) that they would get in a fresh Python, whatever was built before.
-    Takes 575 MB for the weights until it returns.
 
     Raises:
         ArithmeticError: our formula and Keras's count differ after a step, which is a bug in one of them.
     """
-    return with_fresh_keras(_build)
+    return without_weights(_build)
 
 
-def with_fresh_keras(work: Callable[[], T]) -> T:
-    """Call `work` where Keras counts layer names from the beginning and computes in float32.
+def without_weights(work: Callable[[], T]) -> T:
+    """Call `work` where Keras gives weights shapes but no values, counts layer names from the beginning and computes in
+    float32.
 
-    Keras keeps both as thread-local state, so that a new thread starts afresh and leaves the caller's alone, which
-    `clear_session` would not.
+    Keras keeps all three as thread-local state, so that a new thread starts afresh and leaves the caller's alone: there,
+    the next layer built would give values to all weights that have none.
     """
+
+    def described() -> T:
+        with keras.StatelessScope(initialize_variables=False):
+            return work()
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(work).result()
+        return thread.submit(described).result()
 
 
 def summary_text(model: keras.Model) -> str:
@@ -136,9 +141,3 @@ def _run(
         added_parameters=added,
         layers=[layer.name for layer in model.layers[known:]],
     )
-
-
-def _summary(model: Any) -> str:
-    text = io.StringIO()
-    model.summary(line_length=100, print_fn=lambda line, **_: text.write(f"{line}\n"))
-    return text.getvalue()

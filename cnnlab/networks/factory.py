@@ -43,13 +43,11 @@ class LayerFactory:
         seed: seed of all weights.
         fused_batch_norm: normalise on TensorFlow's fused kernel. Faster in 16 bits, slower in float32.
         batch_norm_momentum: share of the old moving average kept each step, in [0, 1).
-        initialize: False fills all weights with zeros, for a model of which only the shapes are wanted.
     """
 
     seed: int = 0
     fused_batch_norm: bool = False
     batch_norm_momentum: float = 0.99
-    initialize: bool = True
 
     def conv(self, filters: int, size: int, *, name: str, groups: int = 1, **rest: Any) -> layers.Layer:
         """A convolution with a `size` x `size` kernel and biases; further arguments are those of `Conv2D`."""
@@ -76,8 +74,6 @@ class LayerFactory:
         return kind(momentum=self.batch_norm_momentum, epsilon=1.001e-5, gamma_initializer=gamma, name=name)
 
     def _initializer(self, kind: str, name: str) -> keras.initializers.Initializer:
-        if not self.initialize:
-            return keras.initializers.Zeros()
         if kind == "he":
             return keras.initializers.HeNormal(seed=self._seed_of(name))
         return keras.initializers.RandomNormal(stddev=0.001, seed=self._seed_of(name))
