@@ -24,11 +24,11 @@ from cnnlab.training.history import to_csv
 from cnnlab.training.interruption import terminable
 from cnnlab.training.logs import logged
 from cnnlab.training.loop import Predictor, Trainer
-from cnnlab.training.model import Build, batch_norm_momentum, has_batch_norm, set_batch_norm_momentum
+from cnnlab.training.model import Build, batch_norm_momentum, has_batch_norm
 from cnnlab.training.precision import Precision
 from cnnlab.training.preparation import Prepared, prepare_run
 from cnnlab.training.session import Session, Stopped
-from cnnlab.training.start import check_images, fitted, open_trainer, unfrozen
+from cnnlab.training.start import check_images, open_trainer, unfrozen
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -104,7 +104,7 @@ def train_model(
         build: replaces `cnnlab.layers.factory.build_network`.
         checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
             at most that and the epoch begun. 0 keeps one at every epoch boundary.
-        prepared: of this spec, if it has been prepared already; it is used up.
+        prepared: of this spec, if it has been prepared already.
         fresh: start anew where there is a checkpoint.
 
     Returns:
@@ -121,8 +121,6 @@ def train_model(
     check_images(spec, splits)
     with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: {store.holder(run_id)} trains {spec.label}")):
         if store.sound("run", run_id, progress.message):
-            if prepared is not None:
-                prepared.trainer.release()
             return Trained(store.read("run", run_id), None, None)
         folder = store.work_folder() / run_id
         if fresh:
@@ -152,10 +150,9 @@ class _Job:
 
     def run(self, store: RunStore, run_id: str, dataset_record: str | None) -> Trained:
         """Train to the end and publish."""
-        found = checkpoints.load_newest(self.folder, self._warn)
         self._earlier, self._resumed = 0.0, 0
         reset_peak_memory()
-        if found is None or not self._resume(found):
+        if not self._resume(checkpoints.load_newest(self.folder, self._warn)):
             self._start()
         self._saved, self._saving = time.perf_counter(), 0.0
         stopped = self.session.run(self.progress, self.spec.label, self._at_boundary)
@@ -172,39 +169,21 @@ class _Job:
         prepared = self.prepared or prepare_run(spec, self.table, self.splits, build=self.build)
         if self.prepared is not None:
             self._earlier = prepared.seconds
-        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.predicted_memory_gib()
+        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.memory_gib
         self.plan = make_plan(
             epochs=recipe.epochs,
             steps=prepared.steps,
             pace=prepared.pace,
-            fixed_seconds=prepared.seconds,
+            fixed_seconds=prepared.fixed_seconds,
             budget_seconds=self.budget_seconds,
         )
         self.momentum = batch_norm_momentum(prepared.steps * self.plan.epochs_planned)
-        self.session = self._session(self._shortened(prepared.trainer) if self.plan.shortened else prepared.trainer)
+        self.session = self._session(self._opened())
         log.info("%s, %s", spec.label, self.precision)
         self._announce()
 
-    def _shortened(self, trainer: Trainer) -> Trainer:
-        """The same initial model under the schedule, and batch-norm momentum, of fewer steps."""
-        set_batch_norm_momentum(trainer.model, self.momentum)
-        trainer.release_optimizer()
-        return fitted(trainer.model, self.spec, self.precision, total_steps=self._total_steps, predict=trainer.predict)
-
-    @property
-    def _total_steps(self) -> int:
-        return self.plan.epochs_planned * self.plan.steps_per_epoch
-
-    def _resume(self, found: checkpoints.Checkpoint) -> bool:
-        """Go on after a checkpoint; False when it is of another model, so that there is nothing to go on from."""
-        meta = found.meta
-        self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
-        self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
-        self.sanity, self.memory = meta["sanity"], meta["memory"]
-        if self.prepared is not None:
-            self.prepared.trainer.release()
-            self.prepared = None
-        trainer = open_trainer(
+    def _opened(self) -> Trainer:
+        return open_trainer(
             self.spec,
             len(self.table.classes),
             self.precision,
@@ -212,6 +191,20 @@ class _Job:
             momentum=self.momentum,
             build=self.build,
         )
+
+    @property
+    def _total_steps(self) -> int:
+        return self.plan.epochs_planned * self.plan.steps_per_epoch
+
+    def _resume(self, found: checkpoints.Checkpoint | None) -> bool:
+        """Go on after a checkpoint; False when there is none, or it is of another model: there is nothing to go on from."""
+        if found is None:
+            return False
+        meta = found.meta
+        self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
+        self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
+        self.sanity, self.memory = meta["sanity"], meta["memory"]
+        trainer = self._opened()
         if 0 < self.spec.recipe.frozen_epochs < found.epoch:
             trainer = self._unfrozen(trainer)
         self.session = self._session(trainer)

@@ -40,7 +40,7 @@ print("cnnlab", __version__)"""
 OPEN = """\
 import inspect
 
-from cnnlab.notebook import build_network, open_lab
+from cnnlab.notebook import build_network, open_lab, without_weights
 from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 
 os.environ["COLUMNS"] = "110"  # of printed summaries, however wide the window is
@@ -77,7 +77,7 @@ PRINTED_FILES = ("training/loop.py", "training/optimizer.py")
 
 BUILT = """\
 for name, image_size in {sizes}:
-    model = build_network(name, image_size=image_size, classes=1000, initialize=False)
+    model = without_weights(lambda: build_network(name, image_size=image_size, classes=1000))
     print(f"{{name}}: {{model.count_params():,}}")
 print(f"vgg19: {{modelVGG19.count_params():,}}")
 del model, modelVGG19"""
