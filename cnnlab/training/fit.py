@@ -39,9 +39,6 @@ log = logging.getLogger("cnnlab.training")
 CHECKPOINT_SECONDS = 20.0
 """A boundary this soon after the last checkpoint writes none."""
 
-_CHECKPOINT_SHARE = 0.05
-"""Of the time, at most, goes into checkpoints: VGG-19's holds 39 million parameters twice or three times."""
-
 
 _HDF5_BYTES = 4096
 """Of an array's description in a file of weights, at most."""
@@ -102,8 +99,7 @@ def train_model(
         budget_seconds: wall time from now that the run should stay inside, by training fewer epochs (at least 1).
         dataset_record: id of the data set's record, for the manifest.
         build: replaces `cnnlab.layers.factory.build_network`.
-        checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
-            at most that and the epoch begun. 0 keeps one at every epoch boundary.
+        checkpoint_seconds: least time between two checkpoints; an interruption loses at most that and the epoch begun.
         prepared: of this spec, if it has been prepared already.
         fresh: start anew where there is a checkpoint.
 
@@ -154,7 +150,7 @@ class _Job:
         reset_peak_memory()
         if not self._resume(checkpoints.load_newest(self.folder, self._warn)):
             self._start()
-        self._saved, self._saving = time.perf_counter(), 0.0
+        self._saved = time.perf_counter()
         stopped = self.session.run(self.progress, self.spec.label, self._at_boundary)
         if self.session.best_row is not None:
             self.session.trainer.set_weights(self.session.best)
@@ -266,10 +262,8 @@ class _Job:
         self.progress.message(f"warning: {text}")
 
     def _at_boundary(self) -> None:
-        since = time.perf_counter() - self._saved
-        if self.checkpoint_seconds and since < max(self.checkpoint_seconds, self._saving / _CHECKPOINT_SHARE):
+        if time.perf_counter() - self._saved < self.checkpoint_seconds:
             return
-        started = time.perf_counter()
         meta = {
             "plan": self.plan.as_dict(),
             "precision": list(self.precision),
@@ -281,7 +275,6 @@ class _Job:
         }
         checkpoints.save(self.folder, self.session.checkpoint(meta))
         self._saved = time.perf_counter()
-        self._saving = self._saved - started
 
     def _seconds(self) -> float:
         return self._earlier + time.perf_counter() - self.started
