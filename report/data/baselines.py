@@ -53,11 +53,3 @@ class BaselineData:
                 hint="remove the record's folder and run the lab again",
             )
         return np.asarray(self._predictions[f"{split}_predicted"] == found)
-
-    @cached_property
-    def diversity(self) -> np.ndarray | None:
-        """How varied the training images of each class are beside all images, float32 (K,), NaN where that means
-        nothing; None in older records."""
-        if "diversity.npz" not in self.record.manifest["files"]:
-            return None
-        return np.asarray(self.record.arrays("diversity.npz")["train"])

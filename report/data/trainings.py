@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,29 +34,15 @@ class Predictions:
         return np.asarray(self.predicted == self.labels)
 
 
-@dataclass(frozen=True)
-class Attention:
+class Attention(NamedTuple):
     """Grad-CAM of the answers to some test images, `ids` int32 (n,), from the map of `layer`.
 
-    Attributes:
-        maps: uint8 (n, h, w), the largest value of each 255; all 0 where nothing speaks for the answer.
-        sampled: bool (n,), those that were drawn to measure on, not to be shown.
-        whole, marked, other: float16 (n,), the answer's probability on the image as it is, with the quarter that is
-            marked most covered, and with another quarter; NaN where not sampled.
+    `maps` are uint8 (n, h, w), the largest value of each 255; all 0 where nothing speaks for the answer.
     """
 
     layer: str
     ids: np.ndarray
     maps: np.ndarray
-    sampled: np.ndarray
-    whole: np.ndarray
-    marked: np.ndarray
-    other: np.ndarray
-
-    @cached_property
-    def places(self) -> dict[int, int]:
-        """Position by row id."""
-        return {int(row): index for index, row in enumerate(self.ids)}
 
 
 @dataclass(frozen=True)
@@ -180,11 +166,5 @@ class RunData(TrainingData):
         """Where the network looks in some test images; None in older records."""
         if "attention.npz" not in self.evaluation.manifest["files"]:
             return None
-        return Attention(str(self.evaluation.manifest["attention"]["layer"]), **self.evaluation.arrays("attention.npz"))
-
-    @cached_property
-    def filters(self) -> np.ndarray | None:
-        """Kernels of the first convolution, float32 (h, w, 3, F), red first; None in older records."""
-        if "filters.npz" not in self.evaluation.manifest["files"]:
-            return None
-        return self.evaluation.arrays("filters.npz")["filters"].astype(np.float32)
+        arrays = self.evaluation.arrays("attention.npz")
+        return Attention(str(self.evaluation.manifest["attention"]["layer"]), arrays["ids"], arrays["maps"])
