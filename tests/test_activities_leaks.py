@@ -17,7 +17,8 @@ from cnnlab.store.store import RunStore
 from report.activities import data_findings as findings
 from report.activities import dataset, results
 from report.activities.leaks import without_leaks
-from report.data.records import LabData, Predictions, RunData, open_lab
+from report.data.records import LabData, open_lab
+from report.data.trainings import Predictions, RunData
 from report.document.appendix import SOURCES
 from report.document.assembly import assemble
 from report.document.model import Document, Prose

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from report.activities.common import MANY_CLASSES
-from report.data.records import RunData
+from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.metrics import surest_mistakes
 from report.evidence.quantity import Cell, Exhibit, Gallery, Quantity, Table, csv_attachment, numbers_of, table

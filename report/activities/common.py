@@ -11,7 +11,8 @@ import numpy as np
 
 from cnnlab.networks import find_network
 from cnnlab.store.store import Record
-from report.data.records import LabData, Part, RunData
+from report.data.records import LabData, Part
+from report.data.trainings import RunData
 from report.evidence.compare import network_accuracy
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Gallery, Quantity

@@ -6,7 +6,8 @@ from typing import Any
 
 from cnnlab.spec import SPLITS
 from report.activities.common import count, of_records
-from report.data.records import DatasetData, LabData, Part, RunData
+from report.data.records import DatasetData, LabData, Part
+from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.quantity import Exhibit, Gallery, numbers_of
 from report.evidence.statistics import difference

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from report.activities.common import count
-from report.data.records import LabData, Part, RunData, TrainingData
+from report.data.records import LabData, Part
+from report.data.trainings import RunData, TrainingData
 from report.evidence.compare import accuracy, against_linear
 from report.evidence.language import NBSP, Language
 from report.evidence.quantity import Cell, Column, Evidence, Quantity, Table, numbers_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from report.activities.common import count, of_records, share
 from report.activities.hyperparameters import RECIPE, augmentation_words, names_of
-from report.data.records import Part, RunData
-from report.data.trials import SearchData, Trial
+from report.data.records import Part
+from report.data.trainings import RunData, SearchData, Trial
 from report.evidence.language import NBSP, Language
 from report.evidence.quantity import Cell, Column, Figure, Item, Quantity, Table
 from report.evidence.words import joined, sourced

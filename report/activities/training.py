@@ -19,7 +19,8 @@ from report.activities.leaks import leak_counts
 from report.activities.search import search_items, searched
 from report.activities.times import shortened, time_table, times
 from report.activities.validation import fold_table, strategy
-from report.data.records import LabData, Part, RunData
+from report.data.records import LabData, Part
+from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Item, Quantity, numbers_of
 

@@ -7,7 +7,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from report.activities.common import count, primary_network
-from report.data.records import FoldData, Part, RunData
+from report.data.records import Part
+from report.data.trainings import FoldData, RunData
 from report.evidence.compare import network_accuracy
 from report.evidence.language import Language
 from report.evidence.quantity import Cell, Column, Quantity, Table

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from report.data.records import Part, RunData
+from report.data.records import Part
+from report.data.trainings import RunData
 from report.evidence.metrics import top_k
 from report.evidence.quantity import Quantity, numbers_of
 from report.evidence.statistics import (
