@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from report.data.trials import Trial
+from report.data.trainings import Trial
 from report.evidence.quantity import Figure, Quantity
 from report.figures import bars, confusion, curves, network, trials
 from report.figures.svg import paint

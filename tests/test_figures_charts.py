@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from report.data.trials import Trial
+from report.data.trainings import Trial
 from report.evidence.language import Language
 from report.evidence.quantity import Quantity
 from report.figures import bars, curves

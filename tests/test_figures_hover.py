@@ -15,7 +15,7 @@ from cnnlab.lab import load_lab
 from report.activities.curves import answer
 from report.build import page
 from report.data.records import open_lab
-from report.data.trials import Trial
+from report.data.trainings import Trial
 from report.evidence.language import Language
 from report.evidence.quantity import Figure
 from report.figures import bars, confusion, curves

@@ -10,7 +10,6 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from report.data.literature import IMAGENET_RESULTS, REFERENCES
 from report.evidence.metrics import (
-    calibration_error,
     class_counts,
     confusion,
     top_confusions,
@@ -31,15 +30,12 @@ def test_counts_and_confusions_by_hand() -> None:
     assert matrix.trace() == 4, "finding confusions leaves the matrix alone"
 
 
-def test_top_k_and_calibration_by_hand() -> None:
+def test_top_k_by_hand() -> None:
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4], [0.0, 0.4, 0.6]])
     labels = np.array([0, 2, 0])
     assert top_k(probabilities, labels, 1).tolist() == [True, False, False]
     assert top_k(probabilities, labels, 2).tolist() == [True, True, False]
     assert top_k(probabilities, labels, 9).all()
-    sure = np.array([[0.9, 0.1]] * 10)
-    assert calibration_error(sure, np.array([0] * 9 + [1])) == pytest.approx(0)
-    assert calibration_error(sure, np.array([0] * 5 + [1] * 5)) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (10, 10), (1, 3), (81, 100), (1590, 2000)])

@@ -24,8 +24,9 @@ from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
 from cnnlab.paths import data_dir, labs_dir, templates_dir
 from cnnlab.spec import RunSpec
 from cnnlab.store.store import Kind, Record, RunStore
-from report.data.records import REMOVED, LabData, RunData
+from report.data.records import REMOVED, LabData
 from report.data.records import open_lab as open_records
+from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Figure, Gallery, Item, Table
 from report.notebook.code import LAB_VARIABLE

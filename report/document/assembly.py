@@ -12,7 +12,8 @@ from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.networks import find_network
 from report.activities.common import count
-from report.data.records import REMOVED, FoldProblem, LabData, LostSeed, Part
+from report.data.records import REMOVED, LabData, LostSeed, Part
+from report.data.trainings import FoldProblem
 from report.document.appendix import CHECKLIST, PUBLISHED, appendix
 from report.document.claims import Claim, Request, examine, judge, wording
 from report.document.commentary import Commentary, Draft, Where, template_folders

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from report.data.trials import Trial
+from report.data.trainings import Trial
 from report.evidence.quantity import Figure, Quantity
 from report.evidence.words import worded
 from report.figures import hover

@@ -10,7 +10,8 @@ from typing import Any
 
 from cnnlab.errors import StoreError
 from cnnlab.spec import NetworkOptions
-from report.data.records import Part, RunData
+from report.data.records import Part
+from report.data.trainings import RunData
 
 LAB_VARIABLE = "CNNLAB_LAB"
 """Where the lab file is, in the environment of a kernel whose notebook does not say so."""
