@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
 from report.document.finding import Finding
+
 from report.document.reviews import accept, read_reviews
 from report.document.staleness import Moved, Reread, audit_staleness, former, stale_sections, staleness
 from report.evidence.quantity import Column, Quantity, Table

@@ -16,7 +16,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.paths import templates_dir
-from report.checks.claims import audit_claims
+from report.checks.audit import audit_claims
 from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
 from report.document.claims import wording

@@ -17,7 +17,7 @@ from cnnlab.store.store import RunStore
 
 if TYPE_CHECKING:
     from report.checks.audit import Audit
-    from report.document.finding import Finding
+    from report.document.ledger import Finding
 
 
 def check(

@@ -167,8 +167,7 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
     from report.data.literature import REFERENCES
     from report.document.assembly import answered
     from report.document.commentary import commentary_path, template_folders
-    from report.document.usage import FILTERS, FUNCTIONS
-    from report.document.vocabulary import entries, item_entries
+    from report.document.vocabulary import FILTERS, FUNCTIONS, entries, item_entries
     from report.evidence.language import Language
 
     language = Language(lab.file.lab.language)

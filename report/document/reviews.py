@@ -21,8 +21,8 @@ from cnnlab.paths import in_checkout, labs_dir
 from cnnlab.spec import Frozen
 from cnnlab.store.store import replace_file
 from report.document.model import Document, SectionText
-from report.document.names import named_quantities
 from report.document.tokens import Printed
+from report.document.vocabulary import named_quantities
 from report.evidence.language import Language
 from report.evidence.quantity import Quantity, Unit
 

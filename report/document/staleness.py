@@ -11,7 +11,7 @@ from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from report.document.finding import Finding
+from report.document.ledger import Finding
 from report.document.model import Document, Paragraph, Review, SectionText
 from report.document.reviews import Acceptance, ReadParagraph, Remembered, Reviews, items_printed, references
 from report.document.tokens import Printed

@@ -14,7 +14,7 @@ from cnnlab.paths import labs_dir
 from cnnlab.store.store import RunStore
 from report.data.records import LabData, Part
 from report.document.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
-from report.document.asked import AskedSection, asked
+from report.document.ledger import AskedSection, asked
 from report.document.markdown import under_heading
 from report.document.model import Document, Placed, Prose, SectionText
 from report.evidence.quantity import Figure, Gallery, Listing, Table
