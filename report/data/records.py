@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnlab.errors import StoreError
 from cnnlab.store.mending import trouble
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.store import Kind, Record, RunStore
 from report.data.baselines import BaselineData
 from report.data.construction import foreign_part
 from report.data.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
@@ -342,3 +342,14 @@ def _searches(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str
     """By network; its seeds share one search."""
     found = {entry["network"]: entry["search"] for entry in entries if entry.get("search")}
     return {network: SearchData(network, store.read("search", record)) for network, record in found.items()}
+
+
+def locked_records(lock: Mapping[str, Any]) -> list[tuple[Kind, str]]:
+    """Every record that a lab lock names, each once."""
+    found: list[tuple[Kind, str]] = [("dataset", entry["record"]) for entry in lock["datasets"].values()]
+    for entry in lock["runs"]:
+        kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
+        found += [(kind, entry[kind]) for kind in kinds if entry.get(kind)]
+    found += [("baseline", name) for name in (lock.get("baselines") or {}).values()]
+    found += [("architecture", name) for name in lock["architectures"].values()]
+    return list(dict.fromkeys(found))
