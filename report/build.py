@@ -1,44 +1,120 @@
-"""From cached runs to the files of a report; trains nothing and imports no framework."""
+"""From cached runs to the files of a report; trains nothing and imports no framework. Where nothing changed, nothing is built.
+
+`.built.json` beside the files notes what they were made of; everything is compared by content, and what is not known for
+sure to be the same counts as changed. What takes a while to import is imported where something is built.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import shutil
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnnlab.errors import CnnlabError, LabError, printable
+from cnnlab.errors import CnnlabError, LabError, StoreError, printable
 from cnnlab.lab import Lab
+from cnnlab.paths import code_hash, templates_dir
 from cnnlab.store.store import RunStore, replace_file
-from report.activities.common import accuracy_lines
-from report.built import (
-    FILES,
-    NOTE,
-    NUMBERS,
-    BuildResult,
-    Note,
-    NotedStore,
-    inputs_hash,
-    page_hash,
-    read_note,
-)
-from report.checks.audit import audit
-from report.data.records import open_lab
-from report.document.assembly import assemble
-from report.document.model import Document
-from report.document.provenance import printed
-from report.evidence.language import Language
+from report.data.records import locked_records, open_lab
 from report.evidence.quantity import Attachment, Table
-from report.render.html import render_html, template_folders
-from report.render.pdf import pango_problem
-from report.render.pdf_process import PdfProcess
 
+if TYPE_CHECKING:
+    from report.document.model import Document
+
+FILES = {"html": "report.html", "pdf": "report.pdf", "ipynb": "report.ipynb", "notebook-html": "report-notebook.html"}
+NUMBERS = "report.json"
+NOTE = ".built.json"
 FIGURES = ".figures"
 """The folder of drawn figures below a report's."""
+
+
+@dataclass
+class BuildResult:
+    """What a build came to.
+
+    Attributes:
+        paths: the files written, the one to open first.
+        missing: what is missing from them, in the user's words.
+        checked: what the checks sum up to.
+        accuracies: the test accuracy of each network, a line each.
+        failed: what kept a format from being written.
+        heard: what the libraries said that changes nothing.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    checked: str = ""
+    accuracies: list[str] = field(default_factory=list)
+    failed: list[CnnlabError] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Files:
+    """The files of one build.
+
+    Attributes:
+        inputs: the hash of what they are made of; `before` is the note of the build before.
+        hashes: the sha256 of those written that are as they should be.
+        page: the hash of the page that the PDF shows, and of what lays it out.
+    """
+
+    folder: Path
+    inputs: str
+    before: dict[str, Any]
+    hashes: dict[str, str] = field(default_factory=dict)
+    page: str = ""
+    result: BuildResult = field(default_factory=BuildResult)
+
+    def write(self, name: str, content: bytes, *, missing: Sequence[str] = ()) -> None:
+        replace_file(self.folder / name, content)
+        self.keep(name, missing=missing)
+
+    def keep(self, name: str, *, missing: Sequence[str] = ()) -> None:
+        """Count a file that is there as one of this build; one from which something is missing is made again by the next."""
+        self.result.paths.append(self.folder / name)
+        self.result.missing.extend(missing)
+        if not missing:
+            self.hashes[name] = _sha256(self.folder / name)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """What fails in one format costs no other."""
+        try:
+            yield
+        except CnnlabError as problem:
+            self.result.failed.append(problem)
+
+    def pdf_shows(self, page: str) -> bool:
+        """Whether the PDF that is there is of the page with this hash."""
+        name = FILES["pdf"]
+        return self.before.get("page") == page and self.before["files"].get(name) == _sha256(self.folder / name)
+
+    def finished(self, document: Document) -> BuildResult:
+        """Write `report.json`, which lists the other files, and note what it all came to for the next build."""
+        from report.document.provenance import printed
+
+        same: dict[str, Any] = self.before if self.before.get("inputs") == self.inputs else {"files": {}, "page": ""}
+        listed = {name: digest for name, digest in {**same["files"], **self.hashes}.items() if name != NUMBERS}
+        self.write(NUMBERS, _json({**printed(document), "files": listed}).encode())
+        note = {
+            "inputs": self.inputs,
+            "files": {**listed, NUMBERS: self.hashes[NUMBERS]},
+            "page": self.page if FILES["pdf"] in self.hashes else same["page"],
+            "result": [document.missing, self.result.checked, self.result.accuracies],
+        }
+        replace_file(self.folder / NOTE, json.dumps(note, ensure_ascii=False, indent=1, sort_keys=True).encode())
+        names = [*FILES.values(), NUMBERS, *(one.name for one in attachments(document))]
+        self.result.paths.sort(key=lambda path: names.index(path.name))
+        self.result.missing[:0] = document.missing
+        return self.result
 
 
 def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str], *, anew: bool = False) -> BuildResult:
@@ -50,153 +126,75 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         formats: any of `html`, `pdf`, `ipynb`, and `notebook-html`: the notebook, and `report-notebook.html` of it.
         anew: draw, lay out and execute everything, whatever is there from before.
 
-    Returns:
-        What was written, and what kept another format from being written.
-
     Raises:
         LabError: a format is unknown.
         StoreError: the lab was never run, a record is damaged, or `out` cannot be written.
         TemplateProblem: a commentary file, which every format shows, is wrong.
     """
+    from report.activities.common import accuracy_lines
+    from report.checks.audit import audit
+    from report.document.assembly import assemble
+    from report.evidence.language import Language
+    from report.notebook.build import build_notebook, too_large
+    from report.notebook.page import render_notebook
+    from report.render.html import template_folders
+    from report.render.pdf import pango_problem
+    from report.render.pdf_process import PdfProcess
+
     if unknown := sorted(set(formats) - set(FILES)):
         raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FILES))
     if anew:
-        _forget(out)
-    build = _Build(NotedStore(store.root), lab, out, inputs_hash(store, lab, out), read_note(out))
+        shutil.rmtree(out / FIGURES, ignore_errors=True)
+        for name in (NOTE, FILES["ipynb"]):
+            (out / name).unlink(missing_ok=True)
+    files = _Files(out, _inputs(store, lab, out), _note(out))
     problem = pango_problem() if "pdf" in formats else None
-    build.problems += [problem] if problem else []
+    files.result.missing += [problem] if problem else []
     with PdfProcess() if "pdf" in formats and not problem else nullcontext() as paper:
-        document = assemble(open_lab(build.store, lab.stem), lab, Language(lab.file.lab.language))
+        document = assemble(open_lab(store, lab.stem), lab, Language(lab.file.lab.language))
+        attached, begun = attachments(document), False
         if paper:
-            with build.alone():
-                build.begin(paper, document)
-        build.write(NUMBERS, _json(printed(document)))
-        for attachment in attachments(document):
-            build.write(attachment.name, attachment.text)
+            with files.alone():
+                laid_out = page(document, lab, out, "print")
+                hashed = _hashed([laid_out, *map(vars, attached), _made_by()])
+                if not files.pdf_shows(hashed):
+                    paper.begin(laid_out, attached)
+                    begun = True
+                files.page = hashed
+        for attachment in attached:
+            files.write(attachment.name, printable(attachment.text).encode())
         if "html" in formats:
-            with build.alone():
-                build.write(FILES["html"], page(document, lab, out, "screen"))
+            with files.alone():
+                files.write(FILES["html"], printable(page(document, lab, out, "screen")).encode())
         if {"ipynb", "notebook-html"} & set(formats):
-            with build.alone():
-                build.notebook(document, formats)
-        if paper and build.page:
-            with build.alone():
-                build.finish(paper)
-    return build.result(document, audit(document, lab).summary)
+            with files.alone():
+                path = build_notebook(store, lab, document, out)
+                files.keep(path.name, missing=too_large(path))
+                if "notebook-html" in formats:
+                    text = render_notebook(path, document.language, templates=template_folders(lab.templates))
+                    files.write(FILES["notebook-html"], text.encode())
+        if paper and begun:
+            with files.alone():
+                made = paper.result()
+                files.result.heard.extend(made.heard)
+                files.write(FILES["pdf"], made.content, missing=made.missing)
+        elif files.page:
+            files.keep(FILES["pdf"])
+    files.result.checked = audit(document, lab).summary
+    files.result.accuracies.extend(accuracy_lines(document.lab))
+    return files.finished(document)
 
 
-def _forget(out: Path) -> None:
-    """Take away what an earlier build left for the next one; its files stay until they are replaced."""
-    shutil.rmtree(out / FIGURES, ignore_errors=True)
-    for name in (NOTE, FILES["ipynb"]):
-        (out / name).unlink(missing_ok=True)
-
-
-@dataclass
-class _Build:
-    """The files of one build.
-
-    Attributes:
-        inputs: hash of what they are made of.
-        before: what is known of the files that are there from earlier builds.
-        written: sha256 of those of this one, by name; without one that is not as it should be.
-        page: hash of the page that the PDF shows; empty until that is begun.
-        problems, failed, heard: as `missing`, `failed` and `heard` of `BuildResult`.
-    """
-
-    store: NotedStore
-    lab: Lab
-    out: Path
-    inputs: str
-    before: Note | None
-    paths: list[Path] = field(default_factory=list)
-    written: dict[str, str] = field(default_factory=dict)
-    page: str = ""
-    problems: list[str] = field(default_factory=list)
-    failed: list[CnnlabError] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file of text."""
-        self._replace(name, printable(text).encode())
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """What fails in one format costs no other."""
-        try:
-            yield
-        except CnnlabError as problem:
-            self.failed.append(problem)
-
-    def begin(self, paper: PdfProcess, document: Document) -> None:
-        """Have the PDF made, unless it is there already."""
-        shown, attached = page(document, self.lab, self.out, "print"), attachments(document)
-        hashed = page_hash(shown, attached)
-        if not self._pdf_is_right(hashed):
-            paper.begin(shown, attached)
-        self.page = hashed
-
-    def finish(self, paper: PdfProcess) -> None:
-        """Write the PDF that was begun."""
-        name = FILES["pdf"]
-        if self._pdf_is_right(self.page):
-            self._note(name, (self.out / name).read_bytes())
-            return
-        made = paper.result()
-        self.heard += made.heard
-        self._replace(name, made.content)
-        if made.missing:
-            self.problems += made.missing
-            del self.written[name]
-
-    def notebook(self, document: Document, formats: Collection[str]) -> None:
-        """Write the notebook, and the page of it where it is wanted."""
-        from report.notebook.build import build_notebook, too_large
-
-        path = build_notebook(self.store, self.lab, document, self.out)
-        self._note(path.name, path.read_bytes())
-        if large := too_large(path):
-            self.problems.extend(large)
-            del self.written[path.name]
-        if "notebook-html" in formats:
-            from report.notebook.page import render_notebook
-
-            folders = template_folders(self.lab.templates)
-            self.write(FILES["notebook-html"], render_notebook(path, document.language, templates=folders))
-
-    def result(self, document: Document, checked: str) -> BuildResult:
-        """What it all came to, noted for the next build."""
-        accuracies = list(accuracy_lines(document.lab))
-        kept = self.before if self.before and self._still_right(self.before) else None
-        note = Note(
-            inputs=self.inputs,
-            records={**(kept.records if kept else {}), **self.store.noted},
-            files={**(kept.files if kept else {}), **self.written},
-            page=self.page if FILES["pdf"] in self.written else kept.page if kept else "",
-            missing=document.missing,
-            checked=checked,
-            accuracies=accuracies,
-        )
-        note.write(self.out)
-        names = [*FILES.values(), NUMBERS, *note.attached]
-        paths = sorted(self.paths, key=lambda path: names.index(path.name))
-        return BuildResult(paths, [*document.missing, *self.problems], checked, accuracies, self.failed, self.heard)
-
-    def _pdf_is_right(self, shown: str) -> bool:
-        return bool(self.before and self.before.page == shown and self.before.holds_for(self.out, [FILES["pdf"]]))
-
-    def _still_right(self, before: Note) -> bool:
-        """Whether files of earlier builds, in other formats, were made of the same as those of this one."""
-        shared = before.records.keys() & self.store.noted.keys()
-        return before.inputs == self.inputs and all(before.records[one] == self.store.noted[one] for one in shared)
-
-    def _replace(self, name: str, content: bytes) -> None:
-        replace_file(self.out / name, content)
-        self._note(name, content)
-
-    def _note(self, name: str, content: bytes) -> None:
-        self.paths.append(self.out / name)
-        self.written[name] = hashlib.sha256(content).hexdigest()
+def unchanged(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult | None:
+    """What building these formats into `out` would come to, where everything is as it was; None where it may not be."""
+    note = _note(out)
+    if note.get("inputs") != _inputs(store, lab, out):
+        return None
+    tables = sorted(name for name in note["files"] if name.endswith(".csv"))
+    names = [*(FILES[one] for one in FILES if one in formats), NUMBERS, *tables]
+    if any(note["files"].get(name) != _sha256(out / name) for name in names):
+        return None
+    return BuildResult([out / name for name in names], *note["result"])
 
 
 def attachments(document: Document) -> list[Attachment]:
@@ -207,7 +205,56 @@ def attachments(document: Document) -> list[Attachment]:
 
 def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:
     """The report as one HTML page for the screen or for paper, its figures cached below `out`."""
+    from report.render.html import render_html, template_folders
+
     return render_html(document, medium, templates=template_folders(lab.templates), cache=out / FIGURES)
+
+
+def _note(out: Path) -> dict[str, Any]:
+    """What the last build noted; its hashes are of this very code, or they are not looked for."""
+    try:
+        note = json.loads((out / NOTE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _inputs(store: RunStore, lab: Lab, out: Path) -> str:
+    """The hash of all that a report is made of: the lab, its lock and records (but for weights), every template, the code
+    and the libraries, and where the runs and the report are, which the notebook says."""
+    files = [store.root / "labs" / f"{lab.stem}.json", lab.reviews, lab.file.style.logo or lab.path]
+    try:
+        folders = [store.folder(*named) for named in locked_records(store.read_lab(lab.stem))]
+    except (StoreError, KeyError, TypeError, AttributeError):  # never run, or damaged: told when it is opened
+        folders = []
+    for folder in (*folders, lab.templates, templates_dir()):
+        for below, _, names in os.walk(folder, followlinks=True):
+            files += [Path(below, name) for name in names if not name.endswith(".h5")]
+    contents = {str(path): _sha256(path) for path in files}
+    places = [str(one.resolve()) for one in (lab.path, store.root, out)]
+    return _hashed([lab.model_dump(mode="json"), places, contents, _made_by(), os.environ.get("SOURCE_DATE_EPOCH")])
+
+
+def _made_by() -> list[str]:
+    """The code, Python, the kind of machine, Pango, and every installed library, as pip names their folders."""
+    from report.render.pdf import pango_version
+
+    names = {path.name for entry in sys.path if entry and Path(entry).is_dir() for path in Path(entry).iterdir()}
+    installed = sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
+    return [code_hash(), sys.version, sys.platform, platform.machine(), pango_version(), *installed]
+
+
+def _hashed(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Of the file's content; empty where it cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _json(content: dict[str, Any]) -> str:

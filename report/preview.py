@@ -1,75 +1,52 @@
-"""A report that is built again when something that it is made of changes, as a page that reloads itself."""
+"""`cnnlab preview`: the page as `cnnlab report` would write it now, served to this machine alone and reloaded with each change."""
 
 from __future__ import annotations
 
 import hashlib
 import html
-import json
 import re
+import time
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
-from jinja2 import Environment
-
-from cnnlab.errors import CnnlabError, TemplateProblem, printable
+from cnnlab.errors import CnnlabError, printable
 from cnnlab.lab import Lab
 from cnnlab.paths import templates_dir
 from cnnlab.store.store import RunStore
 from report.build import page
-from report.data.records import LabData, open_lab
+from report.data.records import open_lab
 from report.document.assembly import assemble
-from report.document.problems import line_reached
 from report.evidence.language import Language, forget_catalogues
 from report.evidence.quantity import Evidence
 from report.render.html import script_hash
-from report.watch import Snapshot, snapshot
 
-_POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(">)')
-
-_SECTION = re.compile(r'(<section [^>]*\bid="([^"]+)">.*?</section>)', re.S)
-_EVIDENCE = re.compile(r'<meta name="evidence" content="([0-9a-f]{12})">')
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a reader sees: the newest page that could be built, and as HTML what is wrong now; empty where nothing is.
-
-    Attributes:
-        before: version of the page before.
-        sections: if the page differs from that one in sections alone, those, by their ids.
-    """
-
-    page: str = ""
-    problem: str = ""
-    before: str = field(default="", compare=False)
-    sections: Mapping[str, str] | None = field(default=None, compare=False)
-
-    @property
-    def version(self) -> str:
-        """Changes when the page does."""
-        return hashlib.sha256(self.page.encode()).hexdigest()[:16]
-
-    @property
-    def news(self) -> str:
-        """As the event stream tells it."""
-        told = {"page": self.version, "problem": self.problem, "before": self.before, "sections": self.sections}
-        return json.dumps(told)
-
-
-@dataclass
-class _Opened:
-    """A lab with its records, and the evidence of its sections, which stay in memory from one build to the next."""
-
-    lab: Lab
-    data: LabData
-    language: Language
-    evidence: MutableMapping[str, Evidence] = field(default_factory=dict)
+HOST = "127.0.0.1"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="[^"]*')
+_EMPTY = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>cnnlab preview</title></head>
+<body><main><h1>cnnlab preview</h1><p>No page could be built yet.</p></main></body></html>"""
+_PROBLEM = """<pre id="cnnlab-problem" role="alert" lang="en" tabindex="0" style="position:fixed;inset:0 0 auto;z-index:2147483647;
+max-height:80vh;overflow:auto;box-sizing:border-box;margin:0;padding:1.2rem 1.5rem;background:#5c1706;color:#fff;
+font:16px/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;text-align:left">%s</pre>"""
+_SCRIPT = """{ const seen = document.currentScript.dataset.version;
+setInterval(async () => {
+  const now = await fetch("/version").then((answer) => answer.text(), () => seen);
+  if (now !== seen) location.reload();
+}, 300); }"""
 
 
 class Preview:
-    """The report of a lab as it is now. `shown` changes when `refresh` finds that something else did.
+    """The report of a lab as it is now: the newest page that could be built, and over it what is wrong since.
 
     Args:
         load: reads the lab, with its profile and overrides.
@@ -80,106 +57,101 @@ class Preview:
     """
 
     def __init__(self, load: Callable[[], Lab], store: RunStore, out: Path) -> None:
-        self.lab, self.store, self.shown = load(), store, Shown()
-        self._load, self._out = load, out / self.lab.stem
-        self._seen: Snapshot | None = None
-        self._opened: _Opened | None = None
-        folder = templates_dir() / "preview"
-        self._script = (folder / "reload.js").read_text(encoding="utf-8")
-        self._empty = (folder / "empty.html").read_text(encoding="utf-8")
-        environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        self._problem = environment.from_string((folder / "problem.html.j2").read_text(encoding="utf-8"))
+        self._load, self._store, self._lab = load, store, load()
+        self._out = out / self._lab.stem
+        self._page, self._problem = _EMPTY, ""
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._evidence: dict[str, Evidence] = {}
 
-    def refresh(self) -> bool:
-        """Build again if a file changed since the last time, and say whether that changed what is shown.
-
-        Whatever goes wrong is shown, over the last page that could be built.
-        """
-        now = snapshot(self.lab, self.store)  # before anything is read: what changes from here on is seen next time
-        if now == self._seen:
-            return False
-        if self._seen is None or now.evidence != self._seen.evidence:
-            self._opened = None
-        self._seen, before = now, self.shown
-        try:
-            self.shown = _following(before, self._built())
-        except CnnlabError as problem:
-            self.shown = Shown(before.page, self._told(problem))
-        except Exception as problem:
-            traceback.print_exc()
-            self.shown = Shown(before.page, self._told(_unexpected(problem)))
-        return self.shown != before
-
-    def page(self) -> str:
-        """The page with what reloads it, and what is wrong over it."""
-        return live(self.shown, self._script, self._empty)
-
-    def _built(self) -> str:
-        """The page as `cnnlab report` writes it."""
-        if self._opened is None:
+    def refresh(self) -> None:
+        """Build again if a file changed since the last time."""
+        before, self._seen = self._seen, self._states()  # what changes from here on is seen next time
+        changed = {path for path, _ in before.items() ^ self._seen.items()}
+        if not changed:
+            return
+        if any(path.suffix in (".toml", ".json", ".po") for path in changed):  # more than text
+            self._evidence.clear()
             forget_catalogues()
-            self.lab = self._load()
-            language = Language(self.lab.file.lab.language)
-            self._opened = _Opened(self.lab, open_lab(self.store, self.lab.stem), language)
-        opened = self._opened
-        document = assemble(opened.data, opened.lab, opened.language, known=opened.evidence)
-        return printable(page(document, opened.lab, self._out, "screen"))
+        try:
+            self._lab = lab = self._load()
+            data, language = open_lab(self._store, lab.stem), Language(lab.file.lab.language)
+            document = assemble(data, lab, language, known=self._evidence)
+            self._page, self._problem = printable(page(document, lab, self._out, "screen")), ""
+        except CnnlabError as problem:
+            self._problem = _PROBLEM % html.escape(printable(str(problem)))
+        except Exception:
+            self._problem = _PROBLEM % html.escape(printable(traceback.format_exc(limit=-3)))
 
-    def _told(self, problem: CnnlabError) -> str:
-        return printable(self._problem.render(problem=problem))
+    def _states(self) -> dict[Path, tuple[int, int]]:
+        """Time of the last change in ns, and bytes, of each file that the page is made of; editors' own do not count."""
+        lab, states = self._lab, dict[Path, tuple[int, int]]()
+        lock = self._store.root / "labs" / f"{lab.stem}.json"
+        single = [lab.path, lab.reviews, lock, *([lab.file.style.logo] if lab.file.style.logo else [])]
+        for path in [*single, *lab.templates.rglob("*"), *templates_dir().rglob("*")]:
+            with suppress(OSError):  # it is not there, or no longer
+                if not path.name.startswith(".") and not path.name.endswith("~") and not path.is_dir():
+                    states[path] = (path.stat().st_mtime_ns, path.stat().st_size)
+        return states
 
+    @property
+    def version(self) -> str:
+        """Changes with what is shown."""
+        return hashlib.sha256(f"{self._page}{self._problem}".encode()).hexdigest()[:16]
 
-def live(shown: Shown, script: str, empty: str) -> str:
-    """The page with the script that reloads it, allowed by its policy; `empty` where no page was built yet."""
-    head, end_of_head, rest = (shown.page or empty).partition("</head>")
-    head = _POLICY.sub(lambda found: found[1] + _allowing(found[2], script) + found[3], head, count=1)
-    added = f'<link rel="icon" href="data:,"><script data-page="{shown.version}">{script}</script>'
-    body, end_of_body, after = rest.rpartition("</body>")
-    return f"{head}{added}{end_of_head}{body}{shown.problem}{end_of_body}{after}"
-
-
-def _following(before: Shown, page: str) -> Shown:
-    """The next page after another."""
-    if page == before.page:
-        return Shown(page)
-    return Shown(page, before=before.version, sections=changed_sections(before.page, page))
-
-
-def changed_sections(before: str, after: str) -> dict[str, str] | None:
-    """The sections that differ, by id; None where something else does, but for the evidence hash in the head."""
-    old, new = _SECTION.findall(before), _SECTION.findall(after)
-    ids = [key for _, key in new]
-    if ids != [key for _, key in old] or len(set(ids)) < len(ids) or _around(before) != _around(after):
-        return None
-    return {key: text for (text, key), (past, _) in zip(new, old, strict=True) if text != past}
-
-
-def _around(page: str) -> str:
-    """A page without its sections and its evidence hash."""
-    found = _EVIDENCE.search(page)
-    around = _SECTION.sub("", page)
-    return around.replace(found[1], "") if found else around
+    def live(self) -> str:
+        """The page with what is wrong, and the script that reloads it, which its policy has to allow."""
+        allowed = f"script-src 'sha256-{script_hash(_SCRIPT)}'"
+        head, end, body = self._page.partition("</head>")
+        head = _POLICY.sub(lambda found: found[0].replace("script-src", allowed) + "; connect-src 'self'", head)
+        script = f'<link rel="icon" href="data:,"><script data-version="{self.version}">{_SCRIPT}</script>'
+        body, end_of_body, rest = body.rpartition("</body>")
+        return f"{head}{script}{end}{body}{self._problem}{end_of_body}{rest}"
 
 
-def _allowing(policy: str, script: str) -> str:
-    """The policy, with the event stream and this script allowed too."""
-    directives = [directive for one in html.unescape(policy).split(";") if (directive := one.split())]
-    sources = {name: values for name, *values in directives}
-    sources["script-src"] = [one for one in sources.get("script-src", []) if one != "'none'"]
-    sources["script-src"].append(f"'sha256-{script_hash(script)}'")
-    sources["connect-src"] = ["'self'"]
-    allowed = "; ".join(" ".join((name, *values)) for name, values in sources.items())
-    return allowed.replace("&", "&amp;").replace('"', "&quot;")
+def serve(preview: Preview, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; `announce` is told the address once there is something to see.
 
+    Args:
+        port: 0 for a free one.
 
-def _unexpected(problem: Exception) -> TemplateProblem:
-    """A mistake that has no words of its own: where it came up, in the last template or else in the code."""
-    place = traceback.extract_tb(problem.__traceback__)[-1]
-    code = Path(place.filename)
-    where = line_reached(problem, code)
-    return TemplateProblem(
-        "the report cannot be built",
-        where=f"{code}, line {place.lineno}" if where == str(code) else where,
-        received=repr(problem),
-        hint="the terminal has the whole traceback",
-    )
+    Raises:
+        CnnlabError: the port cannot be had.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """The page, or its version; nothing to another site's page, nor under another name of this machine."""
+            own = {f"{name}:{server.server_port}" for name in (HOST, "localhost", "[::1]")}
+            hosts = {host.lower() for host in self.headers.get_all("Host", [""])}
+            origins = {origin.removeprefix("http://") for origin in self.headers.get_all("Origin", [])}
+            if not hosts | origins <= own:
+                return self.send_error(403)
+            if self.path not in ("/", "/version"):
+                return self.send_error(404)
+            content = (preview.version if self.path == "/version" else preview.live()).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", f"text/{'html' if self.path == '/' else 'plain'}; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            for name, value in _HEADERS.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the terminal is its author's."""
+
+    try:
+        server = ThreadingHTTPServer((HOST, port), Handler)
+    except OSError as problem:
+        raise CnnlabError(
+            "the preview cannot have this port",
+            where=f"{HOST}:{port}",
+            received=problem.strerror,
+            hint="leave --port out for a free one, or name another",
+        ) from None
+    preview.refresh()
+    Thread(target=server.serve_forever, daemon=True).start()
+    announce(f"http://{HOST}:{server.server_port}/")
+    while True:
+        time.sleep(0.3)
+        preview.refresh()

@@ -24,7 +24,9 @@ from tests.pages import REFERENCES, SECTIONS, write_lab
 @pytest.fixture(autouse=True)
 def small_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine with the small sections of these tests in place of the assignment's."""
-    monkeypatch.setattr("report.build.assemble", partial(assemble, sections=SECTIONS, references=REFERENCES))
+    monkeypatch.setattr(
+        "report.document.assembly.assemble", partial(assemble, sections=SECTIONS, references=REFERENCES)
+    )
 
 
 def test_it_writes_the_files_asked_for(tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_what_fails_in_one_format_costs_no_other(tmp_path: Path, cause: str, mon
             style.parent.mkdir()
             style.write_text("p { background: url(x.png) }")
         result = build_report(store, lab, tmp_path / "out", {"html", "pdf", "ipynb"})
-    names = ["report.json", "report.html", "report.pdf", "report.ipynb"]
+    names = ["report.html", "report.pdf", "report.ipynb", "report.json"]
     assert [path.name for path in result.paths] == [name for name in names if not name.endswith(f".{lost}")]
     assert [one.exit_code for one in result.failed] == [code] and words in str(result.failed[0])
     assert all(path.exists() for path in result.paths) and not (tmp_path / "out" / f"report.{lost}").exists()
@@ -166,7 +168,7 @@ def _not_started(*_: object, **__: object) -> None:
 def test_an_earlier_pdf_is_not_taken_for_the_one_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, lab = write_lab(tmp_path)
     first = build_report(store, lab, tmp_path / "out", {"pdf"}).paths[-1].read_bytes()
-    monkeypatch.setattr("report.built.layout_hash", lambda: "another Pango")
+    monkeypatch.setattr("report.render.pdf.pango_version", lambda: "another")
     with monkeypatch.context() as patch:
         patch.setattr(PdfProcess, "result", _killed)
         assert len(build_report(store, lab, tmp_path / "out", {"pdf"}).failed) == 1

@@ -18,7 +18,7 @@ ORDER = (
     "cnnlab.datasets", "cnnlab.readers", "cnnlab.layers", "cnnlab.architectures", "cnnlab.training",
     "cnnlab.evaluation",
     "report.__init__", "report.data", "report.evidence", "report.figures", "report.activities", "report.document",
-    "report.render", "report.notebook", "report.checks", "report.built", "report.build", "report.watch", "report.preview", "report.preview_server",
+    "report.render", "report.notebook", "report.checks", "report.build", "report.preview",
     "cnnlab.app", "cnnlab.notebook", "cnnlab.__main__",
 )  # fmt: skip
 """Rooms, each a file or a folder, from the ground up."""

@@ -14,7 +14,7 @@ import pytest
 
 from cnnlab.store.store import RunStore
 from report import build
-from report.document.assembly import assemble
+from report.document import assembly
 from report.notebook import writer as notebook_cells
 from tests.command import ROOT
 from tests.notebook_pages import drawn, results
@@ -48,7 +48,7 @@ def make(folder: str, out: str, seconds: str) -> None:
     """Build the report of the lab in `folder`, by a clock that is some seconds fast."""
     now = time.time
     time.time = lambda: now() + float(seconds)
-    build.assemble = partial(assemble, sections=SECTIONS, references=REFERENCES)  # type: ignore[attr-defined]
+    assembly.assemble = partial(assembly.assemble, sections=SECTIONS, references=REFERENCES)
     notebook_cells.OPEN = OPEN
     lab, store = lab_in(Path(folder)), RunStore(Path(folder) / "runs")
     found = build.build_report(store, lab, Path(out), ("html", "pdf", "ipynb"))

@@ -25,7 +25,6 @@ MENDED = {
     "keras": "3.13.2",
     "nbconvert": "7.17.1",
     "pyarrow": "14.0.1",
-    "starlette": "1.0.1",
     "torch": "2.6.0",
     "weasyprint": "70.0",
 }

@@ -23,10 +23,8 @@ def preview(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to serve on; 0: a free one.")] = 0,
 ) -> None:
     """Show the report in a browser of this machine, anew with each change of a text, a template, the lab or its runs."""
-    from report.preview import Preview
-    from report.preview_server import check_installed, serve
+    from report.preview import Preview, serve
 
-    check_installed()
     load = partial(load_lab, lab, profile=profile, overrides=tuple(overrides or ()))
     opened = Preview(load, RunStore(paths.runs_dir(runs)), paths.out_dir(out))
     serve(opened, port, _announce)

@@ -19,7 +19,7 @@ from cnnlab.store.store import Record, RunStore
 
 if TYPE_CHECKING:
     from cnnlab.progress import Progress
-    from report.built import BuildResult
+    from report.build import BuildResult
 
 FORMATS = ("html", "pdf", "ipynb")
 MORE_FORMATS = ("notebook-html",)
@@ -130,13 +130,11 @@ def build(
     lab: Lab, store: RunStore, out: Path, formats: tuple[str, ...], tell: Tell, *, anew: bool = False
 ) -> BuildResult:
     """Render the lab's report into its folder below `out`, unless it is there and nothing has changed."""
-    from report.built import unchanged
+    from report.build import build_report, unchanged
 
     folder = out / lab.stem
     if not anew and (found := unchanged(store, lab, folder, formats)):
         return found
-    from report.build import build_report
-
     tell(f"writing the report into {folder}")
     return build_report(store, lab, folder, set(formats), anew=anew)
 

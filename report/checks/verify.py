@@ -17,7 +17,7 @@ from cnnlab.lab import Lab
 from cnnlab.store.store import Kind, Record, RunStore
 from report.checks.mismatch import Mismatch
 from report.checks.printed_files import html_mismatches, notebook_mismatches, pdf_mismatches
-from report.data.records import open_lab
+from report.data.records import locked_records, open_lab
 from report.document.assembly import assemble
 from report.document.model import Document
 from report.document.provenance import FORMAT, evidence_hash, printed, prose_hashes
@@ -97,17 +97,6 @@ def verify(store: RunStore, lab: Lab, out: Path) -> Verdict:
         notes=tuple(_notes(saved, lab)),
         unchecked=tuple(name for name in ("report.html", "report.pdf", "report.ipynb") if not (out / name).is_file()),
     )
-
-
-def locked_records(lock: Mapping[str, Any]) -> list[tuple[Kind, str]]:
-    """Every record that a lab lock names, each once."""
-    found: list[tuple[Kind, str]] = [("dataset", entry["record"]) for entry in lock["datasets"].values()]
-    for entry in lock["runs"]:
-        kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
-        found += [(kind, entry[kind]) for kind in kinds if entry.get(kind)]
-    found += [("baseline", name) for name in (lock.get("baselines") or {}).values()]
-    found += [("architecture", name) for name in lock["architectures"].values()]
-    return list(dict.fromkeys(found))
 
 
 def compare(saved: list[dict[str, Any]], derived: list[dict[str, Any]]) -> Iterator[Mismatch]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlab.errors import StoreError
 from cnnlab.store.mending import trouble
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.store import Kind, Record, RunStore
 from report.data.trainings import BaselineData, FoldData, FoldProblem, RunData, SearchData, TrainingData
 
 REMOVED = "its record is no longer in the folder of runs"
@@ -342,3 +342,14 @@ def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
     reason = REMOVED if gone else trouble(store, entry)
     return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
+
+
+def locked_records(lock: Mapping[str, Any]) -> list[tuple[Kind, str]]:
+    """Every record that a lab lock names, each once."""
+    found: list[tuple[Kind, str]] = [("dataset", entry["record"]) for entry in lock["datasets"].values()]
+    for entry in lock["runs"]:
+        kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
+        found += [(kind, entry[kind]) for kind in kinds if entry.get(kind)]
+    found += [("baseline", name) for name in (lock.get("baselines") or {}).values()]
+    found += [("architecture", name) for name in lock["architectures"].values()]
+    return list(dict.fromkeys(found))

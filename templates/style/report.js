@@ -288,7 +288,6 @@
     for (const button of $(".tile .zoom", root)) prepareButton(button);
   };
   prepare(document);
-  document.addEventListener("cnnlab:renewed", (event) => { hide(); dark(); find(); mark(); prepare(event.target); });
   large.addEventListener("close", () => stage.replaceChildren());  // no name stands twice in the page
   large.querySelector(".close").addEventListener("click", () => large.close());
   large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
