@@ -13,7 +13,8 @@ from typing import Any
 
 from cnnlab.errors import CnnlabError, LabError, printable
 from cnnlab.lab import Lab
-from cnnlab.store.store import RunStore, replace_file
+from cnnlab.store.files import replace_file
+from cnnlab.store.store import RunStore
 from report.activities.common import accuracy_lines
 from report.built import (
     FILES,

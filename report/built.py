@@ -19,7 +19,9 @@ from typing import Any
 from cnnlab.errors import CnnlabError, StoreError
 from cnnlab.lab import Lab
 from cnnlab.paths import code_hash, templates_dir
-from cnnlab.store.store import Kind, Record, RunStore, replace_file
+from cnnlab.store.files import replace_file
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
 from report.evidence.quantity import Attachment
 
 FORMAT = 1

@@ -280,7 +280,7 @@ def moved(folder: Path) -> Iterator[None]:
 def test_the_store_notes_what_is_read(tmp_path: Path) -> None:
     store, _ = write_lab(tmp_path)
     noting = NotedStore(store.root)
-    run = noting.read("run", next(store.records("run")).id)
+    run = noting.read("run", store.ids("run")[0])
     run.rows("history.csv")
     assert noting.noted == {
         f"{run.id}/{name}": hashlib.sha256((run.folder / name).read_bytes()).hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.store.mending import trouble
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from report.data.baselines import BaselineData
 from report.data.construction import foreign_part
 from report.data.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
@@ -304,7 +304,7 @@ def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetDa
 def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The entry, or, when a record of its is gone or cannot be trusted, the same without one and with the reason."""
     gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
-    reason = REMOVED if gone else trouble(store, entry)
+    reason = REMOVED if gone else store.trouble(entry)
     return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 
 STATES = ("complete", "pruned", "failed")
 """How a trial can have ended."""
