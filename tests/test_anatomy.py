@@ -19,7 +19,8 @@ from cnnlab.identity import hash8
 from cnnlab.layers.factory import build_network
 from cnnlab.networks import find_network, network_names
 from cnnlab.spec import NetworkOptions
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 GOLDEN = Path(__file__).parent / "golden" / "networks.json"
 PUBLISHED = {"vgg19": 224, "alexnet": 227, "resnet50": 224}

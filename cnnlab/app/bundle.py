@@ -14,7 +14,8 @@ from cnnlab.app.wheel import make_wheel
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import LAB, Lab
 from cnnlab.paths import labs_dir
-from cnnlab.store.store import Kind, RunStore
+from cnnlab.store.record import Kind
+from cnnlab.store.store import RunStore
 
 WEIGHTS = "weights.weights.h5"
 

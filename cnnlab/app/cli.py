@@ -149,10 +149,10 @@ def plan(
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the cached runs, with what each came to, the damaged and the unfinished ones."""
-    from cnnlab.store.status import rows_of, words_of
+    from cnnlab.store.store import words_of
 
     store = RunStore(paths.runs_dir(runs))
-    rows = rows_of(store)
+    rows = store.rows()
     if as_json:
         print_json(rows)
         return

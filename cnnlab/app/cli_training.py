@@ -13,7 +13,7 @@ from cnnlab.app.terminal import print_json, say, tell
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.lab import Lab, load_lab
 from cnnlab.spec import RunSpec
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 
 if TYPE_CHECKING:
     from cnnlab.training.range_test import RangeTest

@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.paths import templates_dir
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 
 
 def copy_commentary(lab: Lab, sections: Sequence[str], *, among: Collection[str] | None = None) -> list[Path]:

@@ -11,7 +11,8 @@ from cnnlab.errors import StoreError
 from cnnlab.identity import make_run_id, make_search_id, run_identity
 from cnnlab.lab import Lab, Request
 from cnnlab.spec import RunSpec
-from cnnlab.store.store import Kind, RunStore
+from cnnlab.store.record import Kind
+from cnnlab.store.store import RunStore
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from cnnlab.errors import StoreError
 from cnnlab.spec import SEARCHABLE, Recipe
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 
 
 def selected_recipe(recipe: Recipe, record: Record) -> Recipe:

@@ -10,7 +10,7 @@ from string import Formatter
 
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.lab import Lab
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 
 OPTION = "--submission-name"
 COPIED = ("ipynb", "pdf")

@@ -15,7 +15,8 @@ from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.identity import canonical_json, evaluation_id
 from cnnlab.progress import duration
 from cnnlab.spec import RunSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits

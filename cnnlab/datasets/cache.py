@@ -29,7 +29,7 @@ from cnnlab.datasets.selection import selected
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 
 VERSION = 3
 """Bumped by hand when decoding, resizing, the findings or the files change, so that old entries are not used."""

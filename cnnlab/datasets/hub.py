@@ -17,7 +17,7 @@ from cnnlab.datasets.listing import display
 from cnnlab.datasets.pictures import Report
 from cnnlab.errors import DataError, StoreError, did_you_mean
 from cnnlab.spec import SHA256, HubSource
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 
 TIMEOUT = 20.0
 """Seconds without an answer after which the hub is given up when asked what it has."""

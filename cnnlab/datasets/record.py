@@ -16,7 +16,8 @@ from cnnlab.datasets.table import MOST_SOURCES, VALIDATION, Finding, ImageTable
 from cnnlab.errors import DataError, StoreError
 from cnnlab.identity import hash8
 from cnnlab.spec import FORMAT, SPLITS, DatasetSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 EXHIBITS_A_CLASS, EXHIBITS_OF_MANY, MANY_CLASSES = 4, 2, 25
 """Examples kept of each class, fewer where there are more than `MANY_CLASSES`."""

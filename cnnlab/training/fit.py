@@ -15,8 +15,9 @@ from cnnlab.backend import keras
 from cnnlab.identity import canonical_json, make_run_id, run_identity
 from cnnlab.progress import Progress, duration
 from cnnlab.spec import RunSpec
-from cnnlab.store import disk
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store import files
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training import checkpoint as checkpoints
 from cnnlab.training.budget import Plan, make_plan
 from cnnlab.training.hardware import git_state, hardware, peak_memory_gib, reset_peak_memory, versions
@@ -121,7 +122,7 @@ def train_model(
         folder = store.work_folder() / run_id
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        disk.remove_leftovers(folder)
+        files.remove_leftovers(folder)
         with logged(folder / "train.log", "cnnlab.training"), terminable():
             job = _Job(
                 spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds, prepared
@@ -336,5 +337,5 @@ def _epochs(count: int) -> str:
 def _save_weights(model: keras.Model, path: Path) -> None:
     """Raises OSError when there is no space, of which HDF5 would make an error or a crash of the process."""
     size = sum(variable.value.numpy().nbytes + _HDF5_BYTES for variable in model.weights)
-    disk.reserve(path, size + 4 * _HDF5_BYTES)
+    files.reserve(path, size + 4 * _HDF5_BYTES)
     model.save_weights(path)

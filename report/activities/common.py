@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnnlab.networks import find_network
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 from report.data.records import LabData, Part
 from report.data.trainings import RunData
 from report.evidence.compare import network_accuracy

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.store.mending import trouble
-from cnnlab.store.store import Kind, Record, RunStore
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
 from report.data.trainings import BaselineData, FoldData, FoldProblem, RunData, SearchData, TrainingData
 
 REMOVED = "its record is no longer in the folder of runs"
@@ -340,7 +340,7 @@ def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The entry, or, when a record of its is gone or cannot be trusted, the same without one and with the reason."""
     gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
-    reason = REMOVED if gone else trouble(store, entry)
+    reason = REMOVED if gone else store.trouble(entry)
     return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
 
 

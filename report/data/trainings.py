@@ -12,7 +12,7 @@ import numpy as np
 from cnnlab.errors import StoreError
 from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS, Recipe
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 
 STATES = ("complete", "pruned", "failed")
 """How a trial of a search can have ended."""

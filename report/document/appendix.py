@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 from report.activities.common import count
 from report.activities.data_findings import findings_as_texts
 from report.data.records import DatasetData, LabData, Part

@@ -19,7 +19,7 @@ from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab
 from cnnlab.paths import in_checkout, labs_dir
 from cnnlab.spec import Frozen
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 from report.document.model import Document, SectionText
 from report.document.tokens import Printed
 from report.document.vocabulary import named_quantities

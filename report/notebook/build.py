@@ -19,7 +19,8 @@ from cnnlab.errors import printable
 from cnnlab.identity import canonical_json
 from cnnlab.lab import Lab
 from cnnlab.networks import network_names
-from cnnlab.store.store import RunStore, replace_file
+from cnnlab.store.files import replace_file
+from cnnlab.store.store import RunStore
 from report.document.model import Document
 from report.evidence.quantity import Exhibit, Figure, Gallery, Item, Listing, Quantity, Table
 from report.notebook.code import PRINTED_FILES

@@ -15,7 +15,8 @@ from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.identity import make_run_id
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
 from cnnlab.training.fit import train_model
