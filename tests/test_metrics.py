@@ -8,7 +8,6 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from report.data.literature import IMAGENET_RESULTS, REFERENCES
 from report.evidence.metrics import (
     class_counts,
     confusion,
@@ -83,9 +82,3 @@ def test_the_probability_of_being_best_grows_with_evidence() -> None:
     assert 0.5 < few < 0.8 < 0.999 < many
     assert probability_extreme([600, 500], [1000, 1000], 1, best=False) == many
     assert sum(probability_extreme([6, 5, 7], [10, 10, 10], i, best=False) for i in range(3)) == pytest.approx(1)
-
-
-def test_published_results_name_a_source_that_exists() -> None:
-    assert {result.reference for result in IMAGENET_RESULTS} <= set(REFERENCES)
-    first = {result.network: (result.top1_error, result.top5_error) for result in reversed(IMAGENET_RESULTS)}
-    assert first == {"alexnet": (40.7, 18.2), "vgg19": (25.5, 8.0), "resnet50": (22.85, 6.71)}

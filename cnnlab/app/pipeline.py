@@ -12,6 +12,7 @@ from cnnlab.app.trainings import OpenData, Trainings, published, went_as_planned
 from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.identity import architecture_id, evaluation_id, make_search_id
 from cnnlab.lab import Lab
+from cnnlab.networks import find_network, network_names
 from cnnlab.spec import NetworkOptions
 from cnnlab.store.files import remove_leftovers
 from cnnlab.store.record import Kind, Record
@@ -25,7 +26,7 @@ FORMATS = ("html", "pdf", "ipynb")
 MORE_FORMATS = ("notebook-html",)
 """Made when they are asked for."""
 
-PUBLISHED_SIZE = {"alexnet": 227, "vgg19": 224, "resnet50": 224}
+PUBLISHED_SIZE = {name: find_network(name).PUBLISHED_SIZES[0] for name in network_names()}
 PUBLISHED_CLASSES = 1000
 
 Tell = Callable[[str], None]

@@ -144,7 +144,7 @@ def _change(code: str) -> Show:
         used = {one["code"]: one["used"] for one in run.architecture.manifest["adaptations"]}
         if code not in used:
             return language.text("as published")
-        return published_words(used[code], language, (run.architecture.id,))
+        return published_words(used[code], language, run.architecture.id)
 
     return show
 
