@@ -10,7 +10,6 @@ from pathlib import Path
 from cnnlab.lab import Lab
 from cnnlab.paths import templates_dir
 from cnnlab.store.store import RunStore
-from report.document.reviews import reviews_path
 
 EVIDENCE_FOLDERS = ("rubrics", "locale")
 """Folders of templates whose files decide what the evidence is, and its words."""
@@ -45,12 +44,12 @@ def snapshot(lab: Lab, store: RunStore) -> Snapshot:
                 evidence |= found
             else:
                 text |= found
-    return Snapshot(evidence, text | _state(reviews_path(lab)))
+    return Snapshot(evidence, text | _state(lab.reviews))
 
 
 def watched_folders(lab: Lab, store: RunStore) -> list[Path]:
     """The folders, of those that exist, in which a change counts; none stands for what is below it."""
-    folders = {lab.path.parent, lab.templates.parent, reviews_path(lab).parent, lock_path(lab, store).parent}
+    folders = {lab.path.parent, lab.templates.parent, lab.reviews.parent, lock_path(lab, store).parent}
     for folder in _template_folders(lab):
         folders |= {folder, *(Path(below) for below, _, _ in os.walk(folder))}
     return sorted(folder for folder in folders if folder.is_dir())
