@@ -311,13 +311,12 @@ def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> Non
     assert any(text.startswith("activity-11:") for text in document.missing)
 
 
-def test_paragraphs_know_their_numbers_and_what_is_left_without_them(tmp_path: Path) -> None:
+def test_paragraphs_know_their_numbers(tmp_path: Path) -> None:
     text = "Accuracy {{ accuracy|interval }} of {{ best.name }}.\n\n- {{ parameters }}\n\nNo number."
     paragraphs = assembled(tmp_path, text, language="en").section("activity-07").paragraphs
     assert paragraphs[0].text.startswith("Accuracy 63.2% (59.1–67.0) of ")
-    assert paragraphs[0].skeleton.startswith("Accuracy # of ")
     assert [[entry.name for entry in one.printed] for one in paragraphs] == [["accuracy"], ["parameters"], []]
-    assert [one.skeleton for one in paragraphs[1:]] == ["- #", "No number."]
+    assert [one.text for one in paragraphs[1:]] == ["- 143,667,240", "No number."]
 
 
 def test_a_section_knows_its_file_its_evidence_and_the_names_that_its_prose_mentions(tmp_path: Path) -> None:

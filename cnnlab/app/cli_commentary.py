@@ -102,8 +102,8 @@ def accept(
     keys = named or [one.key for one in document.sections if one.path is not None]
     reviews = remember(document, loaded, keys, time=datetime.now().astimezone())
     for key in keys:
-        found = reviews.of(document.language)[key].paragraphs
-        numbers = sum(len(paragraph.quantities) for paragraph in found)
+        found = document.section(key).paragraphs
+        numbers = sum(len(paragraph.printed) for paragraph in found)
         say(f"accepted {key}: {len(found)} paragraphs, {numbers} numbers")
     say(str(reviews.path))
 

@@ -9,8 +9,7 @@ from cnnlab.lab import Lab
 from report.checks.typed import audit_typed
 from report.document.ledger import Entry, Finding, State, audit_rubric, ledger
 from report.document.model import Document
-from report.document.reviews import read_reviews
-from report.document.staleness import audit_staleness
+from report.document.reviews import audit_reviews, read_reviews
 from report.evidence.language import Language
 
 STATES: dict[State, str] = {
@@ -59,7 +58,7 @@ def audit(document: Document, lab: Lab) -> Audit:
     """
     found = [
         *audit_rubric(document),
-        *audit_staleness(document, read_reviews(lab)),
+        *audit_reviews(document, read_reviews(lab)),
         *audit_claims(document),
         *audit_typed(document, document.rubric.given),
     ]
