@@ -17,8 +17,8 @@ from report.data.trainings import Predictions, RunData
 from report.evidence.language import Language
 from report.evidence.metrics import calibration_bins, calibration_error
 from report.figures.reliability import FEWEST, Bin, reliability_diagram
-from report.figures.svg import paint
-from report.figures.theme import PRINT, SCREEN, network_style, svg
+from report.figures.svg import paint, svg
+from report.figures.theme import PRINT, SCREEN, network_style
 from tests.fabricate import write_store
 
 ENGLISH, SPANISH = Language("en"), Language("es")
@@ -94,7 +94,7 @@ def test_the_caption_says_the_finding_of_each_network(part: Part) -> None:
     )
     assert reliability(part, SPANISH).caption.startswith("Más confianza que aciertos: AlexNet; menos confianza que")
     assert f"100 test images in {BINS} equally wide ranges" in figure.note
-    (entry,) = [one for one in figure.data["series"][0]["bins"] if one]
+    (entry,) = figure.data["series"][0]["bins"]
     low, high = proportion_confint(70, 100, method="wilson")
     assert (entry["images"], entry["accuracy"]) == (100, 0.7)
     assert (entry["low"], entry["high"]) == pytest.approx((low, high), abs=1e-6)
@@ -111,19 +111,17 @@ SAMPLE: Mapping[str, list[Bin | None]] = {
 }
 
 
-def test_the_drawing_has_the_diagonal_a_line_a_network_and_the_counts() -> None:
+def test_the_drawing_has_the_diagonal_and_a_line_a_network() -> None:
     figure = reliability_diagram(SAMPLE, ENGLISH, caption="c", note="n")
-    upper, lower = paint(figure, PRINT).axes
-    diagonal, alexnet, vgg = upper.get_lines()
+    (axes,) = paint(figure, PRINT).axes
+    diagonal, alexnet, _, _, vgg, *_ = axes.get_lines()
     assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 1]
     assert list(alexnet.get_xdata()) == [0.85, 0.97], f"a bin of fewer than {FEWEST} images is not drawn"
     assert list(vgg.get_ydata()) == [0.9, 0.97]
     for line, network in ((alexnet, "alexnet"), (vgg, "vgg19")):
         look = network_style(network)
         assert (line.get_color(), line.get_marker()) == (PRINT[look.colour], look.marker)
-    heights = [bar.get_height() for bar in lower.patches]
-    assert heights[7:10] == [3, 50, 900] and heights[17:] == [0, 80, 800]
-    intervals: Any = upper.collections[0]
+    intervals: Any = axes.collections[0]
     assert [tuple(segment[:, 1]) for segment in intervals.get_segments()] == [(0.56, 0.81), (0.93, 0.96)]
 
 
@@ -135,9 +133,3 @@ def test_those_who_cannot_see_it_are_told(language: Language) -> None:
     assert (english if language is ENGLISH else spanish) in figure.alt.replace("\N{NO-BREAK SPACE}", " ")
     few = reliability_diagram({"vgg19": bins(Bin(2, 0.9, 1.0, 0.3, 1.0))}, language, caption="c")
     assert "VGG-19:" in few.alt and svg(few, SCREEN).startswith("<svg")
-
-
-def test_no_networks_or_other_bins_are_refused() -> None:
-    for networks in ({}, {"vgg19": bins(), "alexnet": bins()[:5]}):
-        with pytest.raises(ValueError, match="same bins"):
-            reliability_diagram(networks, ENGLISH, caption="c")

@@ -16,7 +16,7 @@ from report.data.literature import dataset_reference
 from report.data.records import DatasetData, LabData
 from report.evidence.language import Language
 from report.evidence.quantity import Cell, Column, Evidence, Exhibit, Gallery, Quantity, Table, Unit, csv_attachment
-from report.figures.bars import class_distribution
+from report.figures.distribution import class_distribution
 
 SPLIT_HEADS = {"train": "Training", "validation": "Validation", "test": "Test"}
 """Message ids of the splits as heads of rows."""
