@@ -73,7 +73,7 @@ def test_the_diagram_says_the_finding_of_each_network(lab: LabData) -> None:
         "Surer than right: AlexNet; less sure than right: ResNet-50; as sure as right, as far as these images tell: VGG-19"
     )
     assert f"100 test images in {BINS} equally wide ranges" in figure.note
-    (entry,) = [one for one in figure.data["series"][0]["bins"] if one]
+    (entry,) = figure.data["series"][0]["bins"]
     low, high = proportion_confint(70, 100, method="wilson")
     assert (entry["images"], entry["accuracy"]) == (100, 0.7)
     assert (entry["low"], entry["high"]) == pytest.approx((low, high), abs=1e-6)

@@ -105,7 +105,7 @@ def _tested(spec: RunSpec, low: float, high: float, steps: int) -> RangeTest:
 
 def _drawn(found: RangeTest, spec: RunSpec, language: str) -> str:
     from report.evidence.language import Language
-    from report.figures.range_test import range_test_figure, range_test_svg
+    from report.figures.trials import range_test_figure, range_test_svg
 
     course = (found.rates, found.losses, found.smoothed, found.suggested)
     return range_test_svg(range_test_figure(*course, Language(language), network=spec.network, dataset=spec.dataset))

@@ -273,7 +273,7 @@ def _reliability(data: Part, language: Language) -> Figure:
     caption = "; ".join(text(words[key], networks=language.join(names)) for key, names in groups.items() if names)
     note = text(
         "{n} test images in {bins} equally wide ranges of confidence. Bars: 95% intervals. Ranges with fewer than "
-        "{fewest} images are only counted.",
+        "{fewest} images are left out.",
         n=int(firsts[0].predictions["test"].labels.size), bins=BINS, fewest=FEWEST,
     )  # fmt: skip
     if len(data.runs) > len(firsts):

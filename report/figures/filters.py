@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from report.evidence.language import Language
 from report.evidence.quantity import Figure
 from report.evidence.words import joined
-from report.figures.theme import Theme, Words
+from report.figures.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -19,7 +20,7 @@ _PIXELS = 36  # a side of each filter, about
 _GAP = 5
 
 
-def first_layer(filters: np.ndarray, language: Words, *, caption: str, note: str = "") -> Figure:
+def first_layer(filters: np.ndarray, language: Language, *, caption: str, note: str = "") -> Figure:
     """Each filter in its own scale, mid-grey for a weight of 0, the strongest filter first.
 
     Args:

@@ -97,7 +97,8 @@ def _printed_code() -> list[str]:
 def _of_item(item: Item) -> Any:
     match item:
         case Figure():
-            from report.figures.theme import SCREEN, drawing_key
+            from report.figures.svg import drawing_key
+            from report.figures.theme import SCREEN
 
             return drawing_key(item, SCREEN)
         case Gallery():

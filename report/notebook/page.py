@@ -16,7 +16,7 @@ from markupsafe import Markup
 from cnnlab.errors import TemplateProblem, printable
 from report.document.markdown import parser
 from report.evidence.language import Language
-from report.figures.page_fonts import font_faces
+from report.figures.fonts import font_faces
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _EMPTY_HEAD = re.compile(r"<th([^>]*)></th>")

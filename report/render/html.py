@@ -254,7 +254,7 @@ def _verdict(exhibit: Exhibit) -> str:
 
 def _drawing(figure: Figure, medium: Medium, cache: Path) -> str:
     """The figure in line on screen, so that dark mode reaches its colours; as a vector image on paper."""
-    from report.figures.cache import drawn
+    from report.figures.svg import drawn
     from report.figures.theme import PRINT, SCREEN
 
     if medium == "screen":
@@ -293,7 +293,7 @@ def _fit(text: str) -> str:
 
 
 def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str:
-    from report.figures.page_fonts import font_faces
+    from report.figures.fonts import font_faces
 
     sheets = [_read(templates, "style/common.css"), _read(templates, f"style/{medium}.css")]
     if medium == "screen":
