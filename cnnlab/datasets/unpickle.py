@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.datasets.listing import display
+from cnnlab.datasets.folders import display
 from cnnlab.errors import DataError
 
 MOST_OPCODES = 1_000_000

@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.datasets.cache import CacheProblem, cached_table, stamp
-from cnnlab.datasets.fetch import download, from_debian, store
-from cnnlab.datasets.idx import parse_idx
-from cnnlab.datasets.packaged import gunzip_checked
-from cnnlab.datasets.pictures import Pictures, Report, pictures_in_array
-from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable
+from cnnlab.datasets.fetch import download, from_debian, gunzip_checked, parse_idx, store
+from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 
