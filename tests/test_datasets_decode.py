@@ -12,8 +12,7 @@ from PIL import Image
 
 from cnnlab.datasets import decode as module
 from cnnlab.datasets.decode import decode_all
-from cnnlab.datasets.pictures import Content, Pictures, Undecodable, silent
-from cnnlab.datasets.table import DatasetAbout
+from cnnlab.datasets.table import Content, DatasetAbout, Pictures, Undecodable, silent
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 

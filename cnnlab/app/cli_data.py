@@ -141,8 +141,7 @@ def _lines(entry: dict[str, Any]) -> Iterator[str]:
 @app.command()
 def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides = None) -> None:
     """Fetch a lab's data sets: those with a `hub` from there, the others as their reader does."""
-    from cnnlab.datasets.hub import fetch_repository
-    from cnnlab.progress import Reading
+    from cnnlab.datasets.fetch import fetch_repository
     from cnnlab.readers import open_dataset
 
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
@@ -153,8 +152,8 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
             continue
         folder = spec.path or paths.data_dir() / spec.reader
         _check_target(name, folder)
-        with Reading(name, tell) as report:
-            files = fetch_repository(spec.hub, folder, report)
+        tell(f"{name}: fetching {spec.hub.repo} at {spec.hub.revision}")
+        files = fetch_repository(spec.hub, folder)
         say(f"{name}: {len(files)} files in {folder}")
 
 

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cnnlab.datasets.csv_list import read_csv
-from cnnlab.datasets.idx import parse_idx
+from cnnlab.datasets.fetch import parse_idx
+from cnnlab.datasets.folders import read_csv
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import CnnlabError
 from cnnlab.identity import make_run_id
@@ -440,7 +440,7 @@ def test_a_parquet_file(folder: Path, choose: st.DataObject) -> None:
         found = read_parquet([path], folder)
         for row in range(len(found.labels)):
             with contextlib.suppress(Exception):
-                found.encoded(row)
+                found.content(row)
 
     attempt(read)
 
