@@ -123,27 +123,26 @@ def plan(
     runs: Runs = None,
     as_json: AsJson = False,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also time some steps of each: minutes and memory on this machine.")
+        bool, typer.Option("--probe", help="Also time some steps of each: measured minutes and memory.")
     ] = False,
 ) -> None:
-    """Say what would be trained, and why."""
+    """Say what would be trained, why, and in how much memory."""
     from cnnlab.app.pipeline import fingerprints, predict_lab
     from cnnlab.app.plan import make_plan
 
     loaded = load_lab(lab, profile=profile, overrides=overrides or ())
     store = RunStore(paths.runs_dir(runs))
     planned = make_plan(loaded, store, fingerprints(loaded, paths.data_dir(), tell))
-    predicted = predict_lab(loaded, planned, store=store, data_dir=paths.data_dir(), tell=tell) if probe else {}
-    rows = [
-        {"run": one.id, "cached": one.cached, "why": one.why, **(predicted.get(one.id, {}) if probe else {})}
-        for one in planned.runs
-    ]
+    predicted = predict_lab(loaded, planned, store=store, data_dir=paths.data_dir(), tell=tell, probe=probe)
+    rows = [{"run": one.id, "cached": one.cached, "why": one.why, **predicted.get(one.id, {})} for one in planned.runs]
     if as_json:
         print_json(rows)
         return
     for one in planned.runs:
         state = "cached" if one.cached else "train " if one.ready else "search"
-        say(f"{state}  {one.id if one.ready else one.search}  {one.why}".rstrip())
+        memory = predicted.get(one.id, {}).get("memory_gib")
+        why = one.why + (f"; about {memory:.1f} GiB of memory" if memory else "")
+        say(f"{state}  {one.id if one.ready else one.search}  {why}".rstrip())
 
 
 @app.command()
@@ -181,6 +180,7 @@ def init(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has for training and rendering, and what it lacks."""
     from cnnlab.training.hardware import hardware
+    from cnnlab.training.memory import DEMO_GIB, machine_gib
     from cnnlab.training.precision import resolve
     from report.render.pdf_process import try_pdf
 
@@ -188,6 +188,8 @@ def doctor(as_json: AsJson = False) -> None:
     problem, heard = try_pdf()
     facts = {
         "hardware": hardware(),
+        "memory_gib": dict(zip(("total", "available"), (round(size, 1) for size in machine_gib()), strict=True))
+        | {"demo": DEMO_GIB},
         "precision": {"auto": precision.policy, "reason": precision.reason},
         "pdf": problem or "ready",
         "weasyprint": heard or "said nothing",

@@ -13,7 +13,7 @@ from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.identity import architecture_id, evaluation_id, make_search_id
 from cnnlab.lab import Lab
 from cnnlab.networks import find_network, network_names
-from cnnlab.spec import NetworkOptions
+from cnnlab.spec import NetworkOptions, RunSpec
 from cnnlab.store.files import remove_leftovers
 from cnnlab.store.record import Kind, Record
 from cnnlab.store.store import RunStore
@@ -89,22 +89,45 @@ def run_lab(
 
 
 def predict_lab(
-    lab: Lab, plan: Plan, *, store: RunStore, data_dir: Path, tell: Tell
+    lab: Lab, plan: Plan, *, store: RunStore, data_dir: Path, tell: Tell, probe: bool
 ) -> dict[str, dict[str, float | None]]:
     """Say what each missing training would take on this machine; nothing is trained.
 
+    Args:
+        probe: also build each and time some steps.
+
     Returns:
-        By run id: `seconds`, and `memory_gib` of the process (None where the system does not tell).
+        By run id: `memory_gib` of the process; if `probe`, as it was measured (None where the system does not tell), and
+        `seconds`.
 
     Raises:
-        CnnlabError: the lab or its data are wrong.
+        CnnlabError: the lab or its data are wrong, or a training will not fit into the memory.
     """
     from cnnlab.progress import Progress
 
+    missing = [run for run in plan.runs if not run.cached]
+    if not missing:
+        return {}
     data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
     trainings = Trainings(data, store, Progress(), tell, budget_seconds=None)
-    trainings.predict(plan.missing)
+    _check_memory(missing, trainings)
+    if probe:
+        trainings.predict(plan.missing)
     return trainings.predictions
+
+
+def _check_memory(missing: list[PlannedRun], trainings: Trainings) -> None:
+    """Predict the memory of each from its network's layers; on a GPU, which has its own, nothing is said."""
+    from cnnlab.training.hardware import accelerator
+    from cnnlab.training.memory import check_memory, predicted_gib
+
+    if accelerator() is not None:
+        return
+    needed = {}
+    for planned in missing:
+        needed[planned.label] = predicted_gib(planned.spec, _described(planned.spec, trainings))
+        trainings.predictions[planned.id] = {"memory_gib": round(needed[planned.label], 1)}
+    check_memory(needed, trainings.tell)
 
 
 def render_lab(
@@ -311,6 +334,7 @@ def _train_all(lab: Lab, plan: Plan, trainings: Trainings, outcome: Outcome) -> 
         store.write_lab(lab.stem, _lock(lab, trainings, entries, **others))
 
     keep()
+    _check_memory(plan.missing, trainings)
     trainings.predict(plan.missing)
     for index, planned in trainings.in_turn(plan.runs):
         entries[index] = entry = _entry(planned, trainings)
@@ -341,8 +365,6 @@ def _pending(planned: PlannedRun, trainings: Trainings, before: Mapping[Key, dic
 
 def _entry(planned: PlannedRun, trainings: Trainings) -> dict[str, Any]:
     spec = planned.spec
-    classes, tell = len(trainings.data[spec.dataset].table.classes), trainings.tell
-    size, options = spec.data.image_size, spec.options
     return {
         "dataset": spec.dataset,
         "network": spec.network,
@@ -352,8 +374,14 @@ def _entry(planned: PlannedRun, trainings: Trainings) -> dict[str, Any]:
         "flip": planned.flip,
         "run": planned.id,
         "evaluation": None,
-        "architecture": _architecture(trainings.store, spec.network, size, classes, options, tell).id,
+        "architecture": _described(spec, trainings).id,
     }
+
+
+def _described(spec: RunSpec, trainings: Trainings) -> Record:
+    classes = len(trainings.data[spec.dataset].table.classes)
+    size, options = spec.data.image_size, spec.options
+    return _architecture(trainings.store, spec.network, size, classes, options, trainings.tell)
 
 
 def _locked_fingerprints(lab: Lab, lock: Mapping[str, Any]) -> dict[str, str]:

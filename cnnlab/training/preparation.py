@@ -114,5 +114,5 @@ def _space(model: keras.Model, recipe: Recipe) -> Space:
 
 def weight_copies(recipe: Recipe) -> int:
     """In a checkpoint: the weights themselves, the optimiser's slots, their averages, the best epoch's."""
-    slots = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
+    slots = int(recipe.momentum > 0) if recipe.optimizer == "sgd" else 2
     return 1 + slots + (recipe.ema > 0) + (recipe.early_stopping is not None)

@@ -16,10 +16,10 @@ from training_toys import build
 from cnnlab.app import pipeline
 from cnnlab.app.plan import PlannedRun
 from cnnlab.app.trainings import Trainings
-from cnnlab.errors import Unwritable
+from cnnlab.errors import LabError, Unwritable
 from cnnlab.lab import load_lab
 from cnnlab.store.store import RunStore
-from cnnlab.training import preparation
+from cnnlab.training import memory, preparation
 from cnnlab.training.budget import Pace
 from report.build import BuildResult, build_report
 from tests.command import write_images
@@ -41,7 +41,10 @@ def start(tmp_path: Path, write_lab: Any, monkeypatch: pytest.MonkeyPatch) -> St
     write_images(tmp_path / "images", each=10)
     monkeypatch.setattr("cnnlab.layers.factory.build_network", build)
     monkeypatch.setattr(pipeline, "PUBLISHED_SIZE", {})
-    monkeypatch.setattr(pipeline, "_architecture", lambda *arguments: SimpleNamespace(id="a"))
+    described = SimpleNamespace(
+        id="a", manifest={"parameters": 10**6, "activations": 10**4}, json=lambda name: [{"activations": 10**3}]
+    )
+    monkeypatch.setattr(pipeline, "_architecture", lambda *arguments: described)
     monkeypatch.setattr(pipeline, "build", lambda *arguments: BuildResult())
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
     loaded = load_lab(str(write_lab(SEEDS)))
@@ -111,6 +114,20 @@ def test_too_little_space_is_said_before_training(start: Start, monkeypatch: pyt
     with pytest.raises(Unwritable, match=r"not enough space[\s\S]*1 MB free[\s\S]*for 2 missing runs"):
         start(progress)
     assert progress.steps == 0
+
+
+def test_too_little_memory_is_said_before_training(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine_gib", lambda: (1.4, 1.2))
+    progress = QuietProgress()
+    with pytest.raises(
+        LabError, match=r"not enough memory[\s\S]*1.4 GiB of memory and swap[\s\S]*about 1.5 GiB"
+    ) as caught:
+        start(progress)
+    assert progress.steps == 0 and "smaller batch_size" in str(caught.value.hint)
+    monkeypatch.setattr(memory, "machine_gib", lambda: (8.0, 1.2))
+    outcome, told = start()
+    assert outcome.trained == 2
+    assert any("about 1.5 GiB of memory, 1.2 GiB are available" in text for text in told if "warning" in text)
 
 
 def test_a_full_disk_ends_the_lab_instead_of_failing_each_run(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
