@@ -74,7 +74,7 @@ class Progress:
 class Reading:
     """What is done to a data set: sentences that begin with its name, and the share of work that takes a while.
 
-    A `Report` (`cnnlab.datasets.pictures`). Use it in a `with`, so that a bar never outlives an error.
+    A `Report` (`cnnlab.datasets.table`). Use it in a `with`, so that a bar never outlives an error.
     """
 
     def __init__(self, name: str, tell: Callable[[str], None], console: Console | None = None) -> None:
