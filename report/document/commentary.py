@@ -131,19 +131,19 @@ def template_folders(lab: Lab) -> list[Path]:
     return [lab.templates, templates_dir()]
 
 
-def commentary_path(folders: Sequence[Path], language: Language, key: str) -> Path:
-    """The file of section `key`: that of the first folder that has one.
+def commentary_path(folders: Sequence[Path], language: Language, key: str, kind: str = "") -> Path:
+    """The file of section `key`: in the first folder that has one, its own, or that of its `kind` ("results").
 
     Raises:
         TemplateProblem: none has.
     """
-    template = _template(language, key)
     for folder in folders:
-        if (folder / template).is_file():
-            return folder / template
+        for name in (key, kind):
+            if (path := folder / _template(language, name)).is_file():
+                return path
     raise TemplateProblem(
         "the commentary file is missing",
-        where=folders[-1] / template,
+        where=folders[-1] / _template(language, key),
         hint="restore it from the project, or write it",
     )
 
@@ -186,15 +186,15 @@ class Commentary:
         """The language that numbers and lists are printed in."""
         return self._tokens.language
 
-    def render(self, key: str, evidence: Evidence) -> Draft:
-        """The prose of section `key`, with every name of its evidence available.
+    def render(self, key: str, evidence: Evidence, kind: str = "") -> Draft:
+        """The prose of section `key`, or of sections of its `kind`, with every name of its evidence available.
 
         Raises:
             TemplateProblem: the file is missing, has a syntax error, misspells a name or a function's argument, prints
                 nothing where it should print something, or places an item inside a paragraph.
         """
-        template = _template(self.language, key)
-        path = commentary_path(self._folders, self.language, key)
+        path = commentary_path(self._folders, self.language, key, kind)
+        template = _template(self.language, path.name.removesuffix(".md.j2"))
         if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
         self._section, self._names, self._file = key, names_of_quantities(evidence.names), path
