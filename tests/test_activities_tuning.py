@@ -274,36 +274,6 @@ def test_every_word_of_a_recipe_is_translated() -> None:
 # Time and memory
 
 
-def test_predictions_stand_beside_what_came_of_them(lab: Callable[..., LabData]) -> None:
-    resolved = {"predicted_seconds": 50.0, "predicted_memory_gib": 2.0, "memory_gib": 1.5}
-    data = lab(resolved=resolved, time={"predicted_seconds": 100.0, "seconds": 123.0}, **ONE)
-    evidence = training.answer(data, ENGLISH, part="2_1")
-    assert evidence.names["time_error"].value == pytest.approx(0.23)
-    (row,) = table(evidence, "plan").rows
-    assert [row[key].value for key in ("predicted", "time", "memory_predicted", "memory")] == [50.0, 61.5, 2.0, 1.5]  # type: ignore[union-attr]
-    assert row["error"].value == pytest.approx(0.23) and row["memory_error"].value == pytest.approx(-0.25)  # type: ignore[union-attr]
-    both(data, "activity-07", "había previsto 50 s, y el tiempo real se aparta en +23,0 %",
-         "had predicted 50 s, and the actual time is off by +23.0%")  # fmt: skip
-    both(
-        data,
-        "activity-07",
-        "1 min 40 s previstos, 2 min 3 s reales (+23,0 %)",
-        "1 min 40 s predicted, 2 min 3 s taken (+23.0%)",
-    )
-
-
-def test_what_was_not_measured_is_not_predicted_against(lab: Callable[..., LabData]) -> None:
-    unmeasured = lab(resolved={"predicted_memory_gib": 2.0, "memory_gib": None, "predicted_seconds": None}, **ONE)
-    (row,) = table(training.answer(unmeasured, ENGLISH, part="2_1"), "plan").rows
-    assert (row["memory"], row["memory_error"], row["predicted"], row["error"]) == (None, None, None, None)
-    nothing = lab(resolved={"predicted_seconds": None}, **ONE)
-    assert "plan" not in training.answer(nothing, ENGLISH, part="2_1").items
-    for key in BOTH:
-        assert "had predicted" not in says(nothing, key, "en")
-    heads = [one.head for one in table(training.answer(lab(**ONE), ENGLISH, part="2_1"), "plan").columns]
-    assert heads == ["Network", "Time predicted", "Time taken", "Error"]
-
-
 # How it was trained
 
 

@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 from cnnlab.errors import TemplateProblem
 from report.data.records import open_lab
 from report.document.assembly import assemble
+from report.document.commentary import commentary_path
 from report.document.markdown import markdown_html, under_heading
 from report.document.model import Document, Prose
 from report.evidence.language import Language
@@ -285,7 +286,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (lab.templates / "commentary/es/activity-07.md.j2").unlink()
     data = open_lab(store, "demo")
     with pytest.raises(TemplateProblem, match=r"commentary.es.activity-x"):
-        key = SECTIONS[2].__class__("activity-x", 7, "2_1", "Contents", "training", build_evidence)
+        key = SECTIONS[2].__class__("activity-x", 7, "2_1", "Contents", "no-kind", build_evidence)
         assemble(data, lab, Language("es"), sections=[key], references={})
 
 
@@ -336,3 +337,20 @@ def test_headings_of_a_notebook_leave_no_level_out() -> None:
     assert under_heading(prose, 3) == prose
     moved = prose.replace("#### Limits", "### Limits").replace("##### Deeper", "#### Deeper")
     assert under_heading(prose, 2) == moved
+
+
+def test_sections_of_a_kind_share_a_text_and_a_labs_own_wins(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    for folder, names in ((shipped, ("activity-13", "results")), (own, ("results",))):
+        for name in names:
+            path = folder / "commentary" / "en" / f"{name}.md.j2"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    language = Language("en")
+    found = [
+        commentary_path(folders, language, key, "results").relative_to(tmp_path).as_posix()
+        for folders, key in (([shipped], "activity-09"), ([shipped], "activity-13"), ([own, shipped], "activity-13"))
+    ]
+    assert [f"{one.partition('/')[0]} {Path(one).name}" for one in found] == [
+        "shipped results.md.j2", "shipped activity-13.md.j2", "own results.md.j2",
+    ]  # fmt: skip

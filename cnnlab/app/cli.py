@@ -171,8 +171,8 @@ def init(
     from report.document.rubric import load_rubric
 
     opened = load_lab(lab)
-    keys = [section.key for section in load_rubric(opened).sections]
-    for path in copy_commentary(opened, sections or [], among=keys):
+    kinds = {section.key: section.kind for section in load_rubric(opened).sections}
+    for path in copy_commentary(opened, sections or [], kinds):
         say(str(path))
 
 

@@ -167,6 +167,7 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
     from report.data.literature import REFERENCES
     from report.document.assembly import answered
     from report.document.commentary import commentary_path, template_folders
+    from report.document.rubric import load_rubric
     from report.document.vocabulary import FILTERS, FUNCTIONS, entries, item_entries
     from report.evidence.language import Language
 
@@ -180,7 +181,8 @@ def _one_section(lab: Lab, data: LabData, key: str, as_json: bool) -> None:
         state = _assembled(lab, data).section(key).review
     except TemplateProblem as caught:
         problem, state = caught, "wrong"
-    path = commentary_path(template_folders(lab), language, key)
+    spec = load_rubric(lab).section(key)
+    path = commentary_path(template_folders(lab), language, key, spec.kind)
     found: dict[str, Any] = {
         "section": key,
         "state": state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cnnlab.errors import LabError, did_you_mean
@@ -11,11 +11,11 @@ from cnnlab.paths import templates_dir
 from cnnlab.store.files import replace_file
 
 
-def copy_commentary(lab: Lab, sections: Sequence[str], *, among: Collection[str] | None = None) -> list[Path]:
+def copy_commentary(lab: Lab, sections: Sequence[str], kinds: Mapping[str, str]) -> list[Path]:
     """Copy the commentary of `sections` (all of them when empty) in the lab's language; existing files are kept.
 
     Args:
-        among: the sections that the lab's report has, where the project has commentary of others too.
+        kinds: the sections that the lab's report has, with the kind whose text serves those that have none of their own.
 
     Returns:
         The files written.
@@ -25,8 +25,8 @@ def copy_commentary(lab: Lab, sections: Sequence[str], *, among: Collection[str]
         StoreError: the lab's folder cannot be written.
     """
     folder = Path("commentary") / lab.file.lab.language
-    found = {path.name.removesuffix(".md.j2"): path for path in sorted((templates_dir() / folder).glob("*.md.j2"))}
-    shipped = {name: path for name, path in found.items() if among is None or name in among}
+    found = {key: [templates_dir() / folder / f"{name}.md.j2" for name in (key, kind)] for key, kind in kinds.items()}
+    shipped = {key: next((path for path in paths if path.is_file()), paths[0]) for key, paths in found.items()}
     for name in sections:
         if name not in shipped:
             raise LabError(

@@ -161,8 +161,9 @@ def _count(layer: layers.Layer) -> tuple[str, int, int]:
         entering = layer.input.shape[-1] // layer.groups
         weights = height * width * entering
         positions = math.prod(layer.output.shape[1:3])
-        formula = f"({height}·{width}·{entering} + 1)·{layer.filters}"
-        return formula, (weights + 1) * layer.filters, weights * layer.filters * positions
+        each = f"({height}·{width}·{entering} + 1)" if layer.use_bias else f"{height}·{width}·{entering}"
+        value = (weights + layer.use_bias) * layer.filters
+        return f"{each}·{layer.filters}", value, weights * layer.filters * positions
     if isinstance(layer, layers.Dense):
         entering = layer.input.shape[-1]
         return f"({entering} + 1)·{layer.units}", (entering + 1) * layer.units, entering * layer.units

@@ -177,7 +177,7 @@ class _Assembly:
         if section.key not in self.known:
             self.known[section.key] = section.answer(self.data, self.language)
         evidence = self.known[section.key]
-        draft = self.commentary.render(section.key, evidence)
+        draft = self.commentary.render(section.key, evidence, section.module)
         named = [content for kind, content in draft.parts if kind == "item"]
         parts = [*draft.parts, *(("item", name) for name in evidence.items if name not in named)]
         pieces: list[str | Placed] = [

@@ -123,17 +123,17 @@ def template_folders(lab: Lab) -> list[Path]:
     return [lab.templates, templates_dir()]
 
 
-def commentary_path(folders: Sequence[Path], language: Language, key: str) -> Path:
-    """The file of section `key`: that of the first folder that has one.
+def commentary_path(folders: Sequence[Path], language: Language, key: str, kind: str = "") -> Path:
+    """The file of section `key`: in the first folder that has one, its own, or that of its `kind` ("results").
 
     Raises:
         TemplateProblem: none has.
     """
-    paths = [folder / f"commentary/{language.code}/{key}.md.j2" for folder in folders]
+    paths = [folder / f"commentary/{language.code}/{name}.md.j2" for folder in folders for name in (key, kind)]
     if found := next((path for path in paths if path.is_file()), None):
         return found
     hint = "restore it from the project, or write it"
-    raise TemplateProblem("the commentary file is missing", where=paths[-1], hint=hint)
+    raise TemplateProblem("the commentary file is missing", where=paths[-2], hint=hint)
 
 
 class Commentary:
@@ -167,20 +167,20 @@ class Commentary:
         self._placed: dict[str, tuple[str, str]] = {}
         self._language = tokens.language
 
-    def render(self, key: str, evidence: Evidence) -> Draft:
-        """The prose of section `key`, with every name of its evidence available.
+    def render(self, key: str, evidence: Evidence, kind: str = "") -> Draft:
+        """The prose of section `key`, or of sections of its `kind`, with every name of its evidence available.
 
         Raises:
             TemplateProblem: the file is missing, has a syntax error, misspells a name or a function's argument, prints
                 nothing where it should print something, or places an item inside a paragraph.
         """
-        path = commentary_path(self._folders, self._language, key)
+        path = commentary_path(self._folders, self._language, key, kind)
         if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
         values = [(name, one) for name, one in named_values(evidence.names) if isinstance(one, Quantity | Words)]
         self._names = {id(value): name for name, value in reversed(values)}  # the first of several names
         self._section, self._file, self._placed = key, path, {}
-        environment, template = self._environment, f"commentary/{self._language.code}/{key}.md.j2"
+        environment, template = self._environment, f"commentary/{self._language.code}/{path.name}"
         environment.included.clear()
         kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
         functions = {kind: partial(self._place, kind, cls, evidence) for kind, cls in kinds.items()}

@@ -76,6 +76,11 @@ class SectionSpec(Frozen):
     answered_by: Annotated[tuple[Text, ...], BeforeValidator(_as_list)] = Field(min_length=1)
     asks: tuple[Ask, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """The module of the first answerer, whose layout and whose text sections share that have none of their own."""
+        return self.answered_by[0].partition(".")[0]
+
     @model_validator(mode="after")
     def _asks_are_told_apart(self) -> SectionSpec:
         _unique("id", [ask.id for ask in self.asks])
@@ -131,7 +136,7 @@ class Rubric(Frozen):
                 part=spec.part,
                 label=self.label,
                 title=spec.title,
-                module=spec.answered_by[0].partition(".")[0],
+                module=spec.kind,
                 answer=_answer([ANSWERERS[name] for name in spec.answered_by], spec.part),
                 needs_runs=any(ANSWERERS[name].needs_runs for name in spec.answered_by),
             )
