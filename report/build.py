@@ -70,7 +70,6 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         if paper:
             with build.alone():
                 build.begin(paper, document)
-        build.write(NUMBERS, _json(printed(document)))
         for attachment in attachments(document):
             build.write(attachment.name, attachment.text)
         if "html" in formats:
@@ -99,7 +98,7 @@ class _Build:
     Attributes:
         inputs: hash of what they are made of.
         before: what is known of the files that are there from earlier builds.
-        written: sha256 of those of this one, by name; without one that is not as it should be.
+        written: sha256 of those of this one, by name; without one that is not as it should be, as `digests` has it.
         page: hash of the page that the PDF shows; empty until that is begun.
         problems, failed, heard: as `missing`, `failed` and `heard` of `BuildResult`.
     """
@@ -111,6 +110,7 @@ class _Build:
     before: Note | None
     paths: list[Path] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     page: str = ""
     problems: list[str] = field(default_factory=list)
     failed: list[CnnlabError] = field(default_factory=list)
@@ -168,6 +168,8 @@ class _Build:
         """What it all came to, noted for the next build."""
         accuracies = list(accuracy_lines(document.lab))
         kept = self.before if self.before and self._still_right(self.before) else None
+        files = {name: digest for name, digest in (kept.files if kept else {}).items() if name != NUMBERS}
+        self.write(NUMBERS, _json(printed(document, files | self.digests)))
         note = Note(
             inputs=self.inputs,
             records={**(kept.records if kept else {}), **self.store.noted},
@@ -196,7 +198,7 @@ class _Build:
 
     def _note(self, name: str, content: bytes) -> None:
         self.paths.append(self.out / name)
-        self.written[name] = hashlib.sha256(content).hexdigest()
+        self.written[name] = self.digests[name] = hashlib.sha256(content).hexdigest()
 
 
 def attachments(document: Document) -> list[Attachment]:

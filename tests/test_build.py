@@ -43,7 +43,7 @@ def test_the_json_holds_every_printed_number(tmp_path: Path) -> None:
     store, lab = write_lab(tmp_path)
     build_report(store, lab, tmp_path / "out", {"html"})
     content = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
-    assert (content["format"], content["language"], content["title"]) == (2, "es", "A lab <1>")
+    assert (content["format"], content["language"], content["title"]) == (3, "es", "A lab <1>")
     numbers = content["quantities"]
     prose = next(q for q in numbers if q["section"] == "activity-07" and q["name"] == "accuracy")
     assert prose | {"runs": []} == {
@@ -135,7 +135,7 @@ def test_what_fails_in_one_format_costs_no_other(tmp_path: Path, cause: str, mon
             style.parent.mkdir()
             style.write_text("p { background: url(x.png) }")
         result = build_report(store, lab, tmp_path / "out", {"html", "pdf", "ipynb"})
-    names = ["report.json", "report.html", "report.pdf", "report.ipynb"]
+    names = ["report.html", "report.pdf", "report.ipynb", "report.json"]
     assert [path.name for path in result.paths] == [name for name in names if not name.endswith(f".{lost}")]
     assert [one.exit_code for one in result.failed] == [code] and words in str(result.failed[0])
     assert all(path.exists() for path in result.paths) and not (tmp_path / "out" / f"report.{lost}").exists()

@@ -16,7 +16,6 @@ from report.data.records import REMOVED, FoldProblem, LabData, LostSeed, Part
 from report.document.appendix import CHECKLIST, PUBLISHED, appendix
 from report.document.claims import Claim, Request, examine, judge, wording
 from report.document.commentary import Commentary, Draft, Where, template_folders
-from report.document.inventory import of_appendix, of_item, of_words
 from report.document.markdown import markdown_html
 from report.document.model import (
     Cited,
@@ -30,7 +29,7 @@ from report.document.model import (
     kind_of,
 )
 from report.document.problems import line_of
-from report.document.provenance import entries, evidence_hash, record_hashes
+from report.document.provenance import entries, evidence_hash, of_appendix, of_item, of_words, record_hashes
 from report.document.reviews import read_reviews, review_states
 from report.document.rubric import DATA_PARTS, Rubric, load_rubric
 from report.document.tokens import PERCENT_ENCODED, Medium, Tokens
