@@ -28,11 +28,6 @@ class PublishedResult:
 
 
 REFERENCES = {
-    "pineau2021": Reference(
-        "J. Pineau, P. Vincent-Lamarre, K. Sinha, V. Larivière, A. Beygelzimer, F. d'Alché-Buc, E. Fox, H. Larochelle",
-        "Improving reproducibility in machine learning research (a report from the NeurIPS 2019 reproducibility program)",
-        "Journal of Machine Learning Research 22(164)", 2021, "https://jmlr.org/papers/v22/20-303.html",
-    ),
     "he2016": Reference(
         "K. He, X. Zhang, S. Ren, J. Sun", "Deep residual learning for image recognition", "CVPR", 2016,
         "https://arxiv.org/abs/1512.03385",

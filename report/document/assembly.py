@@ -13,7 +13,7 @@ from cnnlab.lab import Lab
 from cnnlab.networks import find_network
 from report.activities.common import count
 from report.data.records import REMOVED, FoldProblem, LabData, LostSeed, Part
-from report.document.appendix import CHECKLIST, PUBLISHED, appendix
+from report.document.appendix import PUBLISHED, appendix
 from report.document.claims import Claim, Request, examine, judge, wording
 from report.document.commentary import Commentary, Draft, Where, template_folders
 from report.document.markdown import markdown_html
@@ -142,8 +142,6 @@ class _Assembly:
         texts = tuple(self._finish(draft) for draft in drafts)
         published = any(section.module in PUBLISHED for section in sections)
         records = appendix(self.data, self.language, published=published)
-        if CHECKLIST in self.references:
-            self._cite(CHECKLIST)
         order = {section.key: place for place, section in enumerate(sections)}
         in_order = sorted(self.tokens.printed, key=lambda one: order[one.section])
         printed = (*in_order, *of_appendix(records))
