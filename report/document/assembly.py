@@ -192,7 +192,7 @@ class _Assembly:
                 self.language.text("The lab names no data set for this part, so there is nothing to report."),
             ), False
         problems = (
-            *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
+            *(self._run_problem(part, *entry) for entry in part.problems.items()),
             *(self._lost_seed(part, lost) for lost in part.lost_seeds),
             *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
         )
@@ -202,49 +202,43 @@ class _Assembly:
         self.missing.append(f"{section.key}: {none}")
         return (none, *problems), False
 
-    def _run_problem(self, section: Section, part: Part, network: str, reason: str) -> str:
-        text = self.language.text
+    def _run_problem(self, part: Part, network: str, reason: str) -> str:
         diverged = next((one for one in part.diverged if one.network == network), None)
-        because = str(diverged.resolved.get("diverged_because") or reason) if diverged else reason
-        self.missing.append(f"{part.dataset.name}, {network}: {because or 'no finished run'}")
-        if diverged:
-            return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
-        return text(
-            "{network} has no finished run here: {reason}",
-            network=find_network(network).TITLE,
-            reason=_first_line(self._reason(reason)) or text("it was not trained"),
-        )
+        if diverged is None:
+            words = "{network} has no finished run here: {reason}"
+            return self._lacking(part, network, reason, "no finished run", words)
+        because = str(diverged.resolved.get("diverged_because") or reason)
+        return self._lacking(part, network, because, "no finished run", "{network}'s training diverged: {reason}")
 
     def _lost_seed(self, part: Part, lost: LostSeed) -> str:
-        self.missing.append(
-            f"{part.dataset.name}, {lost.network}, seed {lost.seed}: {lost.reason or 'no finished run'}"
-        )
-        text, runs = self.language.text, [run.run.id for run in part.of(lost.network)]
-        return text(
+        runs = [run.run.id for run in part.of(lost.network)]
+        return self._lacking(
+            part,
+            lost.network,
+            lost.reason,
+            "no finished run",
             "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
             "{of}: {reason}",
+            f", seed {lost.seed}",
             seed=count(lost.seed, runs=runs),
-            network=find_network(lost.network).TITLE,
             n=count(len(runs), runs=runs),
             of=count(part.asked_seeds(lost.network), runs=runs),
-            reason=_first_line(self._reason(lost.reason)) or text("it was not trained"),
         )
 
-    def _reason(self, reason: str) -> str:
-        return self.language.text(REMOVED) if reason == REMOVED else reason
+    def _fold_problem(self, part: Part, lost: FoldProblem) -> str:
+        number, of = lost.index + 1, lost.of
+        words = "Fold {number} of {of} of {network} was not trained to its end: {reason}"
+        place = f", fold {number} of {of}"
+        return self._lacking(part, lost.network, lost.reason, "not trained", words, place, number=number, of=of)
 
-    def _fold_problem(self, part: Part, problem: FoldProblem) -> str:
-        number, of = problem.index + 1, problem.of
-        self.missing.append(
-            f"{part.dataset.name}, {problem.network}, fold {number} of {of}: {problem.reason or 'not trained'}"
-        )
-        return self.language.text(
-            "Fold {number} of {of} of {network} was not trained to its end: {reason}",
-            number=number,
-            of=of,
-            network=find_network(problem.network).TITLE,
-            reason=_first_line(problem.reason) or self.language.text("it was not trained"),
-        )
+    def _lacking(
+        self, part: Part, network: str, reason: str, otherwise: str, words: str, place: str = "", **fields: Any
+    ) -> str:
+        """Remember what is missing, and word it for the reader."""
+        self.missing.append(f"{part.dataset.name}, {network}{place}: {reason or otherwise}")
+        text = self.language.text
+        known = text(REMOVED) if reason == REMOVED else next(iter(reason.splitlines()), "")
+        return text(words, network=find_network(network).TITLE, reason=known or text("it was not trained"), **fields)
 
     def _place(self, section: str, name: str, item: Item) -> Placed:
         kind = kind_of(item)
@@ -378,7 +372,3 @@ class _Assembly:
             text=self.tokens.resolve(source, "markdown"),
             printed=tuple(self.tokens.printed_in(source)),
         )
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else ""
