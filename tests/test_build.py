@@ -45,7 +45,7 @@ def test_the_json_holds_every_printed_number(tmp_path: Path) -> None:
     store, lab = write_lab(tmp_path)
     build_report(store, lab, tmp_path / "out", {"html"})
     content = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
-    assert (content["format"], content["language"], content["title"]) == (2, "es", "A lab <1>")
+    assert (content["format"], content["language"], content["title"]) == (3, "es", "A lab <1>")
     numbers = content["quantities"]
     prose = next(q for q in numbers if q["section"] == "activity-07" and q["name"] == "accuracy")
     assert prose | {"runs": []} == {

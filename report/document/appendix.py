@@ -1,11 +1,11 @@
 """The appendix: how the report can be made again, every record that it was computed from, who the data come from.
 
-The checklist's answers are `report.document.reproducibility`'s.
+An answer that a record does not hold is "not recorded": nothing here is assumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -14,11 +14,10 @@ from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS
 from cnnlab.store.record import Record
 from report.activities.common import count
-from report.activities.data_findings import findings_as_texts
+from report.activities.data_findings import findings_as_texts, findings_in_words
 from report.data.records import DatasetData, LabData, Part
 from report.data.trainings import BaselineData, FoldData, RunData, SearchData, TrainingData
 from report.document.provenance import HASH_DIGITS, record_hash
-from report.document.reproducibility import checklist, git_words, hardware_words, versions_words
 from report.evidence.language import Language
 from report.evidence.quantity import Quantity
 from report.evidence.words import joined, sourced
@@ -37,14 +36,9 @@ SOURCES = {
 }
 """Message ids by what a record's `source` begins with."""
 
-CHECKLIST = "pineau2021"
-"""The reference that the checklist follows."""
+LEFT_OUT = ("undecodable", "missing", "empty-class", "ignored", "outside-class", "unlabelled", "leak")
+"""Kinds of findings that say what of a data set is not used; a leak only where the lab leaves leaks out."""
 
-CHECKLIST_WORDS = (
-    "The checklist follows that of the machine learning reproducibility programme; the program answers it from the "
-    "records, and says so where they do not hold the answer."
-)
-"""Message id of what stands above it, before the reference."""
 PUBLISHED = ("architecture", "comparison", "conclusions")
 """Modules of sections that are computed from the records of the networks as published."""
 
@@ -65,10 +59,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Appendix:
-    """The checklist of reproducibility; runs with what they were made by, what was trained besides, the data with their
-    credits, the architectures."""
+    """How it can be made again; runs with what they were made by, what was trained besides, the data with their credits,
+    the architectures."""
 
-    checklist: tuple[Entry, ...]
+    reproducibility: Entry
     runs: tuple[Entry, ...]
     besides: tuple[Entry, ...]
     data: tuple[Entry, ...]
@@ -77,7 +71,7 @@ class Appendix:
     def all(self) -> Iterator[tuple[str, Entry]]:
         """Every entry with the message id of the heading that it stands under, in order."""
         headings = {
-            "Reproducibility checklist": self.checklist,
+            "Reproducibility": (self.reproducibility,),
             "Runs": self.runs,
             "Searches, folds and baselines": self.besides,
             "Data sets and credits": self.data,
@@ -106,12 +100,89 @@ def appendix(lab: LabData, language: Language, *, published: bool = True) -> App
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
     architectures = {arch.record.id: arch.record for arch in lab.architectures.values() if published} | used
     return Appendix(
-        checklist=tuple(Entry((), title, tuple(facts)) for title, facts in checklist(lab, language)),
+        reproducibility=Entry((), language.text("All trainings together"), tuple(_reproducibility(lab, language))),
         runs=tuple(map(_sourced, runs.values())),
         besides=tuple(map(_sourced, _besides(parts, language))),
         data=tuple(_sourced(_dataset(item, language)) for item in data.values()),
         architectures=tuple(_architecture(record, language) for record in architectures.values()),
     )
+
+
+def _reproducibility(lab: LabData, language: Language) -> Iterator[tuple[str, str]]:
+    """Hardware, time, versions, code and seeds of everything trained, and what of the data was left out."""
+    t, parts = language.text, list(lab.parts.values())
+    trainings: list[TrainingData] = []
+    for part in parts:
+        trainings += [*part.runs, *part.diverged, *(fold for folds in part.folds.values() for fold in folds)]
+    searches = {one.record.id: one for part in parts for one in part.searches.values()}
+    manifests = [one.run.manifest for one in trainings] + [search.manifest for search in searches.values()]
+    seconds = {one.run.id: float(one.run.manifest["seconds"]) for one in trainings}
+    seconds |= {key: float(search.manifest["seconds"]) for key, search in searches.items()}
+    time = Quantity(
+        value=sum(seconds.values()), unit="seconds", n=len(seconds), runs=tuple(seconds), how="Sum over the trainings"
+    )
+    deterministic = {
+        True: t("every operation deterministic: the same seed on the same machine gives the same weights"),
+        False: t("not every operation is deterministic: a training repeated may differ in small ways"),
+    }
+
+    def each(answers: Iterable[str]) -> str:
+        """Every different answer once."""
+        return joined(dict.fromkeys(answer or t("not recorded") for answer in answers), "; ") or t("not recorded")
+
+    yield t("Hardware"), each(_hardware(one.get("hardware"), language) for one in manifests)
+    yield t("Wall time of all trainings"), language.quantity(time)
+    yield t("Versions"), each(_versions(one.get("versions")) for one in manifests)
+    yield t("Code"), each(_code(one.get("git"), language) for one in manifests)
+    yield t("Precision"), each(str(one.resolved.get("precision") or "") for one in trainings)
+    yield t("Determinism"), each(deterministic.get(one.resolved.get("deterministic"), "") for one in trainings)  # type: ignore[arg-type]
+    seeds = sorted({run.seed for part in parts for run in part.runs})
+    yield t("Seeds"), ", ".join(map(str, seeds)) or t("none")
+    uses, left = [], []
+    for part in {part.dataset.record.id: part for part in parts}.values():
+        record, title = part.dataset.record.id, f"{part.dataset.manifest['title']}: "
+        looks = None if part.test_uses is None else language.quantity(count(part.test_uses, runs=[record]))
+        uses.append(joined([title, looks or t("not recorded")]))
+        left.append(joined([title, _left_out(part.dataset, language)]))
+    yield t("Evaluations that have looked at the test images"), joined(uses, "; ")
+    yield t("Data that were left out"), joined(left, "; ")
+
+
+def _left_out(data: DatasetData, language: Language) -> str:
+    kinds = [kind for kind in LEFT_OUT if kind != "leak" or data.split["leaks"] == "exclude"]
+    found = [one for one in findings_in_words(data, language) if one.kind in kinds]
+    texts = [joined([f"{one.what}: ", language.quantity(one.count)]) for one in found]
+    used, total = sum(rows.size for split, rows in data.rows.items() if split != "labels"), int(data.manifest["images"])
+    if used < total:
+        rest = count(total - used, runs=[data.record.id], how="Images of the data set that are in no split")
+        texts.append(joined([f"{language.text('images that are in no split')}: ", language.quantity(rest)]))
+    return joined(texts, "; ") or language.text("nothing")
+
+
+def _hardware(hardware: Mapping[str, Any] | None, language: Language) -> str:
+    """Processor, cores, memory and accelerator of a manifest; empty where it has none."""
+    if not hardware:
+        return ""
+    cores = language.plural("{n} core", "{n} cores", int(hardware["cores"]))
+    size = float(hardware["memory_gib"])
+    memory = Quantity(value=size, unit="number", digits=0 if size.is_integer() else 1)
+    words = (hardware["cpu"], cores, language.text("{memory} GiB", memory=memory), hardware["accelerator"])
+    return joined((word for word in words if word), ", ")
+
+
+def _versions(versions: Mapping[str, str] | None) -> str:
+    return ", ".join(f"{name} {version}" for name, version in (versions or {}).items())
+
+
+def _code(git: Mapping[str, Any] | None, language: Language) -> str:
+    """The revision of the code, and whether it had been changed; empty where the manifest has none."""
+    if not git:
+        return ""
+    return f"git {git['commit']}" + (f" ({language.text('with uncommitted changes')})" if git["dirty"] else "")
+
+
+def _hash(record: Record) -> str:
+    return record_hash(record)[:HASH_DIGITS]
 
 
 def _sourced(entry: Entry) -> Entry:
@@ -135,13 +206,13 @@ def _training(run: TrainingData, language: Language) -> Iterator[tuple[str, str]
     yield t("Data set"), run.dataset
     yield t("Seed"), str(run.seed)
     yield t("Training time"), _seconds(manifest["seconds"], run.run.id, language)
-    yield t("Hardware"), hardware_words(manifest["hardware"], language)
-    yield t("Versions"), versions_words(manifest["versions"])
+    yield t("Hardware"), _hardware(manifest["hardware"], language)
+    yield t("Versions"), _versions(manifest["versions"])
     yield t("Precision"), str(run.resolved["precision"])
-    if code := git_words(manifest.get("git"), language):
+    if code := _code(manifest.get("git"), language):
         yield t("Code"), code
     yield t("Hyper-parameters"), joined(_recipe(run.recipe, language), ", ")
-    yield t("Hash of the record"), record_hash(run.run)[:HASH_DIGITS]
+    yield t("Hash of the record"), _hash(run.run)
 
 
 def _seconds(seconds: float, record: str, language: Language) -> str:
@@ -164,10 +235,10 @@ def _search(search: SearchData, language: Language) -> Entry:
         (t("Data set"), str(manifest["dataset"])),
         (t("Trials"), language.quantity(count(len(search.trials), runs=[search.record.id]))),
         (t("Training time"), _seconds(manifest["seconds"], search.record.id, language)),
-        (t("Hardware"), hardware_words(manifest["hardware"], language)),
-        (t("Versions"), versions_words(manifest["versions"])),
-        *((t("Code"), text) for text in [git_words(manifest.get("git"), language)] if text),
-        (t("Hash of the record"), record_hash(search.record)[:HASH_DIGITS]),
+        (t("Hardware"), _hardware(manifest["hardware"], language)),
+        (t("Versions"), _versions(manifest["versions"])),
+        *((t("Code"), text) for text in [_code(manifest.get("git"), language)] if text),
+        (t("Hash of the record"), _hash(search.record)),
     ]
     title = t("Search for {network}, {record}", network=find_network(search.network).TITLE, record=search.record.id)
     return Entry((search.record.id,), title, tuple(facts))
@@ -183,7 +254,7 @@ def _folds(folds: Sequence[FoldData], language: Language) -> Entry:
         (t("Training time"), language.quantity(time)),
         (t("Hyper-parameters"), joined(_recipe(first.recipe, language), ", ")),
         (t("Runs"), ", ".join(ids)),
-        (t("Hash of the record"), ", ".join(record_hash(fold.run)[:HASH_DIGITS] for fold in folds)),
+        (t("Hash of the record"), ", ".join(_hash(fold.run) for fold in folds)),
     )
     return Entry(ids, t("Cross-validation of {network}", network=first.title), facts)
 
@@ -198,7 +269,7 @@ def _baseline(dataset: DatasetData, baseline: BaselineData, language: Language) 
             language.quantity(Quantity(value=float(manifest["strength"]), unit="rate", runs=(baseline.record.id,))),
         ),
         (t("Training time"), _seconds(manifest["seconds"], baseline.record.id, language)),
-        (t("Hash of the record"), record_hash(baseline.record)[:HASH_DIGITS]),
+        (t("Hash of the record"), _hash(baseline.record)),
     )
     return Entry((baseline.record.id,), t("Baselines, {record}", record=baseline.record.id), facts)
 
@@ -236,7 +307,7 @@ def _dataset(data: DatasetData, language: Language) -> Entry:
         (t("Division"), _division(data, language)),
         *((t("Finding"), words) for words in findings_as_texts(data, language) or [t("nothing to point out")]),
         (t("Fingerprint"), str(manifest["fingerprint"])),
-        (t("Hash of the record"), record_hash(data.record)[:HASH_DIGITS]),
+        (t("Hash of the record"), _hash(data.record)),
     ]
     return Entry((data.record.id,), str(manifest["title"]), tuple(facts))
 
@@ -272,6 +343,6 @@ def _architecture(record: Record, language: Language) -> Entry:
         (t("Classes"), counted("classes")),
         (t("Parameters"), counted("parameters")),
         (t("Multiply-adds"), counted("multiply_adds")),
-        (t("Hash of the record"), record_hash(record)[:HASH_DIGITS]),
+        (t("Hash of the record"), _hash(record)),
     )
     return Entry((record.id,), f"{manifest['title']}, {record.id}", facts)

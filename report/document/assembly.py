@@ -14,10 +14,9 @@ from cnnlab.networks import find_network
 from report.activities.common import count
 from report.data.records import REMOVED, LabData, LostSeed, Part
 from report.data.trainings import FoldProblem
-from report.document.appendix import CHECKLIST, PUBLISHED, appendix
+from report.document.appendix import PUBLISHED, appendix
 from report.document.claims import Claim, Request, examine, judge, wording
 from report.document.commentary import Commentary, Draft, Where, template_folders
-from report.document.inventory import of_appendix, of_item, of_words
 from report.document.markdown import markdown_html
 from report.document.model import (
     Cited,
@@ -31,7 +30,7 @@ from report.document.model import (
     kind_of,
 )
 from report.document.problems import line_of
-from report.document.provenance import entries, evidence_hash, record_hashes
+from report.document.provenance import entries, evidence_hash, of_appendix, of_item, of_words, record_hashes
 from report.document.reviews import read_reviews, review_states
 from report.document.rubric import DATA_PARTS, Rubric, load_rubric
 from report.document.tokens import PERCENT_ENCODED, Medium, Tokens
@@ -144,8 +143,6 @@ class _Assembly:
         texts = tuple(self._finish(draft) for draft in drafts)
         published = any(section.module in PUBLISHED for section in sections)
         records = appendix(self.data, self.language, published=published)
-        if CHECKLIST in self.references:
-            self._cite(CHECKLIST)
         order = {section.key: place for place, section in enumerate(sections)}
         in_order = sorted(self.tokens.printed, key=lambda one: order[one.section])
         printed = (*in_order, *of_appendix(records))
@@ -196,7 +193,7 @@ class _Assembly:
                 self.language.text("The lab names no data set for this part, so there is nothing to report."),
             ), False
         problems = (
-            *(self._run_problem(section, part, *entry) for entry in part.problems.items()),
+            *(self._run_problem(part, *entry) for entry in part.problems.items()),
             *(self._lost_seed(part, lost) for lost in part.lost_seeds),
             *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
         )
@@ -206,49 +203,43 @@ class _Assembly:
         self.missing.append(f"{section.key}: {none}")
         return (none, *problems), False
 
-    def _run_problem(self, section: Section, part: Part, network: str, reason: str) -> str:
-        text = self.language.text
+    def _run_problem(self, part: Part, network: str, reason: str) -> str:
         diverged = next((one for one in part.diverged if one.network == network), None)
-        because = str(diverged.resolved.get("diverged_because") or reason) if diverged else reason
-        self.missing.append(f"{part.dataset.name}, {network}: {because or 'no finished run'}")
-        if diverged:
-            return text("{network}'s training diverged: {reason}", network=diverged.title, reason=_first_line(because))
-        return text(
-            "{network} has no finished run here: {reason}",
-            network=find_network(network).TITLE,
-            reason=_first_line(self._reason(reason)) or text("it was not trained"),
-        )
+        if diverged is None:
+            words = "{network} has no finished run here: {reason}"
+            return self._lacking(part, network, reason, "no finished run", words)
+        because = str(diverged.resolved.get("diverged_because") or reason)
+        return self._lacking(part, network, because, "no finished run", "{network}'s training diverged: {reason}")
 
     def _lost_seed(self, part: Part, lost: LostSeed) -> str:
-        self.missing.append(
-            f"{part.dataset.name}, {lost.network}, seed {lost.seed}: {lost.reason or 'no finished run'}"
-        )
-        text, runs = self.language.text, [run.run.id for run in part.of(lost.network)]
-        return text(
+        runs = [run.run.id for run in part.of(lost.network)]
+        return self._lacking(
+            part,
+            lost.network,
+            lost.reason,
+            "no finished run",
             "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
             "{of}: {reason}",
+            f", seed {lost.seed}",
             seed=count(lost.seed, runs=runs),
-            network=find_network(lost.network).TITLE,
             n=count(len(runs), runs=runs),
             of=count(part.asked_seeds(lost.network), runs=runs),
-            reason=_first_line(self._reason(lost.reason)) or text("it was not trained"),
         )
 
-    def _reason(self, reason: str) -> str:
-        return self.language.text(REMOVED) if reason == REMOVED else reason
+    def _fold_problem(self, part: Part, lost: FoldProblem) -> str:
+        number, of = lost.index + 1, lost.of
+        words = "Fold {number} of {of} of {network} was not trained to its end: {reason}"
+        place = f", fold {number} of {of}"
+        return self._lacking(part, lost.network, lost.reason, "not trained", words, place, number=number, of=of)
 
-    def _fold_problem(self, part: Part, problem: FoldProblem) -> str:
-        number, of = problem.index + 1, problem.of
-        self.missing.append(
-            f"{part.dataset.name}, {problem.network}, fold {number} of {of}: {problem.reason or 'not trained'}"
-        )
-        return self.language.text(
-            "Fold {number} of {of} of {network} was not trained to its end: {reason}",
-            number=number,
-            of=of,
-            network=find_network(problem.network).TITLE,
-            reason=_first_line(problem.reason) or self.language.text("it was not trained"),
-        )
+    def _lacking(
+        self, part: Part, network: str, reason: str, otherwise: str, words: str, place: str = "", **fields: Any
+    ) -> str:
+        """Remember what is missing, and word it for the reader."""
+        self.missing.append(f"{part.dataset.name}, {network}{place}: {reason or otherwise}")
+        text = self.language.text
+        known = text(REMOVED) if reason == REMOVED else next(iter(reason.splitlines()), "")
+        return text(words, network=find_network(network).TITLE, reason=known or text("it was not trained"), **fields)
 
     def _place(self, section: str, name: str, item: Item) -> Placed:
         kind = kind_of(item)
@@ -382,7 +373,3 @@ class _Assembly:
             text=self.tokens.resolve(source, "markdown"),
             printed=tuple(self.tokens.printed_in(source)),
         )
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else ""

@@ -11,21 +11,69 @@ from typing import TYPE_CHECKING, Any
 from cnnlab import __version__
 from cnnlab.identity import canonical_json
 from cnnlab.store.record import Record
+from report.document.tokens import Place, Printed
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Gallery, Item, Listing, Quantity, Table
+from report.evidence.words import numbers_in
 
 if TYPE_CHECKING:
     from report.data.records import LabData
+    from report.document.appendix import Appendix
     from report.document.model import Document
-    from report.document.tokens import Printed
 
-FORMAT = 2
-"""Version of `report.json`."""
+FORMAT = 3
+"""Version of `report.json`; 2 listed no files."""
 
 HASH_DIGITS = 12
 """Of the evidence hash, as it is printed."""
 
 
-def printed(document: Document) -> dict[str, Any]:
-    """Every quantity that the report prints, with what it came from, as `report.json` holds it."""
+def of_words(section: str, name: str, text: str, place: Place) -> Iterator[Printed]:
+    """The quantities of a text: `loss.caption.epoch`."""
+    for path, printed, quantity in numbers_in(text, name):
+        yield Printed(section, path, quantity, printed, place)
+
+
+def of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
+    """The quantities that an item prints: `results.VGG-19.accuracy`, `mistakes.0`, `loss.caption.epoch`."""
+    yield from of_words(section, f"{name}.caption", item.caption, "caption")
+    if not isinstance(item, Listing):
+        yield from of_words(section, f"{name}.note", item.note, "note")
+    if isinstance(item, Figure | Gallery):
+        yield from of_words(section, f"{name}.alt", item.alt, "alt")
+    if isinstance(item, Table):
+        for column in item.columns:
+            yield from of_words(section, f"{name}.{column.key}", column.head, "head")
+        for row in item.rows:
+            first = row.get(item.columns[0].key)
+            head = language.quantity(first) if isinstance(first, Quantity) else first or ""
+            for column in item.columns:
+                path, cell = f"{name}.{head}.{column.key}", row.get(column.key)
+                if isinstance(cell, Quantity):
+                    yield Printed(section, path, cell, str(language.quantity(cell)), "table")
+                elif cell is not None:
+                    yield from of_words(section, path, cell, "table")
+    elif isinstance(item, Gallery):
+        for index, exhibit in enumerate(item.items):
+            if exhibit.confidence is not None:
+                text = str(language.quantity(exhibit.confidence))
+                yield Printed(section, f"{name}.{index}", exhibit.confidence, text, "gallery")
+
+
+def of_appendix(records: Appendix) -> Iterator[Printed]:
+    """The quantities of the appendix's entries."""
+    for _, entry in records.all():
+        for term, text in entry.facts:
+            yield from of_words("appendix", f"{entry.key}.{term}", text, "appendix")
+
+
+def printed(document: Document, files: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Every quantity that the report prints, with what it came from, as `report.json` holds it.
+
+    Args:
+        files: sha256 of each file of the report, by name.
+    """
+    prose = {one.key: hashlib.sha256(one.path.read_bytes()).hexdigest() for one in document.sections if one.path}
     return {
         "format": FORMAT,
         "program": __version__,
@@ -35,17 +83,9 @@ def printed(document: Document) -> dict[str, Any]:
         "missing": list(document.missing),
         "evidence": document.evidence_hash,
         "records": record_hashes(document.lab),
-        "prose": prose_hashes(document),
+        "prose": prose,
+        "files": dict(files or {}),
         "quantities": entries(document.printed),
-    }
-
-
-def prose_hashes(document: Document) -> dict[str, str]:
-    """The sha256 of each section's commentary file, by section."""
-    return {
-        section.key: hashlib.sha256(section.path.read_bytes()).hexdigest()
-        for section in document.sections
-        if section.path is not None
     }
 
 

@@ -13,7 +13,7 @@ from cnnlab.lab import DEFAULT_RUBRIC, Lab
 from cnnlab.paths import labs_dir
 from cnnlab.store.store import RunStore
 from report.data.records import LabData, Part
-from report.document.appendix import CHECKLIST, CHECKLIST_WORDS, Entry
+from report.document.appendix import Entry
 from report.document.ledger import AskedSection, asked
 from report.document.markdown import under_heading
 from report.document.model import Document, Placed, Prose, SectionText
@@ -249,11 +249,8 @@ class CellWriter:
     def _appendix(self) -> str:
         document = self.document
         lines = [f"## {self.text('Appendix: runs and data')}"]
-        cited = document.cited(CHECKLIST)
-        source = [f"{self.text(CHECKLIST_WORDS)} \\[{cited.number}\\]"] if cited else []
         for heading, entries in document.appendix.groups():
-            lines += [f"### {self.text(heading)}", *source, *map(self._entry, entries)]
-            source = []  # only the checklist, which comes first, has one
+            lines += [f"### {self.text(heading)}", *map(self._entry, entries)]
         lines.append(self._data(colophon(document)))
         return "\n\n".join(lines)
 

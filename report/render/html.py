@@ -17,7 +17,6 @@ from markupsafe import Markup, escape
 from cnnlab.errors import TemplateProblem, printable
 from cnnlab.paths import code_hash, templates_dir
 from report.data.kept import keep, kept
-from report.document.appendix import CHECKLIST, CHECKLIST_WORDS
 from report.document.commentary import compiled_templates, late
 from report.document.ledger import asked
 from report.document.model import Document, Prose, SectionText
@@ -87,8 +86,6 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
         text = environment.get_template("report.html.j2").render(
             document=document,
             groups=groups(document),
-            checklist_key=CHECKLIST,
-            checklist_words=CHECKLIST_WORDS,
             colophon=colophon(document),
             asked=asked(document),
             logo=logo_uri(document.style.logo) if document.style.logo else None,
