@@ -18,6 +18,7 @@ from report.build import page
 from report.data.records import open_lab
 from report.document.asked import asked
 from report.document.assembly import assemble
+from report.document.commentary import commentary_path
 from report.document.ledger import Entry, audit_rubric, ledger
 from report.document.model import Document
 from report.document.rubric import Ask, Words
@@ -57,7 +58,8 @@ def make(runs: Path, lab: Lab) -> Make:
 
 
 def shipped(key: str, code: str = "es") -> str:
-    return (templates_dir() / "commentary" / code / f"{key}.md.j2").read_text(encoding="utf-8")
+    kind = {"activity-07": "training", "activity-08": "curves", "activity-13": "results"}.get(key, "")
+    return commentary_path([templates_dir()], Language(code), key, kind).read_text(encoding="utf-8")
 
 
 def without(text: str, start: str, end: str) -> str:
