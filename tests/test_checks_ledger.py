@@ -17,6 +17,7 @@ from cnnlab.store.store import RunStore
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
+from report.document.commentary import commentary_path
 from report.document.ledger import Entry, asked, audit_rubric, ledger
 from report.document.model import Document
 from report.document.rubric import Ask, Words
@@ -56,7 +57,8 @@ def make(runs: Path, lab: Lab) -> Make:
 
 
 def shipped(key: str, code: str = "es") -> str:
-    return (templates_dir() / "commentary" / code / f"{key}.md.j2").read_text(encoding="utf-8")
+    kind = {"activity-07": "training", "activity-08": "curves", "activity-13": "results"}.get(key, "")
+    return commentary_path([templates_dir()], Language(code), key, kind).read_text(encoding="utf-8")
 
 
 def without(text: str, start: str, end: str) -> str:

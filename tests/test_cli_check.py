@@ -82,7 +82,7 @@ def test_a_typed_number_that_the_runs_do_not_know_fails_with_its_line(folder: Pa
 def test_a_typed_number_that_is_right_is_told_its_name(folder: Path) -> None:
     printed = json.loads(cnnlab("commentary", "mine.toml", "--section", "9", "--json", cwd=folder, block=True).stdout)
     value = next(one["text"] for one in printed["names"] if one["name"] == "test")
-    shipped = (templates_dir() / "commentary" / "en" / "activity-09.md.j2").read_text()
+    shipped = (templates_dir() / "commentary" / "en" / "results.md.j2").read_text()
     write(folder, shipped + f"\nThe test accuracy is {value.split(' ')[0]}.\n")
     (found,) = findings(folder, "number")
     assert found["severity"] == "hint" and "{{ test" in found["suggestion"]
