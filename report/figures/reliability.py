@@ -82,7 +82,9 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
                     linewidth=0.8, zorder=2)  # fmt: skip
         for entry, said in zip(bins, one["said"], strict=True):
             tip(
-                axes.plot([entry["confidence"]], [entry["accuracy"]], "o", markersize=12, alpha=0, zorder=9)[0],
+                axes.plot(
+                    [entry["confidence"]], [entry["accuracy"]], "o", markersize=12, markeredgewidth=0, alpha=0, zorder=9
+                )[0],
                 one["title"],
                 said,
             )
