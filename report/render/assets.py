@@ -83,24 +83,22 @@ def logo_uri(path: Path) -> str:
         raise LabError("the logo cannot be read", where=path, received=lost.strerror, hint=hint) from None
     kind = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}.get(content[: 3 + content.startswith(b"\x89")], "svg+xml")
     problem, expected = "", "a PNG, JPEG or SVG file"
-    if len(content) > LARGEST:
-        problem, expected = f"{len(content) / 1024:.0f} KiB", f"at most {LARGEST // 1024} KiB"
-    elif kind == "svg+xml":
-        try:
+    try:
+        if len(content) > LARGEST:
+            problem, expected = f"{len(content) / 1024:.0f} KiB", f"at most {LARGEST // 1024} KiB"
+        elif kind == "svg+xml":
             root = ElementTree.fromstring(content).tag
             problem = "" if root == "{http://www.w3.org/2000/svg}svg" else f"XML that begins with <{root}>"
-        except (ElementTree.ParseError, ValueError, LookupError) as wrong:
-            problem = str(wrong)
-    else:
-        try:
-            with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=[kind]) as image:
+        else:
+            with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                if max(image.size) > LONGEST_SIDE:
-                    problem, expected = f"{image.width}×{image.height}", f"at most {LONGEST_SIDE} pixels a side"
-                else:
-                    image.load()
-        except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as wrong:
-            problem = str(wrong)
+                with Image.open(io.BytesIO(content), formats=[kind]) as image:
+                    if max(image.size) > LONGEST_SIDE:
+                        problem, expected = f"{image.width}×{image.height}", f"at most {LONGEST_SIDE} pixels a side"
+                    else:
+                        image.load()
+    except (OSError, ValueError, SyntaxError, LookupError, Warning, Image.DecompressionBombError) as wrong:
+        problem = str(wrong)
     if problem:
         raise LabError("the logo cannot be used", where=path, received=problem, expected=expected)
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
