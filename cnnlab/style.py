@@ -20,7 +20,7 @@ LONGEST_ID = 64
 
 
 class HouseStyle(Frozen):
-    """How a report shows whose it is. `logo` is checked where it is read (`report.render.logo`)."""
+    """How a report shows whose it is. `logo` is checked where it is read (`report.render.assets`)."""
 
     logo: Path | None = None
     accent: str | None = None

@@ -54,7 +54,7 @@ def test_curves_without_learning_rates_have_one_panel() -> None:
 
 def test_seeds_become_a_mean_and_a_band() -> None:
     figure = curves.accuracy_curves([run(), run(seed=1, val_accuracy=[0.35, 0.65, 0.53])], SPANISH, caption="")
-    assert figure.data["validation"] == {
+    assert {key: figure.data["lines"][1][key] for key in ("mean", "low", "high", "seeds")} == {
         "mean": [0.3, 0.6, 0.58],
         "low": [0.25, 0.55, 0.53],
         "high": [0.35, 0.65, 0.63],
@@ -66,8 +66,8 @@ def test_seeds_become_a_mean_and_a_band() -> None:
 def test_seeds_that_stopped_at_different_epochs_are_joined() -> None:
     short = run(seed=1, loss=[1.0], accuracy=[0.5], val_loss=[1.1], val_accuracy=[0.35], best_epoch=1)
     figure = curves.accuracy_curves([run(), short], SPANISH, caption="")
-    assert figure.data["validation"]["mean"] == [0.3, 0.55, 0.63]
-    assert figure.data["validation"]["seeds"] == [2, 1, 1]
+    assert figure.data["lines"][1]["mean"] == [0.3, 0.55, 0.63]
+    assert figure.data["lines"][1]["seeds"] == [2, 1, 1]
     validation = [line for line in paint(figure, SCREEN).axes[0].lines if line.get_marker() == "o"]
     # What both seeds reached, and faint what only one did; the ring comes last.
     assert [(list(line.get_xdata()), line.get_alpha()) for line in validation] == [
@@ -115,7 +115,7 @@ def test_a_diverged_run_leaves_a_gap() -> None:
         [run(loss=[2.0, math.nan, math.nan], val_loss=[2.1, math.nan, math.inf], best_epoch=1, stopped="diverged")],
         SPANISH, caption="",
     )  # fmt: skip
-    assert figure.data["validation"]["mean"] == [2.1, None, None]
+    assert figure.data["lines"][1]["mean"] == [2.1, None, None]
     assert "en la última época son sin valor y sin valor" in figure.alt
     assert "mejor época: 1 · divergió" in texts(figure)
 

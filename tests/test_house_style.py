@@ -22,8 +22,7 @@ from report.document.assembly import assemble
 from report.evidence.language import Language
 from report.figures.theme import COLOURS
 from report.notebook.writer import CellWriter
-from report.render.accent import dark_accent
-from report.render.logo import logo_uri
+from report.render.assets import accent_css, logo_uri
 from report.render.pdf import render_pdf
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
@@ -63,7 +62,7 @@ def test_the_title_block_shows_logo_and_number_and_the_page_takes_the_accent(tmp
     assert [one.text for one in dom.select("header .student")] == ["Número de estudiante: 20<b>-7"]
     sheet = dom.select("style")[0].text
     assert "--accent: #8a1538; --link: var(--accent)" in sheet
-    assert f"dark) {{ :root {{ --accent: {dark_accent('#8a1538')} }} }}" in sheet
+    assert accent_css("#8a1538", "screen") in sheet and "dark) { :root { --accent: " in sheet
 
 
 def test_the_pdf_has_the_number_in_its_metadata_and_the_logo_in_its_page(tmp_path: Path) -> None:
@@ -98,59 +97,16 @@ def test_pictures_are_known_by_their_content(tmp_path: Path, kind: str, mime: st
     assert base64.b64decode(body) == picture(kind)
 
 
-def test_a_picture_inside_an_svg_has_to_be_inside(tmp_path: Path) -> None:
-    (tmp_path / "a.svg").write_text(SVG.format('<image xlink:href="data:image/png;base64,AAAA"/>'))
-    assert logo_uri(tmp_path / "a.svg").startswith("data:image/svg+xml;base64,")
-
-
-@pytest.mark.parametrize(
-    ("inner", "said"),
-    [
-        ("<script>alert(1)</script>", "<script>"),
-        ('<path onload="alert(1)"/>', "onload="),
-        ("<foreignObject/>", "<foreignObject>"),
-        ('<a xlink:href="#x"/>', "<a>"),
-        ('<animate attributeName="href" to="x"/>', "<animate>"),
-        ('<image xlink:href="https://example.org/a.png"/>', "https://example.org"),
-        ('<image href="file:///etc/passwd"/>', "file:///etc"),
-        ('<image href="data:image/svg+xml;base64,AAAA"/>', "data:image/svg+xml"),
-        ('<use xlink:href="other.svg#a"/>', "other.svg#a"),
-        ('<path fill="url(https://example.org/#a)"/>', "url(https"),
-        ("<path style=\"fill:url( 'a.svg#b')\"/>", "url("),
-        ('<path style="fill:u\\72l(a.svg)"/>', "style="),
-        ("<style>@import 'a.css';</style>", "@import"),
-        ("<style>.a{fill:url(#ok)}<![CDATA[.b{fill:url(//x)}]]></style>", "url("),
-        ('<g xml:base="https://example.org/"/>', "base="),
-        ('<h:iframe xmlns:h="http://www.w3.org/1999/xhtml"/>', "<iframe>"),
-        ('<iframe xmlns=""/>', "<iframe>"),
-        ("<use href='#a'/>" * 21, "more than 20"),
-        ("<?xml-stylesheet href='a.css'?>", "<?xml-stylesheet"),
-    ],
-)
-def test_an_svg_that_could_run_or_fetch_is_refused(tmp_path: Path, inner: str, said: str) -> None:
-    (tmp_path / "logo.svg").write_text(SVG.replace("{}", inner))
-    with pytest.raises(LabError, match="could run or ask") as caught:
-        logo_uri(tmp_path / "logo.svg")
-    assert said in str(caught.value.received)
-
-
-def test_an_svg_with_a_document_type_is_refused_with_what_to_remove(tmp_path: Path) -> None:
-    bomb = '<!DOCTYPE svg [<!ENTITY a "aaaa">]>' + SVG.format("<text>&a;</text>")
-    (tmp_path / "logo.svg").write_text(bomb)
-    with pytest.raises(LabError, match="<!DOCTYPE"):
-        logo_uri(tmp_path / "logo.svg")
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"GIF89a", "neither PNG, JPEG nor SVG"),
-        (b"", "neither PNG, JPEG nor SVG"),
-        (b"<html xmlns='http://www.w3.org/1999/xhtml'/>", "begins with <html>"),
+        (b"GIF89a", "expected: a PNG, JPEG or SVG file"),
+        (b"", "expected: a PNG, JPEG or SVG file"),
+        (b"<html xmlns='http://www.w3.org/1999/xhtml'/>", "begins with <.*html>"),
         (b"<svg/>", "begins with <svg>"),
-        (picture("PNG")[:40], "no PNG that can be decoded"),
-        (picture("PNG", (4097, 1)), "too many pixels"),
-        (picture("JPEG") + bytes(513 * 1024), "too large a file"),
+        (picture("PNG")[:40], "cannot be used"),
+        (picture("PNG", (4097, 1)), "at most 4096 pixels a side"),
+        (picture("JPEG") + bytes(513 * 1024), "at most 512 KiB"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
@@ -187,7 +143,8 @@ def test_contrast_is_that_of_the_page_in_both_modes() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
     for accent in ("#8a1538", "#000000", "#00008b", "#174a93"):
-        assert contrast(dark_accent(accent), COLOURS["paper"][1]) >= 7
+        dark = accent_css(accent, "screen").split("--accent: ")[2][:7]
+        assert contrast(dark, COLOURS["paper"][1]) >= 7
     assert readable("#8a1538", PAGE, 4.5) == "#8a1538"
 
 

@@ -108,7 +108,7 @@ def test_tables(dom: BeautifulSoup) -> None:
 
 def test_decimals_are_padded_to_align(tmp_path: Path) -> None:
     from report.evidence.quantity import Column, Table
-    from report.render.html import table_view
+    from report.render.tables import table_view
 
     store, lab = write_lab(tmp_path)
     document: Document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=(), references={})

@@ -206,7 +206,7 @@ def _check_rubric(lab: Lab) -> None:
 def _check_logo(lab: Lab) -> None:
     """Refuse a logo that cannot be used before hours of training, not after."""
     if lab.file.style.logo:
-        from report.render.logo import logo_uri
+        from report.render.assets import logo_uri
 
         logo_uri(lab.file.style.logo)
 

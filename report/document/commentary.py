@@ -6,7 +6,6 @@ Rendered in a sandbox with every misspelt name an error. What a template prints 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
-from platformdirs import user_cache_path
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.lab import Lab
-from cnnlab.paths import code_hash, templates_dir
+from cnnlab.paths import cache_dir, code_hash, templates_dir
 from report.document.claims import WrongClaim
 from report.document.problems import (
     CallError,
@@ -96,15 +94,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().join_path(template, parent)
 
 
-def compiled_templates() -> FileSystemBytecodeCache | None:
-    """Compiled templates in the user's cache folder, for the next process; None where that cannot be written."""
-    folder = user_cache_path("cnnlab") / "templates"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    own = os.access(folder, os.W_OK) and folder.stat().st_uid == os.geteuid()  # what is read from there is run
-    return FileSystemBytecodeCache(str(folder), f"{code_hash()[:16]}-%s") if own else None
+def compiled_templates() -> FileSystemBytecodeCache:
+    """Compiled templates, for the next process; those of other code are not looked for."""
+    return FileSystemBytecodeCache(str(cache_dir()), f"{code_hash()[:16]}-%s")
 
 
 def late(function: Callable[..., Any]) -> Callable[..., Any]:

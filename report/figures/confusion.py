@@ -146,7 +146,7 @@ def _named(data: dict[str, Any], theme: Theme) -> MplFigure:
             if share > 0 and theme.name == "screen":
                 of = words["of"].format(part=language.number(data["counts"][i][j]), all=language.number(images))
                 value = language.quantity(Quantity(value=share, unit="share"))
-                cell = axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, alpha=0, linewidth=0))
+                cell = axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, alpha=0, linewidth=0, zorder=9))
                 tip(cell, f"{words['images']}: {of} ({value})", f"{words['true']}: {names[i]}",
                     f"{words['predicted']}: {names[j]}")  # fmt: skip
     axes.set_title(words["share"], fontweight="normal", color=theme["muted"])

@@ -75,32 +75,78 @@ def comparison_curves(
     """
     if not histories:
         raise ValueError("no history to draw")
-    text, series, told = language.text, [], []
+    text, accuracy, lines = language.text, metric == "accuracy", []
+    told = [text("Validation accuracy against the epoch.") if accuracy else text("Validation loss against the epoch.")]
     for network in dict.fromkeys(history.network for history in histories):
         mine = [history for history in histories if history.network == network]
-        one: dict[str, Any] = {
-            "network": network, "title": clean(network_title(network)), "best": _best(mine), **_summary(mine, f"val_{metric}"),
-            "early": all(history.stopped == "early" for history in mine),
-        }  # fmt: skip
-        series.append(one)
+        one = _line_of(mine, f"val_{metric}", clean(network_title(network)), best=_best(mine))
+        lines.append(one)
+        value = _value(one, one["best"], mine, language, missing="–")
         told.append(
-            text(
-                "{network}: best epoch {epoch} of {epochs}, with {value}.", network=one["title"], epoch=one["best"],
-                epochs=len(one["mean"]), value=_value(one, one["best"], mine, language, missing="–"),
-            )
+            text("{network}: best epoch {epoch} of {epochs}, with {value}.", network=one["name"], epoch=one["best"],
+                 epochs=len(one["mean"]), value=value)
         )  # fmt: skip
-    accuracy = metric == "accuracy"
-    against = text("Validation accuracy against the epoch.") if accuracy else text("Validation loss against the epoch.")
+    key = [text("ringed: best epoch"), *([text("barred: stopped early")] if any(one["early"] for one in lines) else [])]
+    axis = text("Validation accuracy") if accuracy else text("Validation loss")
+    return _figure(
+        metric, axis, lines, [], language, key=" · ".join(key), alt=joined(told, " "), caption=caption, note=note
+    )
+
+
+def _single(metric: Metric, histories: Sequence[History], language: Language, caption: str, note: str) -> Figure:
+    if not histories or len({history.network for history in histories}) > 1:
+        raise ValueError("histories of exactly one network are needed")
+    first, text, best = histories[0], language.text, _best(histories)
+    train = _line_of(histories, metric, text("training"), best=0)
+    validation = _line_of(histories, f"val_{metric}", text("validation"), best=best)
+    epochs, title = len(validation["mean"]), clean(network_title(first.network))
+
+    def at(one: dict[str, Any], epoch: int) -> Quantity | str:
+        return _value(one, epoch, histories, language, missing=text("no value"))
+
+    if metric == "loss":
+        axis, alt = text("Loss"), text(
+            "Loss of {network} against the epoch: validation loss is {validation} at the best epoch, {epoch} of "
+            "{epochs}, where training loss is {train}; at the last epoch they are {last_validation} and {last_train}.",
+            network=title, validation=at(validation, best), epoch=best, epochs=epochs, train=at(train, best),
+            last_validation=at(validation, epochs), last_train=at(train, epochs),
+        )  # fmt: skip
+    else:
+        shown = [-math.inf if value is None else value for value in validation["mean"]]
+        peak = shown.index(max(shown)) + 1 if math.isfinite(max(shown)) else epochs
+        axis, alt = text("Accuracy"), text(
+            "Accuracy of {network} against the epoch: validation accuracy peaks at epoch {peak} of {epochs} at {value}, "
+            "where training accuracy is {train}; the best epoch by the criterion used is {epoch}.",
+            network=title, peak=peak, epochs=epochs, value=at(validation, peak), train=at(train, peak), epoch=best,
+        )  # fmt: skip
+    stopped = first.stopped if len({history.stopped for history in histories}) == 1 else "completed"
+    ends = {"early": text("stopped early after {epoch}", epoch=epochs), "diverged": text("diverged")}
+    marked = text("best epoch: {epoch}", epoch=best) + (f" · {ends[stopped]}" if stopped in ends else "")
+    rates = [float(rate) for rate in max((history.learning_rate for history in histories), key=len)]
+    rates = rates if all(map(math.isfinite, rates)) else []
+    return _figure(
+        metric,
+        axis,
+        [train, validation],
+        rates,
+        language,
+        marked=marked,
+        best=best,
+        alt=alt,
+        caption=caption,
+        note=note,
+    )
+
+
+def _figure(
+    metric: Metric, axis: str, lines: list[dict[str, Any]], rates: list[float], language: Language, *, alt: str,
+    caption: str, note: str, **more: Any
+) -> Figure:  # fmt: skip
     data = {
-        "series": series, "metric": metric, "code": language.code,
-        "words": {
-            "epoch": text("Epoch"), "ringed": text("ringed: best epoch"), "barred": text("barred: stopped early"),
-            "best": text("best epoch"), "seeds": text("seeds"),
-            "axis": text("Validation accuracy") if accuracy else text("Validation loss"),
-        },
+        "metric": metric, "axis": axis, "lines": lines, "rates": rates, "code": language.code, "epoch": language.text("Epoch"),
+        "rate": language.text("Learning rate"), "kept": language.text("best epoch"), "seeds": language.text("seeds"), **more,
     }  # fmt: skip
-    draw = partial(_draw_comparison, data)
-    return Figure(caption=caption, note=note, alt=joined([against, *told], " "), data=data, draw=draw)
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data))
 
 
 def _value(
@@ -112,144 +158,92 @@ def _value(
     return missing if value is None else Quantity(value=value, unit="number", n=len(runs) or None, runs=runs)
 
 
-def _single(metric: Metric, histories: Sequence[History], language: Language, caption: str, note: str) -> Figure:
-    if not histories or len({history.network for history in histories}) > 1:
-        raise ValueError("histories of exactly one network are needed")
-    first, text = histories[0], language.text
-    lines = {"train": _summary(histories, metric), "validation": _summary(histories, f"val_{metric}")}
-    best, epochs = _best(histories), len(lines["validation"]["mean"])
-
-    def at(name: str, epoch: int) -> Quantity | str:
-        return _value(lines[name], epoch, histories, language, missing=text("no value"))
-
-    if metric == "loss":
-        alt = text(
-            "Loss of {network} against the epoch: validation loss is {validation} at the best epoch, {epoch} of "
-            "{epochs}, where training loss is {train}; at the last epoch they are {last_validation} and {last_train}.",
-            network=clean(network_title(first.network)), validation=at("validation", best), epoch=best, epochs=epochs,
-            train=at("train", best), last_validation=at("validation", epochs), last_train=at("train", epochs),
-        )  # fmt: skip
-    else:
-        shown = [-math.inf if value is None else value for value in lines["validation"]["mean"]]
-        peak = shown.index(max(shown)) + 1 if math.isfinite(max(shown)) else epochs
-        alt = text(
-            "Accuracy of {network} against the epoch: validation accuracy peaks at epoch {peak} of {epochs} at {value}, "
-            "where training accuracy is {train}; the best epoch by the criterion used is {epoch}.",
-            network=clean(network_title(first.network)), peak=peak, epochs=epochs, value=at("validation", peak),
-            train=at("train", peak), epoch=best,
-        )  # fmt: skip
-    rates = [float(rate) for rate in max((history.learning_rate for history in histories), key=len)]
-    data = {
-        "network": first.network, "metric": metric, "code": language.code, **lines, "best": best,
-        "stopped": first.stopped if len({history.stopped for history in histories}) == 1 else "completed",
-        "rates": rates if all(map(math.isfinite, rates)) else [],
-        "words": {
-            "epoch": text("Epoch"), "axis": text("Loss") if metric == "loss" else text("Accuracy"),
-            "train": text("training"), "validation": text("validation"), "rate": text("Learning rate"),
-            "marked": text("best epoch: {epoch}", epoch=best), "best": text("best epoch"), "seeds": text("seeds"),
-            "early": text("stopped early after {epoch}", epoch=epochs), "diverged": text("diverged"),
-        },
-    }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_single, data))
-
-
 def _best(histories: Sequence[History]) -> int:
     """The median best epoch over seeds, which is the best epoch when there is one."""
     ordered = sorted(history.best_epoch for history in histories)
     return ordered[(len(ordered) - 1) // 2]
 
 
-def _summary(histories: Sequence[History], key: str) -> dict[str, list[Any]]:
-    """Mean, low and high over seeds by epoch, None where no seed has a finite value, and how many seeds have one."""
-    result: dict[str, list[Any]] = {"mean": [], "low": [], "high": [], "seeds": []}
+def _line_of(histories: Sequence[History], key: str, name: str, *, best: int) -> dict[str, Any]:
+    """Mean, low and high over seeds by epoch, None where no seed has a finite value, and how many seeds have one.
+
+    A line with a `best` epoch is drawn as its network's, the other one thin and grey.
+    """
+    one: dict[str, Any] = {
+        "name": name, "network": histories[0].network, "best": best, "mean": [], "low": [], "high": [], "seeds": [],
+        "early": best > 0 and all(history.stopped == "early" for history in histories),
+    }  # fmt: skip
     for epoch in itertools.zip_longest(*(getattr(history, key) for history in histories), fillvalue=math.nan):
         values = [float(value) for value in epoch if math.isfinite(value)]
-        result["mean"].append(round(sum(values) / len(values), 6) if values else None)
-        result["low"].append(round(min(values), 6) if values else None)
-        result["high"].append(round(max(values), 6) if values else None)
-        result["seeds"].append(len(values))
-    return result
+        one["mean"].append(round(sum(values) / len(values), 6) if values else None)
+        one["low"].append(round(min(values), 6) if values else None)
+        one["high"].append(round(max(values), 6) if values else None)
+        one["seeds"].append(len(values))
+    return one
 
 
-def _draw_single(data: dict[str, Any], theme: Theme) -> MplFigure:
-    rates, words, language, look = data["rates"], data["words"], Language(data["code"]), network_style(data["network"])
-    figure, panels = canvas(theme, theme.width * (0.62 if rates else 0.52), 1 + bool(rates), squeeze=False, sharex=True,
-                            height_ratios=(5, 1)[: 1 + bool(rates)])  # fmt: skip
-    (axes, *below), validation = panels[:, 0], data["validation"]
-    _line(axes, theme, data["train"], "muted", linewidth=0.9, marker=".")
-    _line(axes, theme, validation, look.colour, linestyle=look.dash, marker=look.marker)
-    _epoch_axes(axes, data, validation)
-    axes.set_title(words["axis"])
-    _name_ends(axes, theme, [
-        (data["train"], words["train"], "muted", "normal"), (validation, words["validation"], look.colour, "bold"),
-    ])  # fmt: skip
-    axes.axvline(data["best"], color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
-    _mark(axes, theme, validation, data["network"], data["best"], early=data["stopped"] == "early")
-    text = words["marked"] + (f" · {words[data['stopped']]}" if data["stopped"] in ("early", "diverged") else "")
-    # Over its line, as far as the title to the left and the end of the axes to the right leave room.
-    half, title = (0.25 * theme.size * len(said) / (theme.width * 54) for said in (text, words["axis"] + "    "))
-    left, right = axes.get_xlim()
-    place = max(2 * title + half, min((data["best"] - left) / (right - left), 1 - half))
-    axes.annotate(text, (place, 1), xycoords="axes fraction", xytext=(0, 2), va="bottom", textcoords="offset points",
-                  ha="center", color=theme["muted"])  # fmt: skip
-    for panel in below:
-        panel.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid",
+def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
+    rates, lines, language, panels = data["rates"], data["lines"], Language(data["code"]), 1 + bool(data["rates"])
+    figure, grid = canvas(theme, theme.width * (0.62 if rates else 0.52), panels, squeeze=False, sharex=True,
+                          height_ratios=(5, 1)[:panels])  # fmt: skip
+    axes = grid[0, 0]
+    for one in lines:
+        _line(axes, theme, one)
+    _epoch_axes(axes, data)
+    _name_ends(axes, theme, lines)
+    axes.set_title(data["axis"])
+    if "marked" in data:
+        axes.axvline(data["best"], color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+        # Over its line, as far as the title to the left and the end of the axes to the right leave room.
+        half, title = (
+            0.25 * theme.size * len(said) / (theme.width * 54) for said in (data["marked"], data["axis"] + "    ")
+        )
+        left, right = axes.get_xlim()
+        place = max(2 * title + half, min((data["best"] - left) / (right - left), 1 - half))
+        axes.annotate(data["marked"], (place, 1), xycoords="axes fraction", xytext=(0, 2), va="bottom", ha="center",
+                      textcoords="offset points", color=theme["muted"])  # fmt: skip
+    else:
+        axes.set_title(data["key"], loc="right", fontweight="normal", color=theme["muted"])
+    for below in grid[1:, 0]:
+        below.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid",
                    marker="." if len(rates) == 1 else None)  # fmt: skip
-        panel.set_ylim(0, max(rates) * 1.15 or 1)
+        below.set_ylim(0, max(rates) * 1.15 or 1)
         highest = Quantity(value=float(f"{max(rates):.1e}"), unit="rate")
-        panel.set_yticks([0, max(rates)], ["0", language.quantity(highest)])
-        panel.set_title(words["rate"], fontweight="normal", color=theme["muted"])
-    panels[-1, 0].set_xlabel(words["epoch"])
-    said = [(words["train"], data["train"], 0), (words["validation"], validation, data["best"])]
-    bands(axes.axvspan, theme, _said(data, said, language))
+        below.set_yticks([0, max(rates)], ["0", language.quantity(highest)])
+        below.set_title(data["rate"], fontweight="normal", color=theme["muted"])
+    grid[-1, 0].set_xlabel(data["epoch"])
+    bands(axes.axvspan, theme, _said(data, language))
     return figure
 
 
-def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
-    figure, axes = canvas(theme, theme.width * 0.52)
-    words, series = data["words"], data["series"]
-    for one in series:
-        look = network_style(one["network"])
-        _line(axes, theme, one, look.colour, linestyle=look.dash, marker=look.marker)
-        _mark(axes, theme, one, one["network"], one["best"], early=one["early"])
-    _epoch_axes(axes, data, *series)
-    _name_ends(axes, theme, [(one, one["title"], network_style(one["network"]).colour, "bold") for one in series])
-    axes.set_title(words["axis"])
-    key = [words["ringed"], *([words["barred"]] if any(one["early"] for one in series) else [])]
-    axes.set_title(" · ".join(key), loc="right", fontweight="normal", color=theme["muted"])
-    axes.set_xlabel(words["epoch"])
-    said = [(one["title"], one, one["best"]) for one in series]
-    bands(axes.axvspan, theme, _said(data, said, Language(data["code"])))
-    return figure
+def _line(axes: Axes, theme: Theme, one: dict[str, Any]) -> None:
+    """A mean with its band over seeds, faint where seeds have ended; a ring at the best epoch, a bar at an early end.
 
-
-def _line(axes: Axes, theme: Theme, one: dict[str, Any], colour: str, **look: Any) -> None:
-    """A mean with its band over seeds, faint where seeds have ended; of long ones only some epochs have markers."""
-    count = len(one["mean"])
+    Of long ones only some epochs have markers.
+    """
+    count, best, style = len(one["mean"]), one["best"], network_style(one["network"])
     mean, low, high = ([math.nan if value is None else value for value in one[key]] for key in ("mean", "low", "high"))
     whole = max((at + 1 for at, seeds in enumerate(one["seeds"]) if seeds == max(one["seeds"])), default=0)
-    look = {"color": theme[colour], "markersize": 4, "markevery": None if count <= _FEW else max(1, count // 8), **look}
+    colour = theme[style.colour if best else "muted"]
+    look: dict[str, Any] = (
+        {"linestyle": style.dash, "marker": style.marker} if best else {"linewidth": 0.9, "marker": "."}
+    )
+    look |= {"color": colour, "markersize": 4, "markevery": None if count <= _FEW else max(1, count // 8)}
     axes.plot(range(1, whole + 1), mean[:whole], **look)
     if whole < count:
         rest = max(1, whole)
         axes.plot(range(rest, count + 1), mean[rest - 1 :], **{**look, "alpha": 0.5, "linewidth": 1.0})
     if one["low"] != one["high"]:
-        axes.fill_between(range(1, count + 1), low, high, color=theme[colour], alpha=0.22, linewidth=0)
+        axes.fill_between(range(1, count + 1), low, high, color=colour, alpha=0.22, linewidth=0)
+    if one["early"] and one["mean"][-1] is not None:
+        axes.plot([count], [mean[-1]], marker="|", markersize=13, markeredgewidth=1.8, color=colour)
+    if best and one["mean"][best - 1] is not None:
+        axes.plot([best], [mean[best - 1]], marker=style.marker, markersize=9, color=colour, markerfacecolor="none")
 
 
-def _mark(axes: Axes, theme: Theme, one: dict[str, Any], network: str, best: int, *, early: bool) -> None:
-    """A ring at the best epoch, and a bar across the end of a line that early stopping cut off."""
-    mean, look = one["mean"], network_style(network)
-    if early and mean[-1] is not None:
-        axes.plot([len(mean)], [mean[-1]], marker="|", markersize=13, markeredgewidth=1.8, color=theme[look.colour])
-    if mean[best - 1] is not None:
-        axes.plot([best], [mean[best - 1]], marker=look.marker, markersize=9, color=theme[look.colour],
-                  markerfacecolor="none")  # fmt: skip
-
-
-def _epoch_axes(axes: Axes, data: dict[str, Any], *lines: dict[str, Any]) -> None:
+def _epoch_axes(axes: Axes, data: dict[str, Any]) -> None:
     """At most about ten round epochs from 1 on, and values with as many decimals as their ticks need."""
-    epochs = max(len(one["mean"]) for one in lines)
+    epochs = max(len(one["mean"]) for one in data["lines"])
     step = next(unit * 10**power for power in range(9) for unit in (1, 2, 5) if epochs <= unit * 10 ** (power + 1))
     axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
     axes.set_xticks([1] * (step > 2) + list(range(step, epochs + 1, step)))
@@ -260,11 +254,11 @@ def _epoch_axes(axes: Axes, data: dict[str, Any], *lines: dict[str, Any]) -> Non
     axes.grid(axis="y")
 
 
-def _name_ends(axes: Axes, theme: Theme, lines: Sequence[tuple[dict[str, Any], str, str, str]]) -> None:
-    """Names beside the last values of their lines, pushed apart: (line, name, colour, weight)."""
+def _name_ends(axes: Axes, theme: Theme, lines: Sequence[dict[str, Any]]) -> None:
+    """Names beside the last values of their lines, pushed apart."""
     ends = sorted(
-        (next(value for value in reversed(one["mean"]) if value is not None), *look)
-        for one, *look in lines if any(value is not None for value in one["mean"])
+        (next(value for value in reversed(one["mean"]) if value is not None), one["name"], one["network"] if one["best"] else "")
+        for one in lines if any(value is not None for value in one["mean"])
     )  # fmt: skip
     low, high = axes.get_ylim()
     height = axes.get_position().height * axes.get_figure(root=True).get_figheight() * 72 * 0.9  # type: ignore[union-attr]
@@ -273,27 +267,25 @@ def _name_ends(axes: Axes, theme: Theme, lines: Sequence[tuple[dict[str, Any], s
     for lower in [*range(len(places) - 1)] * 8 * len(places):
         push = max(0.0, places[lower] + gap - places[lower + 1]) / 2
         places[lower], places[lower + 1] = places[lower] - push, places[lower + 1] + push
-    last = max(len(one["mean"]) for one, *_ in lines)
-    for y, (_, text, colour, weight) in zip(places, ends, strict=True):
-        axes.annotate(text, (last, y), xytext=(7, 0), textcoords="offset points", va="center", color=theme[colour],
-                      fontweight=weight, annotation_clip=False)  # fmt: skip
+    last = max(len(one["mean"]) for one in lines)
+    for y, (_, name, network) in zip(places, ends, strict=True):
+        colour = theme[network_style(network).colour if network else "muted"]
+        axes.annotate(name, (last, y), xytext=(7, 0), textcoords="offset points", va="center", color=colour,
+                      fontweight="bold" if network else "normal", annotation_clip=False)  # fmt: skip
 
 
-def _said(
-    data: dict[str, Any], lines: Sequence[tuple[str, dict[str, Any], int]], language: Language
-) -> list[tuple[float, str]]:
-    """What each epoch says: the values of all `lines` (name, values, best epoch or 0), with their range over seeds."""
-    words, rates = data["words"], data.get("rates", [])
+def _said(data: dict[str, Any], language: Language) -> list[tuple[float, str]]:
+    """What each epoch says: the values of all lines, with their range over seeds, and the learning rate."""
     said: list[tuple[float, str]] = []
-    for at in range(max(len(one["mean"]) for _, one, _ in lines)):
-        rows = [f"{words['epoch']} {at + 1}"]
-        for name, one, best in lines:
+    for at in range(max(len(one["mean"]) for one in data["lines"])):
+        rows = [f"{data['epoch']} {at + 1}"]
+        for one in data["lines"]:
             if at >= len(one["mean"]) or one["mean"][at] is None:
                 continue
             mean, low, high = (language.number(one[key][at], 3) for key in ("mean", "low", "high"))
-            seeds = f" ({low}–{high}; {words['seeds']}: {one['seeds'][at]})" if max(one["seeds"]) > 1 else ""
-            rows.append(f"{name}: {mean}{seeds}" + (f", {words['best']}" if at + 1 == best else ""))
-        if at < len(rates):
-            rows.append(f"{words['rate']}: {language.quantity(Quantity(value=rates[at], unit='rate'))}")
+            seeds = f" ({low}–{high}; {data['seeds']}: {one['seeds'][at]})" if max(one["seeds"]) > 1 else ""
+            rows.append(f"{one['name']}: {mean}{seeds}" + (f", {data['kept']}" if at + 1 == one["best"] else ""))
+        if at < len(data["rates"]):
+            rows.append(f"{data['rate']}: {language.quantity(Quantity(value=data['rates'][at], unit='rate'))}")
         said.append((at + 1, "\n".join(rows)))
     return said

@@ -41,18 +41,22 @@ def reliability_diagram(
     text, series = language.text, []
     told = [text("Accuracy against confidence, with the diagonal on which the two are equal.")]
     for network, bins in networks.items():
-        shown, title = [one for one in bins if one and one.images >= FEWEST], clean(network_title(network))
-        shares = [[Quantity(value=one.confidence, unit="share", digits=0), Quantity(value=one.accuracy, unit="share", digits=0)]
-                  for one in shown]  # fmt: skip
-        said = [f"{text('Accuracy')}: {accuracy}, {text('Confidence')}: {sure}, {text('Images')}: {one.images}"
-                for one, (sure, accuracy) in zip(shown, [map(language.quantity, pair) for pair in shares], strict=True)]  # fmt: skip
-        series.append({"network": network, "title": title, "bins": [asdict(one) for one in shown], "said": said})
+        title = clean(network_title(network))
+        shown = [
+            {key: round(value, 6) for key, value in asdict(one).items()} for one in bins if one and one.images >= FEWEST
+        ]
+        sure, right = (
+            [Quantity(value=one[key], unit="share", digits=0) for one in shown] for key in ("confidence", "accuracy")
+        )
+        said = [f"{text('Accuracy')}: {language.quantity(b)}, {text('Confidence')}: {language.quantity(a)}, "
+                f"{text('Images')}: {one['images']}" for a, b, one in zip(sure, right, shown, strict=True)]  # fmt: skip
+        series.append({"network": network, "title": title, "bins": shown, "said": said})
         told.append(
             text(
                 "{network}: where mean confidence is {confidence_high}, accuracy is {accuracy_high} ({images_high} images); where it "
                 "is {confidence_low}, {accuracy_low} ({images_low} images).",
-                network=title, confidence_high=shares[-1][0], accuracy_high=shares[-1][1], images_high=shown[-1].images,
-                confidence_low=shares[0][0], accuracy_low=shares[0][1], images_low=shown[0].images,
+                network=title, confidence_high=sure[-1], accuracy_high=right[-1], images_high=shown[-1]["images"],
+                confidence_low=sure[0], accuracy_low=right[0], images_low=shown[0]["images"],
             )
             if shown else text("{network}: too few images in every bin.", network=title)
         )  # fmt: skip
@@ -78,7 +82,9 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
                     linewidth=0.8, zorder=2)  # fmt: skip
         for entry, said in zip(bins, one["said"], strict=True):
             tip(
-                axes.plot([entry["confidence"]], [entry["accuracy"]], "o", markersize=12, alpha=0)[0],
+                axes.plot(
+                    [entry["confidence"]], [entry["accuracy"]], "o", markersize=12, markeredgewidth=0, alpha=0, zorder=9
+                )[0],
                 one["title"],
                 said,
             )

@@ -112,7 +112,10 @@ def svg(figure: Figure, theme: Theme) -> str:
     body = re.sub(r"\s*<metadata>.*?</metadata>|<!--.*?-->\s*", "", body, flags=re.S)
     said = theme.name == "screen"
     body = _TIP.sub(
-        lambda found: f"<g><title>{escape(bytes.fromhex(found[1]).decode())}</title>" if said else "<g>", body
+        lambda found: (
+            f'<g pointer-events="all"><title>{escape(bytes.fromhex(found[1]).decode())}</title>' if said else "<g>"
+        ),
+        body,
     )
     # Only inside tags: a class may be called “#174a93”.
     prefix = f"f{drawing_key(figure, theme)[:10]}"

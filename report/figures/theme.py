@@ -175,7 +175,7 @@ def bands(draw: Callable[..., Artist], theme: Theme, said: Iterable[tuple[float,
         draw: `axvspan` or `axhspan` of axes whose limits are set.
     """
     for place, words in said if theme.name == "screen" else ():
-        tip(draw(place - 0.5, place + 0.5, alpha=0, linewidth=0), words)
+        tip(draw(place - 0.5, place + 0.5, alpha=0, linewidth=0, zorder=9), words)
 
 
 def screen_css() -> str:

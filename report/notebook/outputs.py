@@ -17,7 +17,7 @@ from cnnlab.errors import printable
 from report.document.tokens import Tokens
 from report.evidence.language import Language
 from report.evidence.quantity import Exhibit, Figure, Gallery, Item, Listing, Table
-from report.render.html import TableView, table_view
+from report.render.tables import TableView, table_view
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from logging.handlers import BufferingHandler
-from typing import Any
 
 from report.evidence.quantity import Attachment
 from report.render.tagging import Tagging
@@ -24,7 +23,8 @@ _LIBRARIES = {
     "harfbuzz": ("libharfbuzz.so.0", "libharfbuzz.0.dylib"),
     "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib"),
 }
-# WeasyPrint 70 sends a line back to its first word when the space at its end is all that does not fit: see `_inward`.
+# WeasyPrint 70 keeps the space that ends a text at a line's end, and where it alone exceeds the measure breaks the line after its
+# first word. Inside the element that follows it does no harm; code keeps it outside, since its own is wider.
 _SPACE_BEFORE = re.compile(r"(?<=\S)[ \n](<(?:strong|em|a)\b[^>]*>)")
 _NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
 _PICTURE = re.compile(r"""<img\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
@@ -101,16 +101,25 @@ class Pdf:
 def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
     """The page as a tagged PDF (variant pdf/ua-1), with files inside it; it fetches nothing but `data:` addresses."""
     from weasyprint import HTML
+    from weasyprint import Attachment as Embedded
     from weasyprint.urls import URLFetcher
+
+    day = datetime(2000, 1, 1)  # so that the same report has the same bytes
+    files = [
+        Embedded(string=one.text, name=one.name, description=one.name, created=day, modified=day, relationship="Data")
+        for one in attachments
+    ]
 
     heard, logger = BufferingHandler(sys.maxsize), logging.getLogger("weasyprint")
     heard.setLevel(logging.WARNING)
     logger.addHandler(heard)
     try:
-        content = HTML(string=_inward(page), url_fetcher=URLFetcher(allowed_protocols={"data"})).write_pdf(
+        content = HTML(
+            string=_SPACE_BEFORE.sub(r"\1 ", page), url_fetcher=URLFetcher(allowed_protocols={"data"})
+        ).write_pdf(
             pdf_variant="pdf/ua-1",
             pdf_tags=True,
-            attachments=[_embedded(one) for one in attachments],
+            attachments=files,
             finisher=lambda document, made: Tagging(made).mend(),
         )
     finally:
@@ -151,24 +160,3 @@ def _description(tag: str) -> str:
     """The words that stand for a picture, or else the beginning of its tag."""
     alternative = _ALTERNATIVE.search(tag)
     return html.unescape(alternative[2])[:_LONGEST_MESSAGE] if alternative else tag[:_LONGEST_MESSAGE]
-
-
-def _inward(page: str) -> str:
-    """The page with the spaces before inline elements inside them.
-
-    WeasyPrint keeps the space that ends a text at a line's end; where it alone exceeds the measure, the line is broken after
-    its first word. A text that does not end in a space is broken where it should be. Code keeps the space before it outside,
-    since its own is wider.
-    """
-    return _SPACE_BEFORE.sub(r"\1 ", page)
-
-
-def _embedded(attachment: Attachment) -> Any:
-    """A file for WeasyPrint, dated like every other one, so that the same report has the same bytes."""
-    from weasyprint import Attachment as Embedded
-
-    day = datetime(2000, 1, 1)
-    return Embedded(
-        string=attachment.text, name=attachment.name, description=attachment.name, created=day, modified=day,
-        relationship="Data",
-    )  # fmt: skip

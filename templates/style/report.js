@@ -82,7 +82,7 @@
     if (event.key === "Escape") {
       if (inside) shown?.focus();
       if (bar.checkVisibility() && nav.contains(event.target)) bar.focus();
-      hide(); open(false); dark();
+      hide(); open(false);
     }
     if (event.key === "Enter" && event.target.matches?.("data.q")) card.querySelector("a")?.focus();
     if (event.key === "Tab" && inside) {
@@ -117,99 +117,6 @@
     });
   };
 
-  // Charts: what stands under the pointer, or where the arrow keys have moved to.
-  const tip = document.getElementById("tip"), told = document.getElementById("told"), heard = new WeakMap();
-  const SVG = "http://www.w3.org/2000/svg";
-  let lit = null;
-  const panelsOf = (svg) => {
-    if (!heard.has(svg)) heard.set(svg, JSON.parse(svg.dataset.hover));
-    return heard.get(svg);
-  };
-  const cellAt = (panel, column, line) => {
-    const [usual, ...others] = panel.rows[line], size = (panel.box[2] - panel.box[0]) / panel.names.length;
-    let text = usual;
-    for (let k = 0; k < others.length; k += 2) if (others[k] === column) text = others[k + 1];
-    const words = [[panel.heads[0], panel.names[line]], [panel.heads[1], panel.names[column]]].map((pair) => pair.join(": "));
-    return { panel, index: line * panel.names.length + column, text: [panel.texts[text], ...words].join("\n"), square: size,
-      marks: [panel.box[0] + (column + .5) * size, panel.box[1] + (line + .5) * size] };
-  };
-  const entry = (panel, index) => {
-    if (panel.by === "cell") return cellAt(panel, index % panel.names.length, Math.floor(index / panel.names.length));
-    const [text, ...marks] = panel.at[index];
-    return { panel, index, text, marks };
-  };
-  const nearest = (panel, x, y) => {
-    const [left, top, right, bottom] = panel.box;
-    if (x < left || x > right || y < top || y > bottom) return null;
-    if (panel.by === "cell") {
-      const count = panel.names.length, at = (value, low, high) => Math.min(count - 1, Math.floor((value - low) / (high - low) * count));
-      return cellAt(panel, at(x, left, right), at(y, top, bottom));
-    }
-    let best = -1, least = Infinity;
-    panel.at.forEach(([, ...marks], index) => {
-      for (let k = 0; k < marks.length; k += 2) {
-        const across = panel.by === "y" ? 0 : x - marks[k], down = panel.by === "x" ? 0 : y - (marks[k + 1] ?? y);
-        if (Math.hypot(across, down) < least) [best, least] = [index, Math.hypot(across, down)];
-      }
-    });
-    return best < 0 || (panel.by === "xy" && least > 40) ? null : entry(panel, best);
-  };
-  const draw = (kind, places) => {
-    const shape = document.createElementNS(SVG, kind);
-    for (const name in places) shape.setAttribute(name, places[name]);
-    return shape;
-  };
-  const dark = () => { lit?.shapes.remove(); lit = null; tip.hidden = true; };
-  const light = (svg, found) => {
-    if (lit?.svg === svg && lit.panel === found.panel && lit.index === found.index) return;
-    dark();
-    const { panel, marks, square } = found, shapes = draw("g", { class: "lit" });
-    if (panel.by === "x") shapes.append(draw("line", { x1: marks[0], x2: marks[0], y1: panel.box[1] + 6, y2: panel.box[3] - 6 }));
-    for (let k = 0; k < marks.length; k += 2) {
-      if (square) shapes.append(draw("rect", { x: marks[k] - square / 2, y: marks[k + 1] - square / 2, width: square, height: square }));
-      else if (marks[k + 1] !== null) shapes.append(draw("circle", { cx: marks[k], cy: marks[k + 1], r: 5 }));
-    }
-    svg.append(shapes);
-    const [first, ...others] = found.text.split("\n").map((words, index) => {
-      const line = document.createElement(index ? "div" : "b");
-      line.textContent = words;
-      return line;
-    });
-    tip.replaceChildren(first, ...others);
-    (svg.closest("dialog") ?? document.body).append(tip);
-    tip.hidden = false;
-    lit = { svg, shapes, panel, index: found.index };
-    const place = new DOMPoint(marks[0], marks[1] ?? panel.box[1]).matrixTransform(svg.getScreenCTM());
-    const width = tip.offsetWidth, after = place.x + 14 + width < document.documentElement.clientWidth;
-    tip.style.left = Math.max(8, after ? place.x + 14 : place.x - 14 - width) + "px";
-    tip.style.top = Math.max(8, Math.min(place.y - tip.offsetHeight - 10, innerHeight - tip.offsetHeight - 8)) + "px";
-  };
-  const point = (event) => {
-    const svg = event.target.closest?.("svg[data-hover]");
-    if (!svg || stage.classList.contains("dragged")) return dark();
-    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-    for (const panel of panelsOf(svg)) {
-      const found = nearest(panel, x, y);
-      if (found) return light(svg, found);
-    }
-    dark();
-  };
-  for (const type of ["pointermove", "pointerdown"]) document.addEventListener(type, point);
-  addEventListener("scroll", dark, { passive: true, capture: true });
-  const step = (svg, key) => {
-    const panels = panelsOf(svg), now = lit?.svg === svg ? lit : null, panel = now?.panel ?? panels[0];
-    const count = panel.by === "cell" ? panel.names.length ** 2 : panel.at.length;
-    const wide = panel.by === "cell" ? panel.names.length : 1;
-    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: wide, ArrowUp: -wide }[key];
-    let next = now ? entry(panel, Math.max(0, Math.min(count - 1, now.index + by))) : entry(panel, 0);
-    if (now && (now.index + by < 0 || now.index + by >= count)) {
-      const other = panels[panels.indexOf(panel) + Math.sign(by)];
-      if (other && other.by !== "cell") next = entry(other, by > 0 ? 0 : other.at.length - 1);
-    }
-    light(svg, next);
-    told.textContent = tip.innerText;
-  };
-
   // Pictures: open large in a dialog, charts to be looked at more closely there.
   const large = document.getElementById("large"), stage = large.querySelector(".stage"), text = large.querySelector(".text");
   const [less, more] = $(".closer", large);
@@ -223,7 +130,6 @@
     chart.style.width = scale > 1 ? `calc(${scale} * min(100%, 78vh * ${chart.viewBox.baseVal.width / chart.viewBox.baseVal.height}))` : "100%";
     stage.scrollLeft = middle[0] * scale - stage.clientWidth / 2;
     stage.scrollTop = middle[1] * scale - stage.clientHeight / 2;
-    dark();
   };
   less.addEventListener("click", () => closer(1 / 1.6));
   more.addEventListener("click", () => closer(1.6));
@@ -249,12 +155,9 @@
     stage.scrollTop = held[1] - event.clientY;
   });
   addEventListener("pointerup", () => { held = null; stage.classList.remove("dragged"); });
-  large.addEventListener("close", dark);
   const enlarge = (picture, words) => {
     const copy = picture.cloneNode(true);
     copy.removeAttribute("width"); copy.removeAttribute("height");
-    for (const shapes of $(".lit", copy)) shapes.remove();
-    dark();
     stage.replaceChildren(copy);
     for (const button of [less, more]) button.hidden = copy.localName !== "svg";
     text.textContent = words;
@@ -270,13 +173,6 @@
       button.focus({ preventScroll: true });  // closed, the dialog gives the focus back to it
       enlarge(picture.querySelector("svg"), caption.textContent.trim().replace(/\s+/g, " "));
     });
-    const chart = picture.querySelector("svg[data-hover]");
-    if (!chart) return;
-    button.setAttribute("aria-describedby", "keys");
-    button.addEventListener("keydown", (event) => {
-      if (event.key.startsWith("Arrow")) { event.preventDefault(); step(chart, event.key); }
-    });
-    button.addEventListener("blur", dark);
   };
   const prepareButton = (button) => button.addEventListener("click", () => {
     const said = button.closest(".tile").querySelector(".said");

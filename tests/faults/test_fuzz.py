@@ -34,7 +34,7 @@ from report.data.records import open_lab
 from report.document.reviews import read_reviews
 from report.document.rubric import read_rubric
 from report.notebook.build import _read as read_notebook
-from report.render.logo import logo_uri
+from report.render.assets import logo_uri
 from tests.fabricate import write_store
 from tests.faults.fuzzing import FUZZ, STRANGE_TEXT, STRANGE_VALUES, attempt, dumped, garbled, misshapen
 
