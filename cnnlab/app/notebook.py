@@ -23,7 +23,7 @@ from cnnlab.identity import canonical_json
 from cnnlab.lab import DEFAULT_RUBRIC, load_lab
 from cnnlab.paths import data_dir, labs_dir, templates_dir
 from cnnlab.spec import RunSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.store import Kind, Record, RunStore
 from report.data.records import REMOVED, LabData
 from report.data.records import open_lab as open_records
 from report.evidence.language import Language
@@ -86,21 +86,45 @@ def open_lab(
 
         path = Path(name) if is_file else labs_dir() / name
         sections = read_rubric(rubric, [path.parent / path.stem / "templates", templates_dir()]).report_sections()
-    return NotebookLab(name, profile, _Store(root, without), stem, language, sections)
+    return NotebookLab(name, profile, RunStore(root), without, stem, language, sections)
 
 
-class _Store(RunStore):
-    """A run store whose labs are read without some of their runs, as the report was made."""
+class _Absent(dict[str, Any]):
+    """In place of the manifest of a record that is not there: it says so when it is looked into."""
+
+    folder: Path
+
+    def __missing__(self, key: str) -> Any:
+        raise StoreError(
+            "the run is not in the cache",
+            where=self.folder,
+            hint="run the cell above that trains it, or: cnnlab run",
+        )
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key]
+
+
+class _PatientStore(RunStore):
+    """A store that a run may be missing from: its record is there, and complains only when it is needed."""
 
     def __init__(self, root: Path, without: Sequence[str]) -> None:
         super().__init__(root)
-        self._without = without
+        self._without, self.absent = without, set[str]()
 
     def read_lab(self, stem: str) -> dict[str, Any]:
-        """The lab lock."""
+        """The lab lock as the report was made from it."""
         lock, nothing = super().read_lab(stem), {"run": None, "evaluation": None, "problem": REMOVED}
-        runs = [entry | (nothing if entry["run"] in self._without else {}) for entry in lock["runs"]]
-        return lock | {"runs": runs}
+        return lock | {"runs": [one | (nothing if one["run"] in self._without else {}) for one in lock["runs"]]}
+
+    def read(self, kind: Kind, record_id: str) -> Record:
+        """Open a record."""
+        if kind not in ("run", "evaluation") or self.has(kind, record_id):
+            return super().read(kind, record_id)
+        self.absent.add(record_id)
+        manifest = _Absent()
+        manifest.folder = self.folder(kind, record_id)
+        return Record(kind=kind, id=record_id, folder=manifest.folder, manifest=manifest)
 
 
 class NotebookLab:
@@ -111,29 +135,29 @@ class NotebookLab:
         name: str,
         profile: str | None,
         store: RunStore,
+        without: Sequence[str],
         stem: str,
         language: str | None,
         sections: Sequence[Section],
     ) -> None:
-        self._name, self._profile, self._stem, self.store = name, profile, stem, store
+        self._name, self._profile, self._stem, self._without, self.store = name, profile, stem, without, store
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
         self.language = Language(language or self.data.info["language"])
 
     def _open(self) -> None:
-        """Read the records that there are now; of runs that are missing or damaged, why."""
-        self._runs = self.store.read_lab(self._stem)["runs"]
-        self.data: LabData = open_records(self.store, self._stem)
-        pairs = zip(self._runs, self.data.lock["runs"], strict=True)
-        self._lost = [(entry, str(now["problem"])) for entry, now in pairs if entry["run"] and not now["run"]]
+        """Read the records that there are now."""
+        patient = _PatientStore(self.store.root, self._without)
+        self.data: LabData = open_records(patient, self._stem, strict=True)
+        self._missing = patient.absent
         self._answer = cache(lambda activity: self._sections[activity].answer(self.data, self.language))
 
     def __repr__(self) -> str:
-        lost, lines = {entry["run"] for entry, _ in self._lost}, [f"{self.data.stem}: {self.data.info['title']}"]
-        for entry in self._runs:
-            if entry["evaluation"]:
-                state = "  (not in the cache: trained by its cell below)" if entry["run"] in lost else ""
-                lines.append(f"  {entry['dataset']:<16} {entry['network']:<10} {entry['run']}{state}")
+        lines = [f"{self.data.stem}: {self.data.info['title']}"]
+        for run in (run for part in self.data.parts.values() for run in part.runs):
+            lost = {run.run.id, run.evaluation.id} & self._missing
+            state = "  (not in the cache: trained by its cell below)" if lost else ""
+            lines.append(f"  {run.dataset:<16} {run.network:<10} {run.run.id}{state}")
         return "\n".join(lines)
 
     def figure(self, activity: int | str, name: str) -> None:
@@ -151,11 +175,13 @@ class NotebookLab:
     def recipe(self, dataset: str, network: str) -> dict[str, Any]:
         """How the network was trained, from whichever seed: optimiser, rates, batch size, epochs and the rest."""
         runs = [run for part in self.data.parts.values() for run in part.runs]
-        for run in runs:
-            if (run.dataset, run.network) == (dataset, network):
-                return dict(run.spec["recipe"])
-        recipe = self.spec(dataset, network, seed=self._entry(dataset, network)["seed"]).recipe
-        return dict(json.loads(canonical_json(recipe.model_dump(mode="json"))))
+        run = next((run for run in runs if (run.dataset, run.network) == (dataset, network)), None)
+        if run is None:
+            raise self._no_run(f"{dataset} {network}")
+        if run.run.id in self._missing:
+            recipe = self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+            return dict(json.loads(canonical_json(recipe)))
+        return dict(run.spec["recipe"])
 
     def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
         """The lab's run, trained and evaluated; None where the cache has none."""
@@ -163,7 +189,7 @@ class NotebookLab:
         run, evaluation = entry["run"], entry["evaluation"]
         if not (run and evaluation and self.store.has("run", run) and self.store.has("evaluation", evaluation)):
             return None
-        if self._lost:
+        if self._missing & {run, evaluation}:
             self._open()
         return NotebookRun(self.store.read("run", run))
 
@@ -219,32 +245,22 @@ class NotebookLab:
     def _fingerprint(self, dataset: str) -> str:
         return str(self.data.lock["datasets"][dataset]["fingerprint"])
 
-    def _entry(self, dataset: str, network: str, seed: int | None = None) -> Mapping[str, Any]:
-        """What the lab lock says of a run, of the first seed where none is named; those of folds are not runs of their own."""
-        for entry in self._runs:
-            is_it = (entry["dataset"], entry["network"], entry.get("fold")) == (dataset, network, None)
-            if is_it and seed in (None, entry["seed"]):
+    def _entry(self, dataset: str, network: str, seed: int) -> Mapping[str, Any]:
+        """What the lab lock says of a run; those of folds are not runs of their own."""
+        wanted = (dataset, network, seed)
+        for entry in self.data.lock["runs"]:
+            if (entry["dataset"], entry["network"], entry["seed"]) == wanted and entry.get("fold") is None:
                 return dict(entry)
-        raise self._no_run(f"{dataset} {network}" + ("" if seed is None else f", seed {seed}"))
+        raise self._no_run(f"{dataset} {network}, seed {seed}")
 
     def _no_run(self, wanted: str) -> LabError:
-        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self._runs)
+        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
         return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
 
     def _item(self, activity: int | str, name: str, kind: type[Item]) -> Item:
         if activity not in self._sections:
             known = ", ".join(map(str, self._sections))
             raise LabError("the report has no such section", received=activity, expected=known)
-        section = self._sections[activity]
-        part = self.data.parts.get(section.part or "")
-        for entry, problem in self._lost:
-            if section.needs_runs if part is None else entry["dataset"] == part.dataset.name:
-                raise StoreError(
-                    "the run is not in the cache",
-                    where=self.store.root,
-                    received=f"{entry['run']}: {problem}",
-                    hint="run the cell above that trains it, or: cnnlab run",
-                )
         items = {key: item for key, item in self._answer(activity).items.items() if isinstance(item, kind)}
         if name not in items:
             raise LabError(
