@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -134,13 +135,14 @@ def matrix_peak() -> dict[str, float]:
 
 def multiply_adds(network: str, size: int) -> int:
     """Of one image, forward."""
+    from cnnlab.architectures.construction import without_weights
     from cnnlab.architectures.table import layer_table
     from cnnlab.layers.factory import build_network
     from cnnlab.spec import NetworkOptions
 
     options = NetworkOptions(stem="published") if network == "resnet50" else NetworkOptions()
-    model = build_network(network, image_size=size, classes=CLASSES, options=options, initialize=False)
-    return sum(row.multiply_adds for row in layer_table(model))
+    build = partial(build_network, network, image_size=size, classes=CLASSES, options=options)
+    return sum(row.multiply_adds for row in layer_table(without_weights(build)))
 
 
 def main() -> None:

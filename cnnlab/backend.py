@@ -35,9 +35,10 @@ with _silent_stderr():
     import keras
     import tensorflow as tf
     from keras import layers, ops
+    from tensorflow.python.framework.ops import gradient_registry
 
     for gpu in tf.config.list_physical_devices("GPU"):
         with suppress(RuntimeError):  # this process uses the GPU already: its memory is as its first user wanted
             tf.config.experimental.set_memory_growth(gpu, True)
 
-__all__ = ["keras", "layers", "ops", "tf"]
+__all__ = ["gradient_registry", "keras", "layers", "ops", "tf"]

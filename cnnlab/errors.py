@@ -39,16 +39,8 @@ class CnnlabError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        parts = [self.what]
-        for label, value in (
-            ("where", self.where),
-            ("received", self.received),
-            ("expected", self.expected),
-            ("try", self.hint),
-        ):
-            if value is not None:
-                parts.append(f"  {label}: {value}")
-        return "\n".join(parts)
+        more = {"where": self.where, "received": self.received, "expected": self.expected, "try": self.hint}
+        return "\n".join([self.what, *(f"  {label}: {value}" for label, value in more.items() if value is not None)])
 
 
 class LabError(CnnlabError):

@@ -104,34 +104,28 @@ class Lab(Frozen):
 
     def requests(self) -> list[Request]:
         """Every training that the lab asks for, in file order, seeds innermost; folds follow, from the first seed."""
-        seeds = self.file.lab.seeds
-        return [
-            self._request(group, network, seed, fold)
-            for group in self.file.runs
-            for network in group.networks
-            for seed, fold in [*((seed, None) for seed in seeds), *((seeds[0], fold) for fold in _folds(group))]
-        ]
-
-    def _request(self, group: RunGroup, network: str, seed: int, fold: Fold | None) -> Request:
-        base = RunSpec(
-            dataset=group.dataset,
-            data=self.file.datasets[group.dataset],
-            network=network,
-            options=self.file.networks.get(network, NetworkOptions()),
-            recipe=self.file.recipes[group.recipe],
-            seed=self.file.lab.seeds[0],
-        )
-        search = self.file.searches[group.search] if group.search else None
-        spec = base.model_copy(update={"seed": seed, "fold": fold})
-        return Request(spec=spec, base=base, search=search, flip=group.test_flip and fold is None)
+        file, seeds, found = self.file, self.file.lab.seeds, list[Request]()
+        for group in file.runs:
+            folds = [Fold(index=index, of=group.folds) for index in range(group.folds)] if group.folds else []
+            for network in group.networks:
+                base = RunSpec(
+                    dataset=group.dataset,
+                    data=file.datasets[group.dataset],
+                    network=network,
+                    options=file.networks.get(network, NetworkOptions()),
+                    recipe=file.recipes[group.recipe],
+                    seed=seeds[0],
+                )
+                search = file.searches[group.search] if group.search else None
+                for seed, fold in [*((seed, None) for seed in seeds), *((seeds[0], fold) for fold in folds)]:
+                    spec = base.model_copy(update={"seed": seed, "fold": fold})
+                    flip = group.test_flip and fold is None
+                    found.append(Request(spec=spec, base=base, search=search, flip=flip))
+        return found
 
     def run_specs(self) -> list[RunSpec]:
         """The runs on each split's own validation images, by the recipes of the lab file, before any search."""
         return [request.spec for request in self.requests() if request.spec.fold is None]
-
-
-def _folds(group: RunGroup) -> list[Fold]:
-    return [Fold(index=index, of=group.folds) for index in range(group.folds)] if group.folds else []
 
 
 def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] = ()) -> Lab:
@@ -204,11 +198,11 @@ def _override(text: str) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        result[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
+    def both(key: str, value: Any) -> Any:
+        nested = isinstance(base.get(key), Mapping) and isinstance(value, Mapping)
+        return _merged(base[key], value) if nested else value
+
+    return {**base, **{key: both(key, value) for key, value in over.items()}}
 
 
 def _check_references(file: LabFile, path: Path) -> None:
@@ -237,19 +231,19 @@ def _check_references(file: LabFile, path: Path) -> None:
 
 def _located(file: LabFile, folder: Path) -> LabFile:
     """The same file with `~`, `$VARS` and paths relative to the lab made absolute."""
+
+    def absolute(path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        expanded = _expanded(path)
+        return expanded if expanded.is_absolute() else (folder / expanded).resolve()
+
     datasets = {
-        name: spec.model_copy(update={"path": _absolute(spec.path, folder), "labels": _absolute(spec.labels, folder)})
+        name: spec.model_copy(update={"path": absolute(spec.path), "labels": absolute(spec.labels)})
         for name, spec in file.datasets.items()
     }
-    style = file.style.model_copy(update={"logo": _absolute(file.style.logo, folder)})
+    style = file.style.model_copy(update={"logo": absolute(file.style.logo)})
     return file.model_copy(update={"datasets": datasets, "style": style})
-
-
-def _absolute(path: Path | None, folder: Path) -> Path | None:
-    if path is None:
-        return None
-    expanded = _expanded(path)
-    return expanded if expanded.is_absolute() else (folder / expanded).resolve()
 
 
 def _expanded(path: Path) -> Path:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import pkgutil
+import shutil
+import stat
+import tempfile
 from functools import cache
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
@@ -44,6 +48,26 @@ def runs_dir(chosen: Path | None = None) -> Path:
 def out_dir(chosen: Path | None = None) -> Path:
     """Where reports go: the argument, else `CNNLAB_OUT`, else `out` in the current folder."""
     return chosen or Path(os.environ.get("CNNLAB_OUT") or "out")
+
+
+@cache
+def cache_dir() -> Path:
+    """This user's own folder of what can be made again; where there can be none, one that ends with the process.
+
+    Compiled templates from it are run, so nobody else may be able to write to it.
+    """
+    path = user_cache_path("cnnlab") / "made"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+        own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+        if own and os.access(path, os.W_OK):
+            return path
+    except OSError:
+        pass  # no home, or one that cannot be written
+    folder = tempfile.mkdtemp(prefix="cnnlab-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 @cache

@@ -50,7 +50,12 @@ class HouseStyle(Frozen):
 
 def contrast(one: str, other: str) -> float:
     """The contrast of two colours `#rrggbb`, 1 to 21, as WCAG 2 defines it."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
+
+    def luminance(colour: str) -> float:
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _channels(colour))
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -58,17 +63,12 @@ def readable(colour: str, page: str, least: float) -> str:
     """The nearest colour of the same hue, darker on a light `page` and lighter on a dark one, with `least` contrast."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(colour))
     end = 1.0 if contrast("#ffffff", page) > contrast("#000000", page) else 0.0
-    steps = (lightness + (end - lightness) * step / 100 for step in range(101))
-    return next(one for one in (_hex(hue, step, saturation) for step in steps) if contrast(one, page) >= least)
-
-
-def _hex(hue: float, lightness: float, saturation: float) -> str:
-    return "#" + "".join(f"{round(255 * c):02x}" for c in colorsys.hls_to_rgb(hue, lightness, saturation))
-
-
-def _luminance(colour: str) -> float:
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _channels(colour))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    for step in range(101):
+        channels = colorsys.hls_to_rgb(hue, lightness + (end - lightness) * step / 100, saturation)
+        found = "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+        if contrast(found, page) >= least:
+            break
+    return found
 
 
 def _channels(colour: str) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ what is accepted, the same for a lab and for a rubric."""
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,13 +78,15 @@ class FileKind:
         key = ".".join(str(part) for part in first["loc"] if part not in ("int", "float")) or "the whole file"
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         if first["type"] == "extra_forbidden":
-            known = list(_fields_at(model, first["loc"][:-1]))
+            for part in first["loc"][:-1]:  # through dicts, tuples and unions to the model that has no such key
+                if isinstance(part, str) and part in model.model_fields:
+                    model = _model_in(model.model_fields[part].annotation) or model
             return self.error(
                 f"the {self.name} file has an unknown key{more}",
                 where=f"{path}, {key}",
                 received=first["loc"][-1],
-                expected=", ".join(known),
-                hint=did_you_mean(str(first["loc"][-1]), known),
+                expected=", ".join(model.model_fields),
+                hint=did_you_mean(str(first["loc"][-1]), model.model_fields),
             )
         what = "lacks a key" if first["type"] == "missing" else "has a wrong value"
         return self.error(
@@ -95,21 +97,7 @@ class FileKind:
         )
 
 
-def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> Iterator[str]:
-    """The keys accepted at `loc`, following nested models through dicts, tuples and unions."""
-    for part in loc:
-        if isinstance(part, str) and part in model.model_fields:
-            nested = _model_in(model.model_fields[part].annotation)
-            if nested is None:
-                return
-            model = nested
-    yield from model.model_fields
-
-
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        if (found := _model_in(inner)) is not None:
-            return found
-    return None
+    return next(filter(None, map(_model_in, getattr(annotation, "__args__", ()))), None)

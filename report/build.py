@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.errors import CnnlabError, LabError, StoreError, printable
 from cnnlab.lab import Lab
 from cnnlab.paths import code_hash, templates_dir
-from cnnlab.store.store import RunStore, replace_file
+from cnnlab.store.files import replace_file
+from cnnlab.store.store import RunStore
 from report.data.records import locked_records, open_lab
 from report.evidence.quantity import Attachment, Table
 

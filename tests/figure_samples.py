@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from report.data.trials import Trial
+from report.data.trainings import Trial
+from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity
-from report.figures import bars, confusion, curves, network, trials
+from report.figures import bars, confusion, curves, distribution, network, sizes, trials
 from report.figures.svg import paint
 from report.figures.theme import PRINT
 from tests.fabricate_architectures import _layer, _vgg19_layers
@@ -26,117 +27,7 @@ ODD_NAMES = (
 )
 _ANIMALS = ("gato", "perro", "zorro ártico", "colibrí", "tortuga", "elefante africano", "pez", "abeja", "lobo", "búho")
 
-SPANISH = {
-    "Epoch": "Época",
-    "Loss": "Pérdida",
-    "Accuracy": "Exactitud",
-    "Validation accuracy": "Exactitud en validación",
-    "Validation loss": "Pérdida en validación",
-    "Validation accuracy against the epoch.": "Exactitud en validación según la época.",
-    "Validation loss against the epoch.": "Pérdida en validación según la época.",
-    "{network}: best epoch {epoch} of {epochs}, with {value}.": (
-        "{network}: mejor época, la {epoch} de {epochs}, con {value}."
-    ),
-    "no value": "sin valor",
-    "Loss of {network} against the epoch: validation loss is {validation} at the best epoch, {epoch} of {epochs}, "
-    "where training loss is {train}; at the last epoch they are {last_validation} and {last_train}.": (
-        "Pérdida de {network} según la época: en validación es {validation} en la mejor época, la {epoch} de {epochs}, "
-        "donde en entrenamiento es {train}; en la última época son {last_validation} y {last_train}."
-    ),
-    "Accuracy of {network} against the epoch: validation accuracy peaks at epoch {peak} of {epochs} at {value}, where "
-    "training accuracy is {train}; the best epoch by the criterion used is {epoch}.": (
-        "Exactitud de {network} según la época: en validación es máxima en la época {peak} de {epochs}, con {value}, "
-        "donde en entrenamiento es {train}; la mejor época según el criterio usado es la {epoch}."
-    ),
-    "training": "entrenamiento",
-    "validation": "validación",
-    "test": "prueba",
-    "best epoch: {epoch}": "mejor época: {epoch}",
-    "stopped early after {epoch}": "parada temprana tras la {epoch}",
-    "barred: stopped early": "con barra: parada temprana",
-    "best epoch": "mejor época",
-    "seeds": "semillas",
-    "95% interval": "Intervalo del 95 %",
-    "{part} of {all}": "{part} de {all}",
-    "Classes that are taken for each other stand side by side.": "Las clases que se toman unas por otras están juntas.",
-    "ringed: best epoch": "con anillo: mejor época",
-    "diverged": "divergió",
-    "Learning rate": "Tasa de aprendizaje",
-    "Accuracy with 95% intervals.": "Exactitud con intervalos del 95 %.",
-    "Accuracy in {count} classes, sorted, with 95% intervals: best {best} with {high}, worst {worst} with {low}.": (
-        "Exactitud en {count} clases, ordenadas, con intervalos del 95 %: la mejor, {best}, con {high}; la peor, "
-        "{worst}, con {low}."
-    ),
-    "{count} classes between are left out": "se omiten {count} clases intermedias",
-    "Each of the {count} classes has {images} images.": "Cada una de las {count} clases tiene {images} imágenes.",
-    "Images in {count} classes: most in {most} ({high}), fewest in {fewest} ({low}), {mean} on average.": (
-        "Imágenes en {count} clases: más en {most} ({high}), menos en {fewest} ({low}), {mean} en promedio."
-    ),
-    "Images": "Imágenes",
-    "mean: {value}": "media: {value}",
-    "Classes, by number of images": "Clases, por número de imágenes",
-    "Confusion matrix of {count} classes: {right} of {total} images on the diagonal.": (
-        "Matriz de confusión de {count} clases: {right} de {total} imágenes en la diagonal."
-    ),
-    "Most frequent confusions": "Confusiones más frecuentes",
-    "Most frequent confusions: {list}.": "Confusiones más frecuentes: {list}.",
-    "{true} taken for {predicted}, {share}": "{true} tomada por {predicted}, {share}",
-    "True class": "Clase verdadera",
-    "Predicted class": "Clase predicha",
-    "% of the true class": "% de la clase verdadera",
-    "Drawing of {network}: {blocks} blocks with {convolutions} convolutions each, feature maps {sizes}, then dense "
-    "layers of {units} units.": (
-        "Dibujo de {network}: {blocks} bloques con {convolutions} convoluciones, mapas de {sizes}, y luego capas densas "
-        "de {units} unidades."
-    ),
-    "Block {number}": "Bloque {number}",
-    "max pooling": "max pooling",
-    "convolution + activation": "convolución + activación",
-    "dense layer": "capa densa",
-    "flatten: {size}": "aplanado: {size}",
-    "convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}": (
-        "convoluciones: {convolutions} · capas densas: {dense} · parámetros: {parameters}"
-    ),
-    "Networks drawn on one scale.": "Redes dibujadas a una misma escala.",
-    "Dense layers": "Capas densas",
-    "Filters": "Filtros",
-    "Parameters": "Parámetros",
-    "Multiply-adds": "Multiplicaciones y sumas",
-    "Activations": "Activaciones",
-    "logarithmic scale": "escala logarítmica",
-    "ImageNet top-1 accuracy": "Exactitud top-1 en ImageNet",
-    "Trial": "Ensayo",
-    "Peak learning rate": "Tasa de aprendizaje máxima",
-    "selected": "seleccionado",
-    "best so far": "mejor hasta entonces",
-    "complete": "completo",
-    "pruned": "podado",
-    "failed": "fallido",
-    "Validation accuracy of {total} trials for {network}: {complete} complete, {pruned} pruned, {failed} failed. "
-    "Trial {selected} was selected, with {value}.": (
-        "Exactitud de validación de {total} ensayos para {network}: {complete} completos, {pruned} podados, {failed} "
-        "fallidos. Se seleccionó el ensayo {selected}, con {value}."
-    ),
-}
-
-
-class Spanish:
-    """The catalogue above; a message that it lacks is an error."""
-
-    code = "es"
-
-    def text(self, msgid: str, /, **fields: Any) -> str:
-        return SPANISH[msgid].format(**fields)
-
-
-class English:
-    """Messages as they are."""
-
-    code = "en"
-
-    def text(self, msgid: str, /, **fields: Any) -> str:
-        assert msgid in SPANISH
-        return msgid.format(**fields)
+ENGLISH, SPANISH = Language("en"), Language("es")
 
 
 def class_names(count: int) -> list[str]:
@@ -218,7 +109,7 @@ def search_trials(count: int) -> list[Trial]:
     return result
 
 
-def samples(language: Any) -> dict[str, Figure]:
+def samples(language: Language) -> dict[str, Figure]:
     """Every kind of figure, at every size at which it is drawn differently."""
     c = {"caption": "Caption.", "note": "Note."}
     vgg = _vgg19_layers()
@@ -226,11 +117,11 @@ def samples(language: Any) -> dict[str, Figure]:
         "vgg19": network.vgg19_drawing(vgg, language, **c),
         "networks": network.networks_drawing({"alexnet": alexnet_layers(), "vgg19": vgg, "resnet50": resnet50_layers()},
                                              language, **c),
-        "blocks": bars.block_counts(vgg, language, **c),
-        "compared": bars.networks_compared([
-            bars.NetworkSize(network="alexnet", parameters=60_965_224, multiply_adds=724_406_816, top1=0.593, protocol="10-crop"),
-            bars.NetworkSize(network="vgg19", parameters=143_667_240, multiply_adds=19_632_062_464, top1=0.713, protocol="single crop"),
-            bars.NetworkSize(network="resnet50", parameters=25_636_712, multiply_adds=3_857_973_248, top1=0.749, protocol="single crop"),
+        "blocks": sizes.block_counts(vgg, language, **c),
+        "compared": sizes.networks_compared([
+            sizes.NetworkSize(network="alexnet", parameters=60_965_224, multiply_adds=724_406_816, top1=0.593, protocol="10-crop"),
+            sizes.NetworkSize(network="vgg19", parameters=143_667_240, multiply_adds=19_632_062_464, top1=0.713, protocol="single crop"),
+            sizes.NetworkSize(network="resnet50", parameters=25_636_712, multiply_adds=3_857_973_248, top1=0.749, protocol="single crop"),
         ], language, **c),
         "accuracy": bars.accuracy_comparison({
             name: {"train": share(int(5000 * (s + .12)), 5000), "validation": share(int(900 * s), 900), "test": share(int(1000 * (s - .01)), 1000)}
@@ -261,7 +152,7 @@ def samples(language: Any) -> dict[str, Figure]:
             "test": np.full(count, 60),
         }
         shares = [share(int(table[i, i]), int(table[i].sum())) for i in range(count)]
-        figures[f"distribution-{count}"] = bars.class_distribution(names, counts, language, **c)
+        figures[f"distribution-{count}"] = distribution.class_distribution(names, counts, language, **c)
         figures[f"classes-{count}"] = bars.per_class_accuracy(names, shares, language, network="vgg19", **c)
         figures[f"confusion-{count}"] = confusion.confusion_matrix(table, names, language, **c)
     return figures

@@ -13,10 +13,11 @@ from scipy.stats import binomtest
 from cnnlab.lab import load_lab
 from cnnlab.store.store import RunStore
 from report.activities import sanity
-from report.activities.baseline import against_constant, against_linear
+from report.activities.sanity import against_constant
 from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
 from report.document.model import Prose
+from report.evidence.compare import against_linear
 from report.evidence.language import Language
 from report.evidence.quantity import Table
 from report.evidence.statistics import wilson
@@ -109,7 +110,7 @@ def test_failures_are_worded_as_such(lab: Callable[..., LabData]) -> None:
 def test_a_constant_answer_is_compared_in_the_kept_epoch(lab: Callable[..., LabData]) -> None:
     part = lab(baselines={"clothes": {}}, **ONE).parts["2_1"]
     assert part.baseline is not None
-    found = against_constant(part.baseline, part.runs[0])
+    found = against_constant(part, part.runs[0])
     # Epoch 5 of 6 is kept: 2 − 1.3 · (1 − 2⁻⁵).
     assert found["loss"].value == pytest.approx(2 - 1.3 * (1 - 0.5**5))
     assert found["constant_loss"].value == pytest.approx(LN4) and found["constant_accuracy"].value == 0.25

@@ -16,7 +16,7 @@ from cnnlab.spec import EarlyStopping, Recipe
 from cnnlab.store.store import RunStore
 from report.activities import curves, dataset, training
 from report.activities import data_findings as findings
-from report.activities.hyperparameters import HYPERPARAMETERS
+from report.activities.hyperparameters import RECIPE
 from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
 from report.document.model import Document, Prose
@@ -82,7 +82,7 @@ def test_split_time_and_steps_are_the_records(lab: Callable[..., LabData]) -> No
 
 
 def test_every_hyper_parameter_has_its_row(lab: Callable[..., LabData]) -> None:
-    assert set(HYPERPARAMETERS) == set(Recipe.model_fields)
+    assert set(RECIPE) == set(Recipe.model_fields)
     table = training.answer(lab(), ENGLISH, part="2_1").items["hyperparameters"]
     assert isinstance(table, Table)
     assert [column.head for column in table.columns] == ["Hyper-parameter", "AlexNet", "VGG-19", "ResNet-50"]

@@ -16,7 +16,7 @@ from cnnlab.spec import Range, SearchSpec
 from cnnlab.store.store import RunStore
 from report.activities import search as searching
 from report.activities import training
-from report.activities.hyperparameters import AUGMENTATIONS, HYPERPARAMETERS
+from report.activities.hyperparameters import AUGMENTATIONS, RECIPE
 from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
 from report.document.model import Document, Prose
@@ -266,7 +266,7 @@ def test_the_table_of_hyper_parameters_says_who_chose_them(lab: Callable[..., La
 
 
 def test_every_word_of_a_recipe_is_translated() -> None:
-    for words in (*AUGMENTATIONS.values(), *searching.STATES.values(), *(name for name, _ in HYPERPARAMETERS.values()),
+    for words in (*AUGMENTATIONS.values(), *searching.STATES.values(), *(row.name for row in RECIPE.values()),
                   *training.PRECISION_REASONS.values(), *training.TIMED_REASONS.values()):  # fmt: skip
         assert SPANISH.has(words), words
 

@@ -19,7 +19,8 @@ from cnnlab.errors import DataError
 from cnnlab.evaluation import baseline
 from cnnlab.evaluation.baseline import baseline_id, publish_baseline, thumbnails
 from cnnlab.spec import DatasetSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from tests.command import ROOT
 
 SPEC = DatasetSpec(reader="folder", image_size=16)
@@ -197,7 +198,7 @@ def test_the_same_again_is_read_and_made_anew_is_the_same(tmp_path, monkeypatch)
     assert {**record.manifest, "seconds": 0, "created": 0} == {**other.manifest, "seconds": 0, "created": 0}
     monkeypatch.setattr(baseline, "_linear", None)  # not called again
     assert publish(store, table, splits).manifest == record.manifest
-    assert [found.id for found in store.records("baseline")] == [record.id]
+    assert store.ids("baseline") == [record.id]
 
 
 def test_its_identity_is_of_images_and_division():

@@ -15,8 +15,7 @@ from cnnlab.errors import LabError
 from cnnlab.lab import load_lab
 from report.data.literature import REFERENCES
 from report.document.rubric import load_rubric
-from report.document.usage import FILTERS, FUNCTIONS
-from report.document.vocabulary import Entry, entries, first_of_lists, item_entries
+from report.document.vocabulary import FILTERS, FUNCTIONS, Entry, entries, first_of_lists, item_entries
 from report.evidence.language import Language
 from report.evidence.quantity import Column, Evidence, Quantity, Table
 from tests.command import cnnlab

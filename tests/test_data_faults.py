@@ -135,8 +135,8 @@ def test_a_pixel_bomb_costs_no_memory(tmp_path: Path) -> None:
     bomb(tmp_path / "bomb.png", 20_000)
     assert (tmp_path / "bomb.png").stat().st_size < 100_000
     code = (
-        "import resource, sys\nfrom pathlib import Path\nfrom cnnlab.datasets.pixels import decode_file\n"
-        "from cnnlab.datasets.pictures import Undecodable\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom cnnlab.datasets.decode import decode_file\n"
+        "from cnnlab.datasets.table import Undecodable\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n    decode_file(Path(sys.argv[1]))\nexcept Undecodable as problem:\n    print(problem)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

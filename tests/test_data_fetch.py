@@ -25,7 +25,7 @@ def lab(tmp_path: Path) -> str:
 
 def test_fetched_once_and_used_without_network(hub: Hub, lab: str, images: Encoded, tmp_path: Path) -> None:
     hugging_face(tmp_path / "made", images)
-    hub.lfs = {f"data/{path.name}": path.read_bytes() for path in (tmp_path / "made" / "data").iterdir()}
+    hub.files = {f"data/{path.name}": path.read_bytes() for path in (tmp_path / "made" / "data").iterdir()}
     there = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
     done = cnnlab("data", "fetch", lab, cwd=tmp_path, **there)
     assert done.returncode == 0, done.stderr

@@ -14,8 +14,7 @@ from PIL import Image
 
 from cnnlab.datasets.cache import CacheProblem, cached_table
 from cnnlab.datasets.findings import fingerprint
-from cnnlab.datasets.pictures import pictures_in_array, silent
-from cnnlab.datasets.table import DatasetAbout, ImageTable
+from cnnlab.datasets.table import DatasetAbout, ImageTable, pictures_in_array, silent
 from cnnlab.readers import open_dataset
 from cnnlab.spec import DatasetSpec, Split
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab.datasets import decode as module
 from cnnlab.datasets.decode import decode_all
-from cnnlab.datasets.pictures import Content, Pictures, Undecodable, silent
-from cnnlab.datasets.table import DatasetAbout
+from cnnlab.datasets.table import Content, DatasetAbout, Pictures, Undecodable, silent
 from cnnlab.errors import DataError
-from cnnlab.readers import decode as module
 from cnnlab.spec import DatasetSpec
 
 SPEC = DatasetSpec(reader="folder", image_size=16, max_bad=0.02)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from cnnlab.datasets.table import Finding, ImageTable
+from cnnlab.datasets.decode import decode_file, fit_square
+from cnnlab.datasets.table import Finding, ImageTable, Undecodable
 from cnnlab.errors import DataError
-from cnnlab.readers import open_dataset, pixels
+from cnnlab.readers import open_dataset
 from cnnlab.spec import DatasetSpec
 
 
@@ -149,8 +150,8 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
 def test_a_gif_under_another_suffix_does_not_reach_its_decoder(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     picture(0).save(path, "GIF")
-    with pytest.raises(pixels.Undecodable, match="not a JPEG"):
-        pixels.decode_file(path)
+    with pytest.raises(Undecodable, match="not a JPEG"):
+        decode_file(path)
 
 
 @pytest.mark.parametrize(
@@ -281,25 +282,25 @@ def test_every_mode_of_colour_becomes_rgb(tmp_path: Path) -> None:
 def test_sixteen_bits_become_the_nearest_of_eight(tmp_path: Path) -> None:
     levels = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
     Image.fromarray(levels).save(tmp_path / "levels.png")
-    assert np.array_equal(pixels.decode_file(tmp_path / "levels.png").pixels, np.rint(levels / 257))
+    assert np.array_equal(decode_file(tmp_path / "levels.png")[0], np.rint(levels / 257))
 
 
 def test_crop_pad_and_stretch() -> None:
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, :10], wide[:, 10:20], wide[:, 20:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-    crop = pixels.fit_square(wide, 10, "crop")
+    crop = fit_square(wide, 10, "crop")
     assert np.array_equal(crop, wide[:, 10:20])
-    pad = pixels.fit_square(wide, 30, "pad")
+    pad = fit_square(wide, 30, "pad")
     assert np.array_equal(pad[10:20], wide) and not pad[:10].any() and not pad[20:].any()
-    stretch = pixels.fit_square(wide, 30, "stretch")
+    stretch = fit_square(wide, 30, "stretch")
     assert stretch[:, 2].tolist() == [[255, 0, 0]] * 30 and stretch[:, 27].tolist() == [[0, 0, 255]] * 30
-    assert pixels.fit_square(wide[:, :10], 10, "crop") is not None
+    assert fit_square(wide[:, :10], 10, "crop") is not None
 
 
 def test_shrinking_averages_instead_of_picking_pixels() -> None:
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
-    small = pixels.fit_square(stripes, 16, "crop")
+    small = fit_square(stripes, 16, "crop")
     assert small.shape == (16, 16)
     assert np.abs(small.astype(int) - 127).max() < 12
 

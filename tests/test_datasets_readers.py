@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlab.datasets.idx import parse_idx
-from cnnlab.datasets.packaged import gunzip_checked, packaged_file
-from cnnlab.datasets.table import ImageTable
+from cnnlab.datasets import fetch
+from cnnlab.datasets.fetch import gunzip_checked, packaged_file, parse_idx
+from cnnlab.datasets.table import ImageTable, silent
 from cnnlab.errors import DataError
 from cnnlab.paths import modules
-from cnnlab.readers import READERS, fashion_mnist, fetch, open_dataset
+from cnnlab.readers import fashion_mnist, open_dataset
 from cnnlab.spec import DatasetSpec
 
 TRAIN_IMAGES, TEST_IMAGES = 40, 20
@@ -181,18 +181,13 @@ def test_a_server_without_the_files_or_with_others(
     assert not (tmp_path / "data" / "fashion-mnist").exists()
 
 
-def test_a_download_that_is_too_long_or_too_slow(
-    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_that_is_too_long(tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, address = server
     (folder / "big").write_bytes(bytes(5000))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(fetch, "MOST_BYTES", 4000)
     with pytest.raises(DataError, match="too long"):
-        fetch.download(address, ["big"], tmp_path, lambda message: None)
-    monkeypatch.setattr(fetch, "DOWNLOAD_TIMEOUT", -1.0)
-    with pytest.raises(DataError, match="not finished after"):
-        fetch.download(address, ["big"], tmp_path, lambda message: None)
+        fetch.download(address, ["big"], tmp_path, silent)
 
 
 def test_a_damaged_file_in_the_data_folder_is_told_and_replaced(
@@ -313,7 +308,7 @@ def test_a_packaged_file_is_trusted_only_by_its_sha256(tmp_path: Path) -> None:
     [
         (b"", "nothing"),
         (bytes((0, 0, 9, 1, 0, 0, 0, 0)), "not an IDX file"),
-        (bytes((0, 0, 8, 1, 0, 0)), "inside its header"),
+        (bytes((0, 0, 8, 1, 0, 0)), "6 bytes that begin with 00 00 08 01"),
         (idx(np.zeros(5, np.uint8))[:-1], "4 bytes after the header"),
         (idx(np.zeros(5, np.uint8)) + b"x", "6 bytes after the header"),
         (bytes((0, 0, 8, 1)) + b"\xff\xff\xff\xff", "expected: 4,294,967,295"),
@@ -342,7 +337,8 @@ def test_the_docs_name_every_reader_and_every_key() -> None:
 @pytest.mark.parametrize("reader", modules("cnnlab/readers"))
 def test_every_reader_can_be_imported_without_a_framework(reader: str) -> None:
     heavy = "{'keras', 'tensorflow'} & set(sys.modules)"
-    code = f"import sys, {READERS[reader]} as reader; assert reader.open_table and not {heavy}"
+    module = f"cnnlab.readers.{reader.replace('-', '_')}"
+    code = f"import sys, {module} as reader; assert reader.open_table and not {heavy}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
 
 

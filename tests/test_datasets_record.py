@@ -14,7 +14,7 @@ import pytest
 from cnnlab.datasets.record import publish_dataset, record_id
 from cnnlab.datasets.split import Splits, split_table
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
-from cnnlab.errors import DataError, StoreError
+from cnnlab.errors import DataError
 from cnnlab.identity import hash8
 from cnnlab.spec import DatasetSpec, Split
 from cnnlab.store.store import RunStore
@@ -208,14 +208,14 @@ def test_a_damaged_record_is_made_again(store: RunStore, name: str) -> None:
         again.bytes(file)
 
 
-def test_a_record_of_a_newer_version_is_left_alone(store: RunStore) -> None:
+def test_a_record_of_a_newer_version_is_set_aside(store: RunStore) -> None:
     table = table_of()
     record = publish_dataset(store, "mine", SPEC, table, splits_of(table))
     path = record.folder / "manifest.json"
     path.write_text(json.dumps({**record.manifest, "format": 2}))
-    with pytest.raises(StoreError, match="newer cnnlab"):
-        publish_dataset(store, "mine", SPEC, table, splits_of(table))
-    assert json.loads(path.read_text())["format"] == 2
+    assert publish_dataset(store, "mine", SPEC, table, splits_of(table)).manifest["format"] == 1
+    (kept,) = store.put_away()
+    assert json.loads((kept / "manifest.json").read_text())["format"] == 2
 
 
 def test_the_same_images_divided_otherwise_are_refused(store: RunStore) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnlab.datasets.leaks import find_leaks
-from cnnlab.datasets.split import Splits, split_table
+from cnnlab.datasets.split import Splits, find_leaks, split_table
 from cnnlab.errors import DataError
 from cnnlab.spec import SPLITS, Split
 

@@ -18,8 +18,7 @@ from cnnlab.paths import templates_dir
 from report.document.assembly import answered
 from report.document.model import Document
 from report.document.rubric import load_rubric
-from report.document.usage import FILTERS, FUNCTIONS, Use
-from report.document.vocabulary import entries, item_entries
+from report.document.vocabulary import FILTERS, FUNCTIONS, Use, entries, item_entries
 from report.evidence.language import Language
 from report.render.html import _environment, render_html
 from tests.command import ROOT

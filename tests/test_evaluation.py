@@ -81,7 +81,7 @@ def test_a_flipped_evaluation_is_the_mean_of_both_views_beside_the_plain_one(tra
     np.testing.assert_array_equal(kept["images"], images[kept["ids"]])
     again = store.read("evaluation", plain.id)
     assert (again.manifest, again.bytes("predictions.npz")) == before
-    assert len(list(store.records("evaluation"))) == 2
+    assert len(store.ids("evaluation")) == 2
 
 
 def test_the_test_images_are_not_looked_at_unnoticed(trained, tmp_path):
@@ -126,7 +126,7 @@ def test_a_fold_is_never_evaluated(tmp_path):
     for flip in (False, True):
         with pytest.raises(CnnlabError, match=r"fold of a cross-validation[\s\S]*fold 2 of 3"):
             evaluate(run, TABLE, SPLITS, store=store, predict=live, flip=flip)
-    assert list(store.records("evaluation")) == [] and not (tmp_path / "test-uses").exists()
+    assert store.ids("evaluation") == [] and not (tmp_path / "test-uses").exists()
 
 
 def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):

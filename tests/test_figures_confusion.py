@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 from report.figures import confusion
-from report.figures.confusion import _free_places
-from report.figures.similarity import similar_order
+from report.figures.confusion import _free_places, similar_order
 from report.figures.svg import paint
-from report.figures.theme import PRINT, SCREEN, clean
-from tests.figure_samples import English, Spanish, samples, texts
+from report.figures.theme import PRINT, clean
+from tests.figure_samples import ENGLISH, SPANISH, samples, texts
 
 NB = "\N{NO-BREAK SPACE}"
 GLYPHS = pytest.mark.filterwarnings("ignore:Glyph .* missing from font")  # `svg` leaves them to the reader's fonts
 
 
 def test_the_matrix_tells_its_confusions() -> None:
-    figure = confusion.confusion_matrix([[8, 2], [0, 10]], ["cat", "dog"], English(), caption="")
+    figure = confusion.confusion_matrix([[8, 2], [0, 10]], ["cat", "dog"], ENGLISH, caption="")
     assert figure.alt == (
         "Confusion matrix of 2 classes: 18 of 20 images on the diagonal. "
         "Most frequent confusions: cat taken for dog, 20%."
@@ -28,27 +27,27 @@ def test_the_matrix_tells_its_confusions() -> None:
 
 
 def test_a_perfect_matrix_marks_nothing() -> None:
-    figure = confusion.confusion_matrix(np.eye(3, dtype=int) * 7, ["a", "b", "c"], Spanish(), caption="")
+    figure = confusion.confusion_matrix(np.eye(3, dtype=int) * 7, ["a", "b", "c"], SPANISH, caption="")
     assert figure.data["top"] == []
     assert figure.alt == "Matriz de confusión de 3 clases: 21 de 21 imágenes en la diagonal."
 
 
 def test_a_class_without_images_is_an_empty_row() -> None:
-    figure = confusion.confusion_matrix([[0, 0], [1, 3]], ["a", "b"], English(), caption="")
+    figure = confusion.confusion_matrix([[0, 0], [1, 3]], ["a", "b"], ENGLISH, caption="")
     assert sorted(text for text in texts(figure) if text.isdigit()) == ["25", "75"]
 
 
 @pytest.mark.parametrize("counts", [[[1, 2]], [[1], [2]], []])
 def test_a_matrix_that_is_not_square_is_refused(counts: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="square"):
-        confusion.confusion_matrix(counts, ["a", "b"], English(), caption="")
+        confusion.confusion_matrix(counts, ["a", "b"], ENGLISH, caption="")
 
 
 @GLYPHS
 @pytest.mark.parametrize(("count", "marks"), [(10, 5), (25, 8), (100, 8), (150, 8)])
 def test_the_matrix_is_vectors_at_every_size(count: int, marks: int) -> None:
-    figure = samples(Spanish())[f"confusion-{count}"]
-    axes = paint(figure, SCREEN).axes[0]
+    figure = samples(SPANISH)[f"confusion-{count}"]
+    axes = paint(figure, PRINT).axes[0]
     cells = sum(
         int((patch.get_path().codes == 1).sum()) for patch in axes.patches if type(patch).__name__ == "PathPatch"
     )
@@ -59,10 +58,10 @@ def test_the_matrix_is_vectors_at_every_size(count: int, marks: int) -> None:
 
 
 def test_a_matrix_with_too_many_cells_for_a_page_is_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("report.figures.confusion_cells.VECTORS", 500)
-    axes = paint(samples(Spanish())["confusion-150"], PRINT).axes[0]
+    monkeypatch.setattr("report.figures.confusion.VECTORS", 500)
+    axes = paint(samples(SPANISH)["confusion-150"], PRINT).axes[0]
     (picture,) = axes.images
-    counts = np.array(samples(Spanish())["confusion-150"].data["counts"])
+    counts = np.array(samples(SPANISH)["confusion-150"].data["counts"])
     assert int((np.asarray(picture.get_array())[..., 3] > 0).sum()) == int((counts > 0).sum())
 
 
@@ -71,7 +70,7 @@ def test_a_matrix_with_too_many_cells_for_a_page_is_pixels(monkeypatch: pytest.M
 def test_every_class_of_a_matrix_has_its_name_twice_in_five_points_or_more(count: int) -> None:
     from matplotlib.text import Text
 
-    figure = samples(Spanish())[f"confusion-{count}"]
+    figure = samples(SPANISH)[f"confusion-{count}"]
     drawing = paint(figure, PRINT)
     drawing.draw_without_rendering()
     cut = 20 if count == 100 else 28
@@ -86,7 +85,7 @@ def test_every_class_of_a_matrix_has_its_name_twice_in_five_points_or_more(count
 def test_names_of_a_hundred_rows_keep_apart() -> None:
     from matplotlib.text import Text
 
-    drawing = paint(samples(Spanish())["confusion-100"], PRINT)
+    drawing = paint(samples(SPANISH)["confusion-100"], PRINT)
     drawing.draw_without_rendering()
     names = [text for text in drawing.axes[0].texts if text.get_fontsize() == 5 and text.get_rotation() == 0]
     boxes = [Text.get_window_extent(text) for text in names]  # without the lines that lead to them
@@ -108,7 +107,7 @@ def test_classes_that_are_confused_stand_side_by_side() -> None:
     assert {abs(order.index(i) - order.index(j)) for i, j in ((0, 3), (3, 5), (1, 4))} == {1}
     assert similar_order((table * 0 + np.eye(6)).tolist()) == list(range(6))
     assert similar_order([[1, 2], [3, 4]]) == [0, 1]
-    figure = confusion.confusion_matrix(table, list("abcdef"), English(), caption="", note="Note.")
+    figure = confusion.confusion_matrix(table, list("abcdef"), ENGLISH, caption="", note="Note.")
     assert figure.note == "Note. Classes that are taken for each other stand side by side."
     shown = [label.get_text() for label in paint(figure, PRINT).axes[0].get_yticklabels()]
     assert shown == ["abcdef"[i] for i in order]
@@ -126,7 +125,7 @@ def test_similarity_groups_what_was_confused_among_a_hundred_classes() -> None:
 
 @GLYPHS
 def test_the_marks_of_a_large_matrix_are_listed() -> None:
-    shown = texts(samples(Spanish())["confusion-100"])
+    shown = texts(samples(SPANISH)["confusion-100"])
     assert f"tortuga 44\n→ lobo 38, 15{NB}%" in shown
     assert {"1", "8", "Confusiones más frecuentes"} <= set(shown)
 

@@ -16,28 +16,22 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
-from report.figures.bars import class_distribution
-from report.figures.cache import drawn
+from report.evidence.quantity import Figure
+from report.figures.distribution import class_distribution
+from report.figures.svg import drawing_key, drawn, svg
 from report.figures.theme import (
     COLOURS,
     NETWORK_STYLES,
     PRINT,
     SCREEN,
     clean,
-    compact,
-    drawing_key,
     network_style,
     network_title,
-    number,
-    percent,
     screen_css,
-    svg,
 )
-from tests.figure_samples import ODD_NAMES, Spanish, samples
+from tests.figure_samples import ODD_NAMES, SPANISH, samples
 
-FIGURES = samples(Spanish())
+FIGURES = samples(SPANISH)
 NB = "\N{NO-BREAK SPACE}"
 MACHADO = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB
     "none": np.eye(3),
@@ -90,7 +84,7 @@ def test_lines_and_text_stand_out(mode: int) -> None:
 
 def test_text_in_cells_stands_out() -> None:
     """At every share, the digits of a confusion matrix on their tint of either mode."""
-    from report.figures.confusion_cells import tint as opacity
+    from report.figures.confusion import tint as opacity
 
     for mode, share in itertools.product((0, 1), np.linspace(0.01, 1, 100)):
         tint = opacity(float(share))
@@ -176,16 +170,6 @@ def test_an_unknown_network_has_a_stable_style_of_its_own() -> None:
     assert network_title("vgg19") == "VGG-19"
 
 
-def test_numbers_are_of_the_language() -> None:
-    assert number(1234567.891, 2, "es") == "1.234.567,89"
-    assert number(-0.5, 1, "en") == "\N{MINUS SIGN}0.5"
-    assert percent(0.632, 1, "es") == f"63,2{NB}%"
-    assert percent(0.632, 1, "en") == "63.2%"
-    assert [compact(v, "es") for v in (0, 4096, 9999, 38_720, 143_667_240, 19_632_062_464)] == [
-        "0", "4.096", "9.999", f"38,7{NB}k", f"143,7{NB}M", f"19,6{NB}G",
-    ]  # fmt: skip
-
-
 def test_names_are_made_fit_for_a_line_of_xml() -> None:
     assert clean("a\tb\n c\x00d") == "a b c d"
     assert clean("lone \udc80") == "lone \N{REPLACEMENT CHARACTER}"
@@ -224,8 +208,8 @@ def test_every_figure_is_well_formed_labelled_and_has_ids_of_its_own() -> None:
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
     code = (
-        "from tests.figure_samples import *; from report.figures.theme import *; import sys\n"
-        "sys.stdout.buffer.write(svg(samples(Spanish())['confusion-25'], PRINT).encode())"
+        "from tests.figure_samples import *; from report.figures.theme import PRINT; from report.figures.svg import svg; import sys\n"
+        "sys.stdout.buffer.write(svg(samples(SPANISH)['confusion-25'], PRINT).encode())"
     )
     other = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True).stdout
     assert other.decode() == svg(FIGURES["confusion-25"], PRINT)
@@ -233,7 +217,7 @@ def test_the_same_figure_gives_the_same_bytes() -> None:
 
 def test_a_name_like_a_colour_or_an_id_stays_what_it_is() -> None:
     names = ["#13427f", 'id="x"', "$\\alpha$ & <b>"]
-    text = svg(class_distribution(names, {"train": [3, 2, 1]}, Spanish(), caption=""), SCREEN)
+    text = svg(class_distribution(names, {"train": [3, 2, 1]}, SPANISH, caption=""), SCREEN)
     shown = {element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("}text")}
     assert set(names) <= shown
 
@@ -290,18 +274,11 @@ def test_a_drawing_is_kept_and_a_damaged_one_drawn_again(tmp_path: Path) -> None
 def test_a_cached_drawing_needs_no_matplotlib(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from tests.figure_samples import samples, Spanish; from report.figures.cache import drawn\n"
+        "from tests.figure_samples import samples, SPANISH; from report.figures.svg import drawn\n"
         "from report.figures.theme import SCREEN\n"
-        "for figure in samples(Spanish()).values(): drawn(figure, SCREEN, Path(sys.argv[1]))\n"
+        "for figure in samples(SPANISH).values(): drawn(figure, SCREEN, Path(sys.argv[1]))\n"
         "assert not {'matplotlib', 'PIL', 'fontTools'} & set(sys.modules)\n"
     )
     for figure in FIGURES.values():
         drawn(figure, SCREEN, tmp_path)
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], check=True)
-
-
-@pytest.mark.parametrize("value", [0.8055, 0.8265, 0.0005, 0.12345, 0.9995, 1.0, 0.0])
-def test_figures_round_as_prose_does(value: float) -> None:
-    language = Language("en")
-    assert percent(value, 1, "en") == language.quantity(Quantity(value=value, unit="share"))
-    assert number(100 * value, 1, "es") == Language("es").plain(Quantity(value=value, unit="share"))

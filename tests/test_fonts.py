@@ -6,11 +6,13 @@ import base64
 import io
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont
 
-from report.figures import page_fonts as fonts
+from cnnlab.paths import cache_dir
+from report.figures import fonts
 
 
 @pytest.mark.parametrize(("medium", "most"), [("screen", 250_000), ("print", 600_000)])
@@ -31,4 +33,18 @@ def test_a_face_is_the_same_whenever_it_is_cut() -> None:
     with resources.as_file(resources.files(face.package) / "files" / face.file) as file:
         published = TTFont(file)["head"].modified
     for kind in ("woff2", "ttf"):
-        assert TTFont(io.BytesIO(fonts._file(face, kind)))["head"].modified == published
+        assert TTFont(io.BytesIO(fonts.font_file(face, kind).read_bytes()))["head"].modified == published
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o755])
+def test_nothing_is_read_from_a_folder_that_others_may_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setattr("cnnlab.paths.user_cache_path", lambda name: tmp_path / name)
+    cache_dir.cache_clear()
+    own = cache_dir()
+    assert own == tmp_path / "cnnlab" / "made" and own.stat().st_mode & 0o777 == 0o700
+    own.chmod(mode)
+    cache_dir.cache_clear()
+    assert cache_dir() != own and cache_dir().stat().st_mode & 0o777 == 0o700
+    cache_dir.cache_clear()

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jinja2 import DictLoader, Environment
 
 from report.data import kept as place
 from report.data.kept import MOST, keep, kept
-from report.document import compiled as module
-from report.document.compiled import Compiled
 
 
 @pytest.fixture(autouse=True)
@@ -81,18 +78,3 @@ def test_it_does_not_grow_without_end(folder: Path) -> None:
         (folder / f"old-{number}").touch()
     keep("new", b"content")
     assert len(list(folder.iterdir())) == MOST // 2 and kept("new") == b"content"
-
-
-def test_another_process_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def page(text: str) -> str:
-        loader = DictLoader({"page": text})
-        return Environment(loader=loader, bytecode_cache=Compiled("test")).get_template("page").render()
-
-    assert page("one") == "one"
-    monkeypatch.setattr(Environment, "_parse", lambda *_: pytest.fail("compiled again"))
-    assert page("one") == "one"
-    with pytest.raises(pytest.fail.Exception, match="compiled again"):
-        page("two")
-    monkeypatch.setattr(module, "code_hash", lambda: "other code")
-    with pytest.raises(pytest.fail.Exception, match="compiled again"):
-        page("one")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
+from cnnlab.architectures.construction import without_weights
 from cnnlab.errors import LabError
 from cnnlab.layers.factory import build_network
 from cnnlab.layers.kernels import CentredPixels
@@ -31,6 +33,10 @@ def policy(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def pixels(size: int, images: int = 2) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (images, size, size, 3)).astype("float32")
+
+
+def described(name: str, **options: Any) -> keras.Model:
+    return without_weights(lambda: build_network(name, **options))
 
 
 def codes(name: str, size: int, classes: int = 1000, **options: object) -> dict[str, tuple[str, str]]:
@@ -54,7 +60,7 @@ def test_importing_the_package_imports_no_framework() -> None:
     ],
 )
 def test_as_published_the_parameters_are_those_of_the_paper(name: str, size: int, parameters: int, fixed: int) -> None:
-    model = build_network(name, image_size=size, classes=1000)
+    model = described(name, image_size=size, classes=1000)
     assert model.count_params() == parameters
     assert sum(int(np.prod(weight.shape)) for weight in model.non_trainable_weights) == fixed
     assert find_network(name).adaptations(size, 1000, NetworkOptions()) == []
@@ -63,7 +69,7 @@ def test_as_published_the_parameters_are_those_of_the_paper(name: str, size: int
 @pytest.mark.parametrize(("name", "theirs"), [("vgg19", "VGG19"), ("resnet50", "ResNet50")])
 def test_layer_by_layer_equal_to_keras_applications(name: str, theirs: str) -> None:
     reference = getattr(keras.applications, theirs)(weights=None)
-    model = build_network(name, image_size=224, classes=1000)
+    model = described(name, image_size=224, classes=1000)
     mine = [(x.name, [tuple(w.shape) for w in x.weights], tuple(x.output.shape)) for x in model.layers if x.weights]
     assert mine == [
         (x.name, [tuple(w.shape) for w in x.weights], tuple(x.output.shape)) for x in reference.layers if x.weights
@@ -116,7 +122,7 @@ def test_outputs_start_near_uniform_from_raw_pixels(name: str) -> None:
 @pytest.mark.parametrize("size", [16, 17, 31, 32, 63, 64, 84, 111, 112])
 @pytest.mark.parametrize("name", network_names())
 def test_every_network_is_built_at_every_size(name: str, size: int) -> None:
-    model = build_network(name, image_size=size, classes=5)
+    model = described(name, image_size=size, classes=5)
     assert model.output_shape == (None, 5)
     stated = codes(name, size, 5)
     assert stated["classes"] == ("1000", "5")
@@ -145,18 +151,18 @@ def test_adaptations_are_stated() -> None:
 
 def test_the_stems_are_what_the_adaptations_say() -> None:
     for size, kernel, strides, pooled in ((32, 3, 1, True), (84, 7, 2, False), (112, 7, 2, True)):
-        model = build_network("resnet50", image_size=size, classes=2)
+        model = described("resnet50", image_size=size, classes=2)
         stem = model.get_layer("conv1_conv")
         assert (stem.kernel_size, stem.strides) == ((kernel,) * 2, (strides,) * 2)
         assert ("pool1_pool" in [layer.name for layer in model.layers]) is pooled
     for size, kernel, strides in ((32, 5, 1), (84, 7, 2), (112, 11, 4)):
-        stem = build_network("alexnet", image_size=size, classes=2).get_layer("conv1")
+        stem = described("alexnet", image_size=size, classes=2).get_layer("conv1")
         assert (stem.kernel_size, stem.strides) == ((kernel,) * 2, (strides,) * 2)
 
 
 def test_batch_norm_momentum_dropout_and_width_reach_the_layers() -> None:
     options = NetworkOptions(batch_norm=True, dropout=0.25, dense_units=64)
-    model = build_network("vgg19", image_size=32, classes=2, options=options, batch_norm_momentum=0.9)
+    model = described("vgg19", image_size=32, classes=2, options=options, batch_norm_momentum=0.9)
     assert [layer.momentum for layer in model.layers if "_bn" in layer.name] == [0.9] * 16
     assert model.get_layer("fc1").units == model.get_layer("fc2").units == 64
     assert model.get_layer("fc1_dropout").rate == 0.25
@@ -190,7 +196,7 @@ def test_an_unknown_network_is_an_error_with_a_suggestion() -> None:
 def test_head_layers_are_the_layers_with_weights_behind_the_base() -> None:
     assert find_network("vgg19").HEAD == ("fc1", "fc2", "predictions")
     for name in network_names():
-        weighted = [x.name for x in build_network(name, image_size=32, classes=2).layers if x.weights]
+        weighted = [x.name for x in described(name, image_size=32, classes=2).layers if x.weights]
         assert tuple(weighted[-len(find_network(name).HEAD) :]) == find_network(name).HEAD
 
 

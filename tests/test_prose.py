@@ -21,6 +21,7 @@ from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
 from report.document.model import Document, Prose
 from report.document.rubric import load_rubric
+from report.evidence.compare import better
 from report.evidence.language import Language
 from report.evidence.metrics import confusion
 from report.evidence.quantity import Table
@@ -295,16 +296,22 @@ def test_several_seeds_are_averaged_and_the_text_says_whose_numbers_it_has(lab: 
     made.check("conclusions", "El promedio sobre las semillas", "The mean over the seeds", absent=("una sola semilla",))
 
 
-def test_pairs_are_named_by_the_runs_that_the_test_compares(lab: Callable[..., Lab]) -> None:
-    part = lab(seeds=range(4), skill=dict.fromkeys(("alexnet", "vgg19", "resnet50"), 0.6)).data.parts["2_1"]
-    first = {run.title: run.predictions["test"].right.mean() for run in reversed(part.runs)}
+def test_networks_of_several_seeds_are_compared_over_them(lab: Callable[..., Lab]) -> None:
+    made = lab(seeds=range(4), skill={"alexnet": 0.3, "vgg19": 0.6, "resnet50": 0.9})
+    part = made.data.parts["2_1"]
+    mean = {
+        run.title: np.mean([one.predictions["test"].right.mean() for one in part.of(run.network)]) for run in part.runs
+    }
     found = compare(part)
+    assert [entry["network"] for entry in found["ranking"]] == sorted(mean, key=lambda title: -mean[title])
     for pair in found["pairs"]:
-        assert first[pair["better"]] >= first[pair["worse"]]
-        assert pair["difference"].value == pytest.approx(first[pair["better"]] - first[pair["worse"]])
-        assert pair["difference"].low <= pair["difference"].value <= pair["difference"].high
-    by_mean = [entry["network"] for entry in found["ranking"]]
-    assert by_mean != sorted(by_mean, key=lambda title: -first[title]), "the means over seeds order them otherwise"
+        claim = better(
+            *(part.of(next(run.network for run in part.runs if run.title == pair[key])) for key in ("better", "worse"))
+        )
+        assert (pair["difference"], pair["p"]) == (claim.difference, claim.p), "what a claim of the same pair would say"
+        assert pair["difference"].value == pytest.approx(mean[pair["better"]] - mean[pair["worse"]])
+        assert pair["only_better"] is None and pair["p"].how == "Student's t test over paired seeds"
+    made.check("activity-09", "prueba t de Student sobre semillas pareadas", "Student's t test over paired seeds")
 
 
 def test_exact_ties_are_named_as_ties(lab: Callable[..., Lab]) -> None:
@@ -355,7 +362,6 @@ def test_mistakes_are_discussed_where_they_are_shown(lab: Callable[..., Lab]) ->
         "confusions",
         "mistakes",
         "attention",
-        "filters",
     ]
     run = made.data.parts["2_1"].runs[0]
     test = run.predictions["test"]

@@ -20,8 +20,9 @@ from cnnlab.errors import DataError, LabError
 from cnnlab.training.loop import Trainer
 from cnnlab.training.range_test import RangeTest, RisingRate, range_test, smooth, summarised
 from report.evidence.language import Language
-from report.figures.range_test import range_test_figure, range_test_svg, rate_text
-from report.figures.theme import SCREEN, svg
+from report.figures.svg import svg
+from report.figures.theme import SCREEN
+from report.figures.trials import range_test_figure, range_test_svg, rate_text
 from tests.command import cnnlab, write_images
 from tests.quiet import QuietProgress
 
@@ -146,9 +147,9 @@ def texts(drawing: str) -> list[str]:
 def test_the_figure_says_what_the_test_found():
     found = sigmoid_test(1e-3)
     english, spanish = figure(found), figure(found, "es")
-    rate = rate_text(found.suggested or 0, "en")
+    rate = rate_text(found.suggested or 0, Language("en"))
     assert re.fullmatch(r"0\.00\d\d", rate)
-    assert english.alt.startswith("Loss of AlexNet on shapes while the learning rate rises from 10⁻⁶ to 1.0: ")
+    assert english.alt.startswith("Loss of AlexNet on shapes while the learning rate rises from 10⁻⁶ to 1: ")
     assert english.alt.endswith(f"It falls most steeply at {rate}.")
     shown = texts(range_test_svg(english))
     assert {"Loss of AlexNet on shapes", "Learning rate", "of each batch", "smoothed"} <= set(shown)
@@ -181,15 +182,15 @@ def test_flat_tiny_and_large_losses_are_drawn_without_negative_ticks(losses, lea
     ("rate", "english", "spanish"),
     [
         (0.0123, "0.012", "0,012"),
-        (1.0, "1.0", "1,0"),
+        (1.0, "1", "1"),
         (3.06e-4, "0.00031", "0,00031"),
         (1.2e-5, "1.2 · 10⁻⁵", "1,2 · 10⁻⁵"),
         (1e-6, "10⁻⁶", "10⁻⁶"),
-        (9.96e-3, "0.010", "0,010"),
+        (9.96e-3, "0.01", "0,01"),
     ],
 )
 def test_rates_have_two_significant_digits(rate: float, english: str, spanish: str):
-    shown = [rate_text(rate, code).replace("\N{NO-BREAK SPACE}", " ") for code in ("en", "es")]
+    shown = [rate_text(rate, Language(code)).replace("\N{NO-BREAK SPACE}", " ") for code in ("en", "es")]
     assert shown == [english, spanish]
 
 
@@ -216,7 +217,7 @@ def test_the_command_writes_the_plot_and_the_table(write_lab: Callable[..., Path
     assert len(rows) == said["steps"] <= 30 and float(rows[0]["learning_rate"]) == 1e-5
     assert float(rows[0]["loss"]) == pytest.approx(math.log(3), abs=0.5)
     assert said["suggested"] in [float(row["learning_rate"]) for row in rows]
-    assert f"sugerida: {rate_text(said['suggested'], 'es')}" in texts((tmp_path / files[0]).read_text())
+    assert f"sugerida: {rate_text(said['suggested'], Language('es'))}" in texts((tmp_path / files[0]).read_text())
     assert "alexnet on shapes: 30 steps of 8 images, 1e-05 to 0.1" in result.stderr
     assert not (tmp_path / "runs").exists(), "nothing is published"
     again = cnnlab(*call, "--out", "elsewhere", cwd=tmp_path)

@@ -20,9 +20,9 @@ from report.data.records import LabData, open_lab
 from report.document import reviews as module
 from report.document.assembly import assemble
 from report.document.model import Document
-from report.document.reviews import accept, read_reviews, reviews_path
+from report.document.reviews import accept, audit_reviews, read_reviews
 from report.evidence.language import Language
-from report.evidence.quantity import Evidence, Quantity
+from report.evidence.quantity import Column, Evidence, Quantity, Table
 from tests.pages import PROSE, REFERENCES, PlainSection, write_lab
 
 TIME = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -80,17 +80,12 @@ def test_what_is_kept(tmp_path: Path) -> None:
     made = results(tmp_path)
     made.accept()
     path = tmp_path / "demo" / "reviews" / "demo.json"
-    assert reviews_path(made.lab) == path
+    assert made.lab.reviews == path
     content = json.loads(path.read_text())
     kept = content["languages"]["en"]["activity-09"]
-    assert content["format"] == 1 and kept["time"] == "2026-03-02T12:30:00+00:00"
+    assert content["format"] == 2 and kept["time"] == "2026-03-02T12:30:00+00:00"
     assert list(kept["files"]) == ["commentary/en/activity-09.md.j2"]
-    assert [one["skeleton"] for one in kept["paragraphs"]] == ["It is right for #.", "That is good."]
-    assert kept["paragraphs"][0]["text"] == "It is right for 80.0% (78.0–82.0)."
-    assert kept["paragraphs"][0]["quantities"] == [
-        {"name": "test", "value": 0.8, "unit": "share", "text": "80.0% (78.0–82.0)", "low": 0.78, "high": 0.8200000000000001}
-    ]  # fmt: skip
-    assert [one["name"] for one in kept["names"]] == ["test"]
+    assert kept["paragraphs"] == ["It is right for 80.0% (78.0–82.0).", "That is good."] and kept["items"] == []
 
 
 def test_a_file_edited_since_is_no_longer_accepted(tmp_path: Path) -> None:
@@ -111,7 +106,7 @@ def test_files_that_are_included_count(tmp_path: Path) -> None:
     shared = made.file.with_name("shared.md.j2")
     shared.write_text("Shared {{ test }}.\n")
     made.accept()
-    kept = json.loads(reviews_path(made.lab).read_text())["languages"]["en"]["activity-09"]["files"]
+    kept = json.loads(made.lab.reviews.read_text())["languages"]["en"]["activity-09"]["files"]
     assert sorted(kept) == ["commentary/en/activity-09.md.j2", "commentary/en/shared.md.j2"]
     assert made.state() == "accepted"
     shared.write_text("Shared, and edited, {{ test }}.\n")
@@ -133,7 +128,6 @@ def test_results_that_change_make_it_stale_and_accepting_renews_it(tmp_path: Pat
     assert made.state() == "stale"
     made.accept()
     assert made.state() == "accepted"
-    assert json.loads(reviews_path(made.lab).read_text())["languages"]["en"]["activity-09"]["names"][0]["value"] == 0.7
 
 
 def test_both_languages_are_kept_side_by_side(tmp_path: Path) -> None:
@@ -166,7 +160,7 @@ def test_the_page_shows_a_mark_over_generated_and_stale_text_only(tmp_path: Path
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     made = results(tmp_path)
-    path = reviews_path(made.lab)
+    path = made.lab.reviews
     path.parent.mkdir(parents=True)
     path.write_text(content)
     for use in (made.document, made.accept):
@@ -178,9 +172,9 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     made = results(tmp_path)
-    path = reviews_path(made.lab)
+    path = made.lab.reviews
     path.parent.mkdir(parents=True)
-    path.write_text('{"format": 2, "languages": {}}')
+    path.write_text('{"format": 3, "languages": {}}')
     with pytest.raises(StoreError, match="newer cnnlab"):
         made.document()
 
@@ -197,7 +191,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(
     with pytest.raises(StoreError, match="cannot be kept beside the lab") as caught:
         made.accept()
     assert caught.value.received == "Read-only file system" and "copy the lab" in str(caught.value.hint)
-    assert list(reviews_path(made.lab).parent.iterdir()) == []
+    assert list(made.lab.reviews.parent.iterdir()) == []
     assert made.state() == "generated"
 
 
@@ -208,7 +202,7 @@ def test_a_lab_of_an_installed_package_is_to_be_copied_first(tmp_path: Path, mon
     with pytest.raises(LabError, match="not yours to accept") as caught:
         made.accept()
     assert str(made.lab.path) in str(caught.value.hint)
-    assert not reviews_path(made.lab).exists()
+    assert not made.lab.reviews.exists()
 
 
 def test_profiles_are_accepted_apart_and_the_command_names_the_lab(
@@ -216,10 +210,9 @@ def test_profiles_are_accepted_apart_and_the_command_names_the_lab(
 ) -> None:
     made = results(tmp_path)
     other = made.lab.model_copy(update={"stem": "demo-cpu"})
-    assert reviews_path(other) == tmp_path / "demo" / "reviews" / "demo-cpu.json"
-    section = made.document().section("activity-09")
+    assert other.reviews == tmp_path / "demo" / "reviews" / "demo-cpu.json"
     monkeypatch.chdir(tmp_path)
-    assert read_reviews(other).command(section) == "cnnlab commentary accept 9 demo.toml --profile cpu"
+    assert read_reviews(other).lab == "demo.toml --profile cpu"
 
 
 def test_a_section_without_a_text_cannot_be_accepted(tmp_path: Path) -> None:
@@ -227,3 +220,90 @@ def test_a_section_without_a_text_cannot_be_accepted(tmp_path: Path) -> None:
     made.data = replace(made.data, parts={"2_1": replace(made.data.parts["2_1"], runs=())})
     with pytest.raises(LabError, match="no text to accept"):
         made.accept()
+
+
+MOVES: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = [
+    ("nothing that is printed moved", {}, {"test": share(0.80004)}, []),
+    ("a number", {}, {"test": share(0.712)}, [("It is right for 80.0% (78.0–82.0).", "It is right for 71.2% (69.2–73.2).")]),
+    ("an interval", {}, {"test": share(0.8, 0.05)}, [("80.0% (78.0–82.0).", "80.0% (75.0–85.0).")]),
+    ("another branch", {}, {"good": False}, [("That is good.", "That is bad.")]),
+    ("a paragraph that came", {"more": ""}, {"more": "Seen before."}, [("", "Seen before.")]),
+    ("one that went", {"more": "Seen before."}, {"more": ""}, [("Seen before.", "")]),
+    ("a text of the data", {"more": "coat"}, {"more": "*bag*"}, [("coat", "*bag*")]),
+    ("no number", {"test": share(float("inf"))}, {"test": share(0.8)}, [("∞", "80.0%")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("then", "now", "expected"), [move[1:] for move in MOVES], ids=[move[0] for move in MOVES])
+def test_what_is_printed_differently_is_shown_then_and_now(
+    tmp_path: Path, then: dict[str, Any], now: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    made = results(
+        tmp_path, TEXT + "\n{{ more }}\n\nThe end.\n", {"test": share(0.8), "good": True, "more": "?", **then}
+    )
+    made.accept()
+    made.names |= now
+    found = audit_reviews(made.document(), read_reviews(made.lab))
+    assert len(found) == len(expected) and made.state() == ("stale" if expected else "accepted")
+    for one, (before, after) in zip(found, expected, strict=True):
+        assert (one.kind, one.severity, one.section, one.path) == ("stale", "fault", "activity-09", made.file)
+        assert one.what.startswith("accepted on 2026-03-02, it reads differently now: ")
+        assert before in one.what and after in one.what and ("no longer there" in one.what) == (not after)
+        assert one.suggestion.endswith(f"cnnlab commentary accept 9 {made.lab.path}")
+
+
+def test_an_edited_file_is_not_stale(tmp_path: Path) -> None:
+    made = results(tmp_path)
+    made.accept()
+    made.file.write_text(TEXT + "\nAdded.\n")
+    made.names["test"] = share(0.5)
+    assert audit_reviews(made.document(), read_reviews(made.lab)) == []
+
+
+def table(*values: float) -> Table:
+    columns = (Column(key="network", head="Network"), Column(key="test", head="Test"))
+    rows = tuple(
+        {"network": name, "test": share(value)} for name, value in zip(("VGG-19", "AlexNet"), values, strict=False)
+    )
+    return Table(caption="Accuracies", columns=columns, rows=rows)
+
+
+def test_a_text_typed_by_hand_is_stale_when_its_tables_print_other_numbers(tmp_path: Path) -> None:
+    made = results(tmp_path, 'VGG-19 is right for 80.0%.\n\n{{ table("results") }}\n')
+    made.items["results"] = table(0.8)
+    made.accept()
+    for other, said in ((table(0.7), "results.VGG-19.test 70.0%"), (table(0.8, 0.6), "results.AlexNet.test 60.0%")):
+        made.items["results"] = other
+        (found,) = audit_reviews(made.document(), read_reviews(made.lab))
+        assert said in found.what and made.state() == "stale"
+    made.items = {"results": table(0.8), "besides": table(0.3)}
+    assert made.state() == "accepted", "a table that came is none that was read"
+
+
+def test_numbers_of_figures_and_citations_do_not_count(tmp_path: Path) -> None:
+    text = "See {{ ref('results') }} {{ cite('vgg') }}.\n\n{{ table('results') }}\n"
+    made = results(tmp_path, text)
+    made.items["results"] = table(0.8)
+    made.accept()
+    assert read_reviews(made.lab).languages["en"]["activity-09"].paragraphs == ("See [activity-09-results] [vgg].",)
+
+
+def test_what_the_version_before_kept_is_read(tmp_path: Path) -> None:
+    made = results(tmp_path)
+    made.accept()
+    content = json.loads(made.lab.reviews.read_text())
+    quantity = {"name": "test", "value": 0.8, "unit": "share", "text": "80.0% (78.0–82.0)", "low": 0.78, "high": 0.82}
+    content["format"] = 1
+    content["languages"]["en"]["activity-09"] |= {
+        "paragraphs": [
+            {"text": "It is right for 80.0% (78.0–82.0).", "skeleton": "It is right for #.", "quantities": [quantity]},
+            {"text": "That is good.", "skeleton": "That is good.", "quantities": []},
+        ],
+        "names": [quantity],
+    }  # fmt: skip
+    made.lab.reviews.write_text(json.dumps(content))
+    assert made.state() == "accepted"
+    made.names["test"] = share(0.7)
+    assert made.state() == "stale"
+    made.accept("es")
+    assert json.loads(made.lab.reviews.read_text())["format"] == 2 and made.state() == "stale"

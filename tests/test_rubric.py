@@ -177,7 +177,7 @@ def own_lab(folder: Path, rubric: str, *, language: str = "es") -> Lab:
     """The lab of the exercises, in a folder of its own and by another rubric."""
     path = folder / "mine.toml"
     shutil.copy(load_lab("exercises").path, path)
-    overrides = [f"report.document.rubric={rubric}", f"lab.language={language}"]
+    overrides = [f"report.rubric={rubric}", f"lab.language={language}"]
     return load_lab(str(path), overrides=overrides)
 
 

@@ -15,11 +15,9 @@ from report.evidence.statistics import (
     Z95,
     binomial_tail,
     mcnemar,
-    mean_difference,
     mean_of_proportions,
     paired_difference,
     probability_extreme,
-    rank_correlation,
 )
 
 
@@ -61,7 +59,7 @@ def test_mean_of_proportions_by_hand() -> None:
 
 
 def test_there_is_no_mean_of_nothing() -> None:
-    with pytest.raises(ValueError, match="no proportion"):
+    with pytest.raises(ValueError, match="at least one"):
         mean_of_proportions([], [])
 
 
@@ -90,34 +88,3 @@ def test_statistics_import_neither_scipy_nor_statsmodels() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
-
-
-def test_the_difference_of_means_is_welchs() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(1, 1, 40), rng.normal(0, 3, 25)
-    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
-    assert mean_difference(a.tolist(), b.tolist()) == pytest.approx((a.mean() - b.mean(), *expected), abs=0.02)
-    few = stats.ttest_ind(a[:3], b[:2], equal_var=False).confidence_interval()
-    assert mean_difference(a[:3].tolist(), b[:2].tolist())[1] <= few.low, "never narrower than the exact one"
-    assert mean_difference([2.0, 2.0], [1.0, 1.0]) == (1, 1, 1)
-
-
-def test_the_rank_correlation_is_spearmans() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 6, 30).astype(float)
-    y = x + rng.normal(0, 2, 30)
-    found, expected = rank_correlation(x, y), stats.spearmanr(x, y)
-    assert found is not None and found.value == pytest.approx(expected.statistic)
-    assert found.p == pytest.approx(expected.pvalue, rel=0.5, abs=2e-4)
-    assert -1 <= found.low < found.value < found.high <= 1
-    opposite = rank_correlation(x, -y)
-    assert opposite is not None and opposite.value == pytest.approx(-found.value)
-    noise = rank_correlation(np.arange(12.0), rng.permutation(12).astype(float))
-    assert noise is not None and noise.p > 0.05 and noise.low < 0 < noise.high
-
-
-def test_few_or_equal_things_have_no_rank_correlation() -> None:
-    assert rank_correlation(np.arange(4.0), np.arange(4.0)) is None
-    assert rank_correlation(np.ones(9), np.arange(9.0)) is None
-    perfect = rank_correlation(np.arange(5.0), np.arange(5.0) ** 3)
-    assert perfect is not None and perfect.value == pytest.approx(1) and perfect.p == pytest.approx(2 / 120, rel=0.3)

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from cnnlab.errors import StoreError
-from cnnlab.store.store import RunStore, replace_file
+from cnnlab.store.files import replace_file
+from cnnlab.store.store import RunStore
 
 
 def _write(folder: Path) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def test_a_published_record_reads_back(store: RunStore) -> None:
     assert record.arrays("predictions.npz")["labels"].tolist() == [0, 1, 2]
     assert (record.manifest["status"], record.manifest["seconds"], record.manifest["format"]) == ("done", 1.5, 1)
     assert sorted(record.manifest["files"]) == ["history.csv", "predictions.npz", "spec.json"]
-    assert [found.id for found in store.records("run")] == ["x-s0-1"]
+    assert store.ids("run") == ["x-s0-1"]
 
 
 def test_a_writer_that_fails_leaves_nothing(store: RunStore) -> None:
@@ -94,7 +95,7 @@ def test_publishing_twice_keeps_the_first_unless_told_to_replace(store: RunStore
 
 def test_a_folder_without_manifest_is_no_record(store: RunStore) -> None:
     (store.root / "half").mkdir(parents=True)
-    assert list(store.records("run")) == []
+    assert store.ids("run") == []
     with pytest.raises(StoreError, match="no such record"):
         store.read("run", "half")
 
@@ -184,7 +185,7 @@ def test_uses_of_test_images_are_counted_by_evaluation(store: RunStore) -> None:
     assert all(datetime.fromisoformat(line["when"]).tzinfo is not None for line in lines)
     assert (store.test_uses("cd", SPLIT), store.test_uses("ab", {**SPLIT, "seed": 1})) == (0, 0)
     assert store.note_test_use("cd", SPLIT, evaluation="e1") == 1
-    assert list(store.records("run")) == []
+    assert store.ids("run") == []
 
 
 @pytest.mark.parametrize("torn", [b'{"evaluation":"e3","wh', b'{"evaluation":"e3","when":"now"}', b"\0\0\0"])

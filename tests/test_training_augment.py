@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import get_args
 
 import numpy as np
@@ -268,22 +269,11 @@ def test_the_loss_of_a_mixed_batch_is_that_of_both_labels():
     partners, share = np.roll(LABELS, 1), np.linspace(0, 1, 40, dtype=np.float32)
     p = np.asarray(model(NOISE.astype(np.float32), training=True), np.float64)
     targets = (share[:, None] * np.eye(3)[LABELS] + (1 - share[:, None]) * np.eye(3)[partners]) * 0.7 + 0.1
-    start = trainer.state()
+    start = copy.deepcopy(trainer.state())
     assert trainer.step(NOISE, LABELS, partners, share) == pytest.approx(-(targets * np.log(p)).sum(1).mean(), rel=1e-4)
     trainer.restore(start)
     whole = np.eye(3)[LABELS] * 0.7 + 0.1
     assert trainer.step(NOISE, LABELS) == pytest.approx(-(whole * np.log(p)).sum(1).mean(), rel=1e-4)
-
-
-@pytest.mark.parametrize("chosen", [(), ("mixup",)])
-def test_a_probe_and_a_run_trace_one_step(chosen):
-    recipe = Recipe(augmentation=chosen, learning_rate=0.01)
-    model = build("toy", image_size=SIZE, classes=3)
-    trainer = Trainer(model, make_optimizer(recipe, model, 10, policy="float32"), recipe)
-    trainer.step(NOISE[:16], LABELS[:16])
-    for batch in epoch(*chosen):
-        trainer.step(*batch)
-    assert trainer._step.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize("chosen", [EVERY, ("cutmix",)])

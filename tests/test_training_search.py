@@ -16,7 +16,8 @@ from cnnlab.app.plan import selected_recipe
 from cnnlab.errors import DataError, LabError, StoreError
 from cnnlab.identity import make_search_id
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training import search as searching
 from cnnlab.training.fit import train_model
 from cnnlab.training.history import EpochRow
@@ -285,7 +286,7 @@ def test_a_huge_rate_really_diverges_and_all_of_them_are_an_error(tmp_path, capf
     with pytest.raises(LabError, match="all 2 trials of the search failed") as raised:
         run(store, search, what, build=exploding)
     assert "diverged in epoch 1" in str(raised.value) and "search.log" in str(raised.value)
-    assert not list(store.work_folder().rglob("journal.log")) and not list(store.records("search"))
+    assert not list(store.work_folder().rglob("journal.log")) and not store.ids("search")
     assert capfd.readouterr() == ("", "")
 
 

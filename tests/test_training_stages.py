@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from training_toys import CLASSES, SIZE, SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 
-from cnnlab.backend import keras
+from cnnlab.backend import gradient_registry, keras
 from cnnlab.datasets.split import Splits, fold_splits
 from cnnlab.errors import DataError
 from cnnlab.layers.factory import build_network
-from cnnlab.spec import Fold, Recipe
+from cnnlab.spec import Fold, NetworkOptions, Recipe
 from cnnlab.store.store import RunStore
 from cnnlab.training import hardware, precision, preparation
 from cnnlab.training.budget import Pace
@@ -61,7 +64,7 @@ def test_a_run_keeps_the_averages_and_resumes_to_the_same_bits(tmp_path) -> None
 
 
 def test_factors_are_powers_of_the_blocks_before_the_head() -> None:
-    model = build_network("resnet50", image_size=32, classes=3, initialize=False)
+    model = build_network("resnet50", image_size=32, classes=3)
     factors = rate_factors("resnet50", model, 0.5)
     found = {variable.path: factor for variable, factor in zip(model.trainable_variables, factors, strict=True)}
     assert found["predictions/kernel"] == 1 and found["conv5_block3_3_conv/kernel"] == 0.5
@@ -129,16 +132,27 @@ def test_frozen_for_ever_and_for_a_while_are_not_both() -> None:
         Recipe(frozen=True, frozen_epochs=1)
 
 
-def test_preparing_checks_and_leaves_the_start_as_it_is() -> None:
-    what = spec()
-    prepared = prepare_run(what, TABLE_OF_TOY, SPLITS_OF_TOY, build=build, overfit_batch=True)
-    fresh = build("alexnet", image_size=SIZE, classes=CLASSES, seed=0)
-    for found, expected in zip(prepared.trainer.model.weights, fresh.weights, strict=True):
-        np.testing.assert_array_equal(found.value.numpy(), expected.value.numpy())
+def test_preparing_checks_and_leaves_nothing_behind() -> None:
+    options = {"image_size": 32, "classes": CLASSES, "options": NetworkOptions(dense_units=8)}
+    made: list[keras.Model] = []
+
+    def small(name: str, **rest: Any) -> keras.Model:
+        made.append(build_network("alexnet", **rest | options))
+        return made[0]
+
+    images = np.random.default_rng(0).integers(0, 256, (len(TABLE_OF_TOY.images), 32, 32, 3), np.uint8)
+    prepare_run(spec(), SimpleNamespace(**vars(TABLE_OF_TOY) | {"images": images}), SPLITS_OF_TOY, build=small)
+    assert {tuple(weight.value.shape) for weight in made[0].weights} == {(0,)}
+    kept = [name for name in gradient_registry.list() if name.startswith("CustomGradient-")]
+    assert not kept, "of response normalisation, with the graphs of all its layers"
+
+
+def test_preparing_checks() -> None:
+    prepared = prepare_run(spec(), TABLE_OF_TOY, SPLITS_OF_TOY, build=build, overfit_batch=True)
     sanity = prepared.sanity
     assert sanity["ln_classes"] == pytest.approx(1.0986, abs=1e-4) and 0.2 < sanity["initial_loss"] < 4
     assert sanity["overfit"]["images"] == 8 and sanity["overfit"]["loss"] < 0.5 * sanity["overfit"]["loss_before"]
-    assert prepared.steps == 5 and prepared.predicted_seconds(3) > prepared.seconds
+    assert prepared.steps == 5 and prepared.fixed_seconds > prepared.seconds > prepared.opening > 0
     if hardware.peak_memory_gib() is not None:
         assert 0.1 < prepared.memory_gib < 100
 
@@ -146,7 +160,7 @@ def test_preparing_checks_and_leaves_the_start_as_it_is() -> None:
 def test_a_network_that_cannot_learn_fails_its_check() -> None:
     """Its images are the same grey: nothing tells them apart."""
     one = trainer(Recipe())
-    found = overfit(one, np.full_like(IMAGES, 128), LABELS, np.arange(16), "float32")
+    found = overfit(one.predict, np.full_like(IMAGES, 128), LABELS, np.arange(16), "float32")
     assert found["steps"] == 200 and found["loss"] > 0.5 * found["loss_before"]
 
 

@@ -181,11 +181,10 @@ def plan(
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the cached runs, the damaged and the unfinished ones."""
-    from cnnlab.store.status import rows_of, words_of
-    from cnnlab.store.store import RunStore
+    from cnnlab.store.store import RunStore, words_of
 
     store = RunStore(paths.runs_dir(runs))
-    rows = rows_of(store)
+    rows = store.rows()
     if as_json:
         print_json(rows)
         return
@@ -204,7 +203,7 @@ def init(
 
     Nothing is overwritten.
     """
-    from cnnlab.store.store import replace_file
+    from cnnlab.store.files import replace_file
     from report.document.rubric import load_rubric
 
     loaded, _ = opened(lab, None, None)

@@ -125,8 +125,7 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
 
     Those with a `hub` come from there, the others as their reader fetches them.
     """
-    from cnnlab.datasets.hub import fetch_repository
-    from cnnlab.progress import Reading
+    from cnnlab.datasets.fetch import fetch_repository
     from cnnlab.readers import open_dataset
 
     for name, spec in opened(lab, profile, overrides)[0].file.datasets.items():
@@ -142,8 +141,8 @@ def fetch(lab: LabName = "demo", profile: Profile = None, overrides: Overrides =
                 received=folder,
                 hint="let `path` name a folder, which need not exist yet",
             )
-        with Reading(name, tell) as report:
-            files = fetch_repository(spec.hub, folder, report)
+        tell(f"{name}: fetching {spec.hub.repo} at {spec.hub.revision}")
+        files = fetch_repository(spec.hub, folder)
         say(f"{name}: {len(files)} files in {folder}")
 
 

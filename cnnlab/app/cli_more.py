@@ -39,10 +39,10 @@ def find_rate(
     from cnnlab.datasets.split import split_images
     from cnnlab.progress import Progress
     from cnnlab.readers import open_dataset
-    from cnnlab.store.store import replace_file
+    from cnnlab.store.files import replace_file
     from cnnlab.training.range_test import check_range, range_test
     from report.evidence.language import Language
-    from report.figures.range_test import range_test_figure, range_test_svg
+    from report.figures.trials import range_test_figure, range_test_svg
 
     loaded, _ = opened(lab, profile, overrides)
     specs = loaded.run_specs()

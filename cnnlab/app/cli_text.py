@@ -166,8 +166,7 @@ def _list_section(lab: Lab, store: RunStore, key: str, as_json: bool) -> None:
     from report.data.records import open_lab
     from report.document.assembly import answered
     from report.document.commentary import commentary_path, template_folders
-    from report.document.usage import FILTERS, FUNCTIONS
-    from report.document.vocabulary import entries, first_of_lists, item_entries
+    from report.document.vocabulary import FILTERS, FUNCTIONS, entries, first_of_lists, item_entries
     from report.evidence.language import Language
 
     language, problem = Language(lab.file.lab.language), None

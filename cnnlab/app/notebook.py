@@ -23,7 +23,8 @@ from cnnlab.identity import canonical_json
 from cnnlab.lab import DEFAULT_RUBRIC, load_lab
 from cnnlab.paths import data_dir, labs_dir, templates_dir
 from cnnlab.spec import RunSpec
-from cnnlab.store.store import Kind, Record, RunStore
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
 from report.data.records import REMOVED, LabData
 from report.data.records import open_lab as open_records
 from report.evidence.language import Language

@@ -14,16 +14,17 @@ from cnnlab.app.trainings import OpenData, Trainings, published, went_as_planned
 from cnnlab.errors import CnnlabError, LabError, Unwritable
 from cnnlab.identity import architecture_id, evaluation_id, make_search_id
 from cnnlab.lab import Lab
+from cnnlab.networks import find_network, network_names
 from cnnlab.spec import NetworkOptions
-from cnnlab.store.disk import remove_leftovers
-from cnnlab.store.mending import sound, trouble
-from cnnlab.store.store import Record, RunStore, replace_file
+from cnnlab.store.files import remove_leftovers, replace_file
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
 
 if TYPE_CHECKING:
     from cnnlab.progress import Progress
     from report.build import BuildResult
 
-PUBLISHED_SIZE = {"alexnet": 227, "vgg19": 224, "resnet50": 224}
+PUBLISHED_SIZE = {name: find_network(name).PUBLISHED_SIZES[0] for name in network_names()}
 PUBLISHED_CLASSES = 1000
 
 Tell = Callable[[str], None]
@@ -75,8 +76,8 @@ def run_lab(
     fingerprints = {name: opened.table.fingerprint for name, opened in data.items()}
     for planned in make_plan(lab, store, fingerprints).runs:
         if planned.ready:
-            sound(store, "run", planned.id, tell)
-            sound(store, "evaluation", evaluation_id(planned.id, flip=planned.flip), tell)
+            _sound(store, "run", planned.id, tell)
+            _sound(store, "evaluation", evaluation_id(planned.id, flip=planned.flip), tell)
     plan = make_plan(lab, store, fingerprints)
     minutes = lab.file.lab.budget_minutes
     seconds = budget_seconds if budget_seconds is not None or minutes is None else 60 * minutes
@@ -200,6 +201,14 @@ def _check_folders(store: RunStore, out: Path) -> None:
     store.check_usable()
 
 
+def _sound(store: RunStore, kind: Kind, record_id: str, tell: Tell) -> bool:
+    """Whether a record is there and whole; a damaged one is set aside, which `tell` is told."""
+    if not store.folder(kind, record_id).exists():
+        return False
+    with store.lock(record_id):
+        return store.sound(kind, record_id, tell)
+
+
 def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell) -> OpenData:
     from cnnlab.datasets.record import publish_dataset, record_id
     from cnnlab.datasets.split import split_images
@@ -208,7 +217,7 @@ def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell)
     spec = lab.file.datasets[name]
     table = open_dataset(name, spec, data_dir=data_dir, report_progress=tell)
     splits = split_images(table, spec.split)
-    sound(store, "dataset", record_id(name, spec, table.fingerprint), tell)
+    _sound(store, "dataset", record_id(name, spec, table.fingerprint), tell)
     return OpenData(table, splits, publish_dataset(store, name, spec, table, splits))
 
 
@@ -225,7 +234,7 @@ def _time(entries: list[dict[str, Any]], store: RunStore) -> dict[str, float] | 
 def _baseline(name: str, lab: Lab, opened: OpenData, store: RunStore, tell: Tell) -> str:
     from cnnlab.evaluation.baseline import baseline_id, publish_baseline
 
-    sound(store, "baseline", baseline_id(name, lab.file.datasets[name], opened.table.fingerprint), tell)
+    _sound(store, "baseline", baseline_id(name, lab.file.datasets[name], opened.table.fingerprint), tell)
     return publish_baseline(store, name, lab.file.datasets[name], opened.table, opened.splits).id
 
 
@@ -239,7 +248,7 @@ def _published_architectures(store: RunStore, tell: Tell) -> dict[str, str]:
 
 def _architecture(store: RunStore, name: str, size: int, classes: int, options: NetworkOptions, tell: Tell) -> Record:
     record_id = architecture_id(name, image_size=size, classes=classes, options=options)
-    if sound(store, "architecture", record_id, tell):
+    if _sound(store, "architecture", record_id, tell):
         return store.read("architecture", record_id)
     from cnnlab.architectures.table import publish_architecture
 
@@ -263,7 +272,7 @@ def _search(
             continue
         base, search, opened = request.base, request.search, data[request.base.dataset]
         search_id = make_search_id(base, search, opened.table.fingerprint)
-        if search_id in tried or sound(store, "search", search_id, tell):
+        if search_id in tried or _sound(store, "search", search_id, tell):
             continue
         tried.add(search_id)
         from cnnlab.training.search import run_search
@@ -323,7 +332,7 @@ def _pending(planned: PlannedRun, trainings: Trainings, before: Mapping[Key, dic
     if planned.cached and (planned.spec.fold is not None or store.has("evaluation", evaluation)):
         return entry | ({} if planned.spec.fold is not None else {"evaluation": evaluation})
     old = before.get(key_of(planned.spec), {})
-    if not planned.cached and old and not trouble(store, old):
+    if not planned.cached and old and not store.trouble(old):
         return old
     return entry | {"run": None, "problem": planned.why if not planned.cached else "it was not evaluated yet"}
 

@@ -12,7 +12,8 @@ from cnnlab.errors import StoreError
 from cnnlab.identity import make_run_id, make_search_id, run_identity
 from cnnlab.lab import Lab, Request
 from cnnlab.spec import SEARCHABLE, Recipe, RunSpec
-from cnnlab.store.store import Kind, Record, RunStore
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
 
 
 @dataclass(frozen=True)

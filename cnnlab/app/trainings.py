@@ -15,7 +15,8 @@ from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.identity import canonical_json, evaluation_id
 from cnnlab.progress import duration
 from cnnlab.spec import RunSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -28,9 +29,6 @@ log = logging.getLogger("cnnlab.training")
 
 _EVALUATION_BYTES = 20e6
 """Of an evaluation's images and maps, at most; its probabilities are counted one by one."""
-
-_KEPT_SHARE = 0.4
-"""Of the machine's memory: as long as the process is below it, what was built for a prediction is kept for training."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +92,18 @@ class Trainings:
             with self.progress.busy(f"timing some steps of {planned.label}"):
                 self._paces[key] = self._prepare(planned)
         epochs, pace = planned.spec.recipe.epochs, self._paces[key]
-        self._left[planned.id] = pace.predicted_seconds(epochs)
+        self._left[planned.id] = pace.fixed_seconds + epochs * pace.pace.epoch
         self.predictions[planned.id] = {"seconds": round(self._left[planned.id], 1), "memory_gib": pace.memory_gib}
         memory = f", {pace.memory_gib:.1f} GiB" if pace.memory_gib else ""
         length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
         self.tell(f"predicted: {planned.label}: {length}, {duration(self._left[planned.id])}{memory}")
 
     def _prepare(self, planned: PlannedRun) -> Prepared:
-        from cnnlab.training.hardware import hardware
         from cnnlab.training.preparation import prepare_run
 
         opened, spec = self.data[planned.spec.dataset], planned.spec
-        overfit = spec.fold is None
-        prepared = prepare_run(spec, opened.table, opened.splits_for(spec), overfit_batch=overfit)
-        if prepared.memory_gib and prepared.memory_gib < _KEPT_SHARE * hardware()["memory_gib"]:
-            self._prepared[planned.id] = prepared
-        else:
-            prepared.trainer.release()
+        prepared = prepare_run(spec, opened.table, opened.splits_for(spec), overfit_batch=spec.fold is None)
+        self._prepared[planned.id] = prepared
         return prepared
 
     def in_turn(self, runs: list[PlannedRun]) -> Iterator[tuple[int, PlannedRun]]:
@@ -194,7 +187,7 @@ class Trainings:
         from cnnlab.training.fit import train_model
 
         opened = self.data[planned.spec.dataset]
-        prepared = self._prepared.pop(planned.id, None)
+        prepared = self._prepared.get(planned.id)
         trained = train_model(
             planned.spec,
             opened.table,

@@ -20,7 +20,8 @@ from cnnlab.identity import architecture_id
 from cnnlab.layers.factory import build_network
 from cnnlab.networks import find_network
 from cnnlab.spec import NetworkOptions
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 
 @dataclass(frozen=True)

@@ -14,29 +14,26 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cnnlab.datasets.decode import decode_all
-from cnnlab.datasets.findings import Rows, arrange, near_duplicates
+from cnnlab.datasets.findings import arrange, copies
 from cnnlab.datasets.lookalikes import kin
-from cnnlab.datasets.pictures import Pictures, Report
 from cnnlab.datasets.selection import selected
-from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable
+from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable, Pictures, Report
 from cnnlab.errors import DataError, StoreError
 from cnnlab.spec import DatasetSpec
-from cnnlab.store.store import replace_file
+from cnnlab.store.files import replace_file
 
 VERSION = 3
 """Bumped by hand when decoding, resizing, the findings or the files change, so that old entries are not used."""
 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 14
 _STALE_SECONDS = 24 * 3600
-_COPY_BYTES = 1 << 24
 
 
 class CacheProblem(DataError):
@@ -76,7 +73,10 @@ def cached_table(
         DataError: from `read`, or the data cannot be decoded.
         CacheProblem: the cache cannot be written.
     """
-    key = _key(spec, stamps, notes)
+    chosen = [spec.classes, spec.images_per_class, spec.split.seed] if spec.classes or spec.images_per_class else []
+    parts = [VERSION, spec.reader, spec.image_size, spec.fit, spec.max_bad, chosen, notes]
+    parts += [[one.path, one.size, one.mtime_ns] for one in stamps]
+    key = hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:24]
     pixels = data_dir / ".cache" / f"{spec.reader}-{key}.npy"
     if pixels.with_suffix(".json").exists():
         try:
@@ -87,13 +87,6 @@ def cached_table(
     with _writing(pixels.parent):
         _write(pixels, pictures, spec, report_progress)
         return _load(pixels)
-
-
-def _key(spec: DatasetSpec, stamps: Sequence[Stamp], notes: str) -> str:
-    chosen = [spec.classes, spec.images_per_class, spec.split.seed] if spec.classes or spec.images_per_class else []
-    parts = [VERSION, spec.reader, spec.image_size, spec.fit, spec.max_bad, chosen, notes]
-    parts += [[s.path, s.size, s.mtime_ns] for s in stamps]
-    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:24]
 
 
 @contextmanager
@@ -112,8 +105,19 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) -> None:
     total, side = len(pictures.labels), spec.image_size
-    _remove_stale(pixels.parent)
-    _check_space(pixels.parent, 2 * total * side * side * 3)
+    for part in pixels.parent.glob(".*.part"):  # what killed processes left behind
+        with suppress(FileNotFoundError):
+            if part.stat().st_mtime < time.time() - _STALE_SECONDS:
+                part.unlink()
+    needed, free = 2 * total * side * side * 3, shutil.disk_usage(pixels.parent).free
+    if free < needed:  # better said before an hour of decoding than after it
+        raise CacheProblem(
+            "there is not enough space for the decoded images",
+            where=pixels.parent,
+            received=f"{free / 1e9:.1f} GB free",
+            expected=f"{needed / 1e9:.1f} GB while decoding, half of it afterwards",
+            hint="free some space, lower image_size, or choose another data folder with CNNLAB_DATA",
+        )
     report(f"decoding {total:,} images of {pictures.about.title} to {side}x{side} pixels (done once)")
     unique = uuid.uuid4().hex[:8]
     raw, ordered = (pixels.with_name(f".{pixels.stem}-{unique}-{part}.part") for part in ("raw", "ordered"))
@@ -122,89 +126,48 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
         rows = arrange(pictures, decode_all(pictures, spec, raw, report), spec)
         _reorder(raw, ordered, rows.order, side)
         raw.unlink()
-        rows, groups = _with_kin(rows, ordered)
-        content = _sidecar(rows, groups, pictures, ordered)
+        images = np.load(ordered, mmap_mode="r", allow_pickle=False)
+        groups = kin(images, np.array(rows.hashes, np.uint64), np.array(rows.twins, np.int32)).tolist()
+        rows = replace(rows, findings=(*rows.findings, *copies("near-duplicate", rows, groups)))
+        text = json.dumps(
+            {
+                "version": VERSION,
+                "bytes": ordered.stat().st_size,
+                "sample": _sample(ordered),
+                "classes": pictures.classes,
+                "ids": pictures.ids,
+                "labels": rows.labels,
+                "sources": rows.sources,
+                "official": rows.official,
+                "twins": [[row, first] for row, first in enumerate(rows.twins) if first != row],
+                "kin": [[row, first] for row, first in enumerate(groups) if first != row],
+                "fingerprint": rows.fingerprint,
+                "about": asdict(rows.about),
+                "findings": [asdict(finding) for finding in rows.findings],
+            },
+            separators=(",", ":"),
+        )
+        sidecar = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "content": text}
         ordered.replace(pixels)
-        replace_file(pixels.with_suffix(".json"), content)
+        replace_file(pixels.with_suffix(".json"), json.dumps(sidecar).encode())
     finally:
         raw.unlink(missing_ok=True)
         ordered.unlink(missing_ok=True)
 
 
 def _reorder(raw: Path, ordered: Path, order: np.ndarray, side: int) -> None:
-    """Copy rows of `raw` into the `.npy` file `ordered`, and see them on the disk."""
+    """Copy rows of `raw` into the `.npy` file `ordered`, and see them on the disk.
+
+    They are read and written, not mapped: where the disk is full, that is an error and not a signal that ends the process.
+    """
     row_bytes = 3 * side**2
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), side, side, 3)}
-    with raw.open("rb") as source, ordered.open("wb") as target:
+    with raw.open("rb") as source, ordered.open("wb", buffering=1 << 24) as target:
         np.lib.format.write_array_header_1_0(target, header)
-        step = max(1, _COPY_BYTES // row_bytes)
-        for start in range(0, len(order), step):
-            rows = (os.pread(source.fileno(), row_bytes, int(row) * row_bytes) for row in order[start : start + step])
-            target.write(b"".join(rows))
+        for row in order.tolist():
+            target.write(os.pread(source.fileno(), row_bytes, row * row_bytes))
         target.flush()
         os.fsync(target.fileno())
-
-
-def _with_kin(rows: Rows, ordered: Path) -> tuple[Rows, np.ndarray]:
-    """The rows with a finding on near duplicates, and the groups of near and exact ones."""
-    images = np.load(ordered, mmap_mode="r", allow_pickle=False)
-    groups = kin(images, np.array(rows.hashes, np.uint64), np.array(rows.twins, np.int32))
-    return replace(rows, findings=(*rows.findings, *near_duplicates(rows, groups))), groups
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    # Better said before an hour of decoding than after it.
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise CacheProblem(
-            "there is not enough space for the decoded images",
-            where=folder,
-            received=f"{free / 1e9:.1f} GB free",
-            expected=f"{needed / 1e9:.1f} GB while decoding, half of it afterwards",
-            hint="free some space, lower image_size, or choose another data folder with CNNLAB_DATA",
-        )
-
-
-def _remove_stale(folder: Path) -> None:
-    """Delete what killed processes left behind."""
-    for part in folder.glob(".*.part"):
-        try:
-            if part.stat().st_mtime < time.time() - _STALE_SECONDS:
-                part.unlink()
-        except FileNotFoundError:
-            continue
-
-
-def _sidecar(rows: Rows, groups: np.ndarray, pictures: Pictures, pixels: Path) -> bytes:
-    content = {
-        "version": VERSION,
-        "bytes": pixels.stat().st_size,
-        "sample": _sample(pixels),
-        "classes": pictures.classes,
-        "ids": pictures.ids,
-        "labels": rows.labels,
-        "sources": rows.sources,
-        "official": rows.official,
-        "twins": _pairs(rows.twins),
-        "kin": _pairs(groups.tolist()),
-        "fingerprint": rows.fingerprint,
-        "about": asdict(rows.about),
-        "findings": [asdict(finding) for finding in rows.findings],
-    }
-    text = json.dumps(content, separators=(",", ":"))
-    return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "content": text}).encode()
-
-
-def _pairs(firsts: Sequence[int]) -> list[list[int]]:
-    """The few rows that are not the first of their group."""
-    return [[row, first] for row, first in enumerate(firsts) if first != row]
-
-
-def _firsts(pairs: Sequence[Sequence[int]], rows: int) -> np.ndarray:
-    firsts = np.arange(rows, dtype=np.int32)
-    for row, first in pairs:
-        firsts[row] = first
-    return _frozen(firsts)
 
 
 def _sample(path: Path) -> str:
@@ -220,36 +183,32 @@ def _sample(path: Path) -> str:
 
 def _load(pixels: Path) -> ImageTable:
     """An entry as it was written. Raises one of the errors that `cached_table` catches when it is not."""
-    content = _checked_sidecar(pixels.with_suffix(".json"))
+    outer = json.loads(pixels.with_suffix(".json").read_bytes())
+    if hashlib.sha256(outer["content"].encode()).hexdigest() != outer["sha256"]:
+        raise ValueError("its description is not the one that was written")
+    content = json.loads(outer["content"])
     if (found := pixels.stat().st_size) != content["bytes"]:
         raise ValueError(f"{found:,} bytes instead of {content['bytes']:,}")
     if _sample(pixels) != content["sample"]:
         raise ValueError("its pixels are not the ones that were written")
     images = np.load(pixels, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    labels, official = np.array(content["labels"], np.int32), np.array(content["official"], np.int8)
+    twins, groups = np.arange(len(images), dtype=np.int32), np.arange(len(images), dtype=np.int32)
+    for firsts, key in ((twins, "twins"), (groups, "kin")):
+        for row, first in content[key]:
+            firsts[row] = first
+    for array in (labels, official, twins, groups):
+        array.setflags(write=False)
     return ImageTable(
         images=images,
-        labels=_frozen(np.array(content["labels"], dtype=np.int32)),
+        labels=labels,
         classes=tuple(content["classes"]),
         sources=tuple(content["sources"]),
-        official=_frozen(np.array(content["official"], dtype=np.int8)),
+        official=official,
         fingerprint=content["fingerprint"],
         about=DatasetAbout(**content["about"]),
-        findings=tuple(Finding(**{**f, "sources": tuple(f["sources"])}) for f in content["findings"]),
-        twins=_firsts(content["twins"], len(images)),
-        kin=_firsts(content["kin"], len(images)),
+        findings=tuple(Finding(**{**one, "sources": tuple(one["sources"])}) for one in content["findings"]),
+        twins=twins,
+        kin=groups,
         ids=tuple(content["ids"]),
     )
-
-
-def _checked_sidecar(path: Path) -> dict[str, Any]:
-    outer = json.loads(path.read_bytes())
-    text = outer["content"]
-    if hashlib.sha256(text.encode()).hexdigest() != outer["sha256"]:
-        raise ValueError("its description is not the one that was written")
-    content: dict[str, Any] = json.loads(text)
-    return content
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array

@@ -1,4 +1,4 @@
-"""Decode every image of a data set on all cores, into a file of bare pixels."""
+"""Decode every image of a data set on all cores, into a file of bare square pixels."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import io
 import multiprocessing
 import os
 import signal
+import struct
 import threading
 import warnings
+import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
+from PIL import Image, ImageFile, ImageOps
 
 from cnnlab.datasets.lookalikes import LEAST_SIDE, NOT_HASHED, perceptual_hash
-from cnnlab.datasets.pictures import Content, Picture, Pictures, Report, Undecodable
-from cnnlab.datasets.pixels import as_rgb, decode_file, fit_square
+from cnnlab.datasets.table import Content, Pictures, Report, Undecodable
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 
@@ -29,13 +31,29 @@ PROCESSES_FROM = 4000
 """Images from which on processes pay: small images are mostly Python's work, which threads do not share, and a process
 takes about a second to start."""
 
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+"""The decoders that files of unknown origin are allowed to reach, whatever the file's suffix says."""
+
+MOST_PIXELS = 64_000_000
+"""Images that announce more pixels than this in their header are refused before any is decoded."""
+
+Fit = Literal["crop", "pad", "stretch"]
+
 _CHUNK = 128
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_DAMAGE = (ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
+"""What Pillow's parsers raise on hostile bytes."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was learnt of one image: sha256 of its RGB pixels at the original size, that size, and the perceptual hash
-    of the square that the networks see. Or why it is bad."""
+    """What was learnt of one image: sha256 of its RGB pixels at the original size, that size, the perceptual hash of the
+    square that the networks see, and the kinds of findings it adds to. Or why it is bad."""
 
     digest: bytes = b""
     height: int = 0
@@ -53,7 +71,7 @@ class _Task:
     contents: list[Content | Undecodable]
     first: int
     side: int
-    fit: Literal["crop", "pad", "stretch"]
+    fit: Fit
     into: Path
 
 
@@ -71,12 +89,16 @@ def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report
         DataError: more than `spec.max_bad` of the images are undecodable, or a decoding process died.
         OSError: the file cannot be written.
     """
-    total = len(pictures.labels)
+    total, cores = len(pictures.labels), os.cpu_count() or 1
     looks: list[Look] = []
     bad: list[int] = []
-    with _executor(total) as pool:
+    pool: Executor = ThreadPoolExecutor(cores)
+    if total >= PROCESSES_FROM and cores > 1:
+        # Spawned, not forked: the caller may have started a framework's threads.
+        pool = ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _live_with_parent)
+    with pool:
         try:
-            for found in _in_order(pool, _tasks(pictures, spec, into)):
+            for found in _in_order(pool, _tasks(pictures, spec, into), 2 * cores):
                 bad += [len(looks) + index for index, look in enumerate(found) if look.problem]
                 looks += found
                 if len(bad) > spec.max_bad * total:
@@ -96,46 +118,37 @@ def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report
     return looks
 
 
-def _executor(images: int) -> Executor:
-    cores = os.cpu_count() or 1
-    if images < PROCESSES_FROM or cores == 1:
-        return ThreadPoolExecutor(cores)
-    # Spawned, not forked: the caller may have started a framework's threads.
-    return ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _live_with_parent)
-
-
 def _live_with_parent() -> None:
     """A worker leaves interruption to its parent, and does not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_after_parent, daemon=True).start()
-
-
-def _exit_after_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "only worker processes run this"
-    parent.join()
-    os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def exit_after_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=exit_after_parent, daemon=True).start()
 
 
 def _tasks(pictures: Pictures, spec: DatasetSpec, into: Path) -> Iterator[_Task]:
-    for first in range(0, len(pictures.labels), _CHUNK):
-        rows = range(first, min(first + _CHUNK, len(pictures.labels)))
-        yield _Task([_content(pictures, row) for row in rows], first, spec.image_size, spec.fit, into)
+    total = len(pictures.labels)
+    for first in range(0, total, _CHUNK):
+        contents: list[Content | Undecodable] = []
+        for row in range(first, min(first + _CHUNK, total)):
+            try:
+                contents.append(pictures.content(row))
+            except Undecodable as problem:
+                contents.append(problem)
+        yield _Task(contents, first, spec.image_size, spec.fit, into)
 
 
-def _content(pictures: Pictures, row: int) -> Content | Undecodable:
-    try:
-        return pictures.content(row)
-    except Undecodable as problem:
-        return problem
-
-
-def _in_order(pool: Executor, tasks: Iterator[_Task]) -> Iterator[list[Look]]:
-    """Results in the order of the tasks, of which only a few are under way: their contents are in memory."""
+def _in_order(pool: Executor, tasks: Iterator[_Task], most: int) -> Iterator[list[Look]]:
+    """Results in the order of the tasks, of which at most a few are under way: their contents are in memory."""
     waiting: deque[Future[list[Look]]] = deque()
     for task in tasks:
         waiting.append(pool.submit(_decode_task, task))
-        if len(waiting) > 2 * (os.cpu_count() or 1):
+        if len(waiting) > most:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
@@ -154,26 +167,22 @@ def _decode_task(task: _Task) -> list[Look]:
 
 
 def _decode_one(content: Content | Undecodable, into: np.ndarray, task: _Task) -> Look:
+    notes: tuple[str, ...] = ()
     try:
-        picture = decode(content)
+        if isinstance(content, Undecodable):
+            raise content
+        if isinstance(content, np.ndarray):
+            pixels = content
+        else:
+            pixels, notes = decode_file(io.BytesIO(content) if isinstance(content, bytes) else content)
     except Undecodable as problem:
         return Look(problem=str(problem))
-    pixels = picture.pixels
-    digest = hashlib.sha256(as_rgb(pixels).tobytes()).digest()
+    digest = hashlib.sha256(_as_rgb(pixels).tobytes()).digest()
     square = fit_square(pixels, task.side, task.fit)
-    into[:] = as_rgb(square)
+    into[:] = _as_rgb(square)
     height, width = pixels.shape[:2]
     hashed = perceptual_hash(square) if min(height, width) >= LEAST_SIDE else NOT_HASHED
-    return Look(digest, height, width, 1 if pixels.ndim == 2 else 3, hashed, picture.notes)
-
-
-def decode(content: Content | Undecodable) -> Picture:
-    """The picture in a file, in the bytes of one, or in an array of pixels. Raises Undecodable."""
-    if isinstance(content, Undecodable):
-        raise content
-    if isinstance(content, np.ndarray):
-        return Picture(content)
-    return decode_file(io.BytesIO(content) if isinstance(content, bytes) else content)
+    return Look(digest, height, width, 1 if pixels.ndim == 2 else 3, hashed, notes)
 
 
 def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int], most: float) -> DataError:
@@ -185,3 +194,91 @@ def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int],
         expected=f"at most {most:.0%} of all (`max_bad` in the lab file)",
         hint="remove or replace the damaged files; an interrupted copy or download is the usual cause",
     )
+
+
+def decode_file(source: Path | BinaryIO) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Decode a photograph (a file, or an open one) completely, upright, transparency on white.
+
+    Returns:
+        uint8 (h, w) when grey, else (h, w, 3) RGB; and the kinds of findings that the image adds to.
+
+    Raises:
+        Undecodable: not an image, truncated, of a refused format or size, or unreadable.
+    """
+    # WeasyPrint switches this on for the whole process when it is imported, and a file cut short would pass as whole.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise Undecodable(f"{width}x{height} pixels, more than the {MOST_PIXELS:,} accepted")
+            image.load()
+            frames = getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
+            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+            flat, note = _flat(image)
+            if turn is not None:  # not by ImageOps.exif_transpose, which stumbles over what else cameras write
+                flat = flat.transpose(turn)
+            notes = ("several-frames" if frames else "", note, "" if turn is None else "rotated")
+            return np.asarray(flat, dtype=np.uint8), tuple(filter(None, notes))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Undecodable(f"more than the {MOST_PIXELS:,} pixels accepted") from None
+    except Image.UnidentifiedImageError:
+        raise Undecodable("not a JPEG, PNG, WebP or BMP image") from None
+    except MemoryError:
+        raise Undecodable("too large for the memory") from None
+    except OSError as problem:
+        raise Undecodable(problem.strerror or str(problem)) from None
+    except _DAMAGE as problem:
+        raise Undecodable(f"damaged: {problem}") from None
+
+
+def _flat(image: Image.Image) -> tuple[Image.Image, str]:
+    """The image in mode L or RGB, and the kind of finding that the conversion is worth, if any."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image, ""
+    if image.mode == "1":
+        return image.convert("L"), ""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        # To the nearest of 256 levels in whole numbers: floats of a large image would take gigabytes.
+        deep = np.clip(np.asarray(image), 0, 0xFFFF).astype(np.uint32)
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8)), "deep"
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        if clear.getchannel("A").getextrema() == (255, 255):
+            return clear.convert("RGB"), ""
+        white = Image.new("RGBA", clear.size, "white")
+        return Image.alpha_composite(white, clear).convert("RGB"), "transparent"
+    return image.convert("RGB"), "cmyk" if image.mode == "CMYK" else ""
+
+
+def fit_square(pixels: np.ndarray, side: int, fit: Fit) -> np.ndarray:
+    """Resize to a square, antialiased: Lanczos when shrinking, bicubic when enlarging.
+
+    Args:
+        pixels: uint8 (h, w) or (h, w, 3).
+        side: of the square, in pixels.
+        fit: "crop" keeps the central square, "pad" keeps everything between black bars, "stretch" distorts.
+
+    Returns:
+        uint8 (side, side) or (side, side, 3), as given.
+    """
+    height, width = pixels.shape[:2]
+    if height == width == side:
+        return pixels
+    image, long = Image.fromarray(pixels), max(height, width)
+    inner = (side, side) if fit != "pad" else (max(1, round(width * side / long)), max(1, round(height * side / long)))
+    seen = min(height, width) ** 2 if fit == "crop" else height * width
+    how = Image.Resampling.LANCZOS if inner[0] * inner[1] < seen else Image.Resampling.BICUBIC
+    if fit == "crop":
+        return np.asarray(ImageOps.fit(image, inner, how))
+    resized = image.resize(inner, how)
+    if fit == "stretch":
+        return np.asarray(resized)
+    canvas = Image.new(image.mode, (side, side))  # ImageOps.pad rounds otherwise
+    canvas.paste(resized, ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return np.asarray(canvas)
+
+
+def _as_rgb(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (h, w, 3): grey images are repeated over the three channels."""
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels

@@ -1,25 +1,31 @@
-"""Fetch data files over HTTP or out of a Debian package, and store them so that they are there whole or not at all."""
+"""Data files over HTTP, out of a Debian package, from the Hugging Face Hub and out of pip packages, and what IDX files hold."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import http.client
+import math
 import shutil
+import struct
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from cnnlab.datasets.pictures import Report
+import numpy as np
+
+from cnnlab.datasets.folders import display
+from cnnlab.datasets.table import Report
 from cnnlab.errors import DataError
+from cnnlab.spec import HubSource
 
 TIMEOUT = 20.0
 """Seconds without an answer after which a server is given up."""
-
-DOWNLOAD_TIMEOUT = 600.0
-"""Seconds that one file may take, however steadily it trickles."""
 
 COMMAND_TIMEOUT = 300.0
 """Seconds that one `apt-get` or `dpkg-deb` may take."""
@@ -63,7 +69,7 @@ def download(base: str, names: Sequence[str], to: Path, report: Report) -> None:
         request = urllib.request.Request(url, headers={"User-Agent": "cnnlab"})
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                content = _content(answer)
+                content = answer.read(MOST_BYTES + 1)
         except urllib.error.HTTPError as problem:
             problem.close()
             raise DataError(
@@ -75,16 +81,6 @@ def download(base: str, names: Sequence[str], to: Path, report: Report) -> None:
         if len(content) > MOST_BYTES:
             raise DataError("the download is too long", where=url, expected=f"at most {MOST_BYTES:,} bytes")
         (to / name).write_bytes(content)
-
-
-def _content(answer: http.client.HTTPResponse) -> bytes:
-    """The body, up to one byte more than `MOST_BYTES`. Raises TimeoutError when it takes too long."""
-    content, until = bytearray(), time.monotonic() + DOWNLOAD_TIMEOUT
-    while len(content) <= MOST_BYTES and (block := answer.read1(1 << 16)):
-        content += block
-        if time.monotonic() > until:
-            raise TimeoutError(f"not finished after {DOWNLOAD_TIMEOUT:.0f} s")
-    return bytes(content)
 
 
 def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, report: Report) -> None:
@@ -102,38 +98,29 @@ def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, repo
     report(f"downloading the Debian package {package} (it is not installed)")
     with tempfile.TemporaryDirectory(prefix="cnnlab-apt-") as temporary:
         work = Path(temporary)
-        archive = _downloaded_package(package, work, report)
+        patient = [f"-oAcquire::{scheme}::Timeout={TIMEOUT:.0f}" for scheme in ("http", "https")]
+        try:
+            _run(["apt-get", *patient, "download", package], work)
+        except DataError as problem:
+            # apt's lists are empty, or name a version that the mirror has since replaced.
+            if not any(words in str(problem) for words in ("Unable to locate package", "has no candidate", "404 ")):
+                raise
+            # The lists of a fresh container are empty, and only root may fill them: a private copy needs no one's leave.
+            report("apt's package lists are empty or old; fetching private ones")
+            patient += ["-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
+            for folder_of_apt in (work / "lists" / "partial", work / "cache" / "archives" / "partial"):
+                folder_of_apt.mkdir(parents=True)
+            _run(["apt-get", *patient, "update"], work)
+            _run(["apt-get", *patient, "download", package], work)
+        archive = max(work.glob(f"{package}_*.deb"), default=None)
+        if archive is None:
+            raise DataError("apt-get downloaded nothing", received=package)
         _run(["dpkg-deb", "-x", archive.name, "content"], work)
         for name in names:
             path = work / "content" / folder.relative_to("/") / name
             if not path.is_file():
                 raise DataError(f"the Debian package {package} lacks a file", received=name, where=archive.name)
             shutil.copyfile(path, to / name)
-
-
-_OLD_LISTS = ("Unable to locate package", "has no candidate", "404 ")
-"""What apt-get says when its lists are empty, or name a version that the mirror has since replaced."""
-
-_IMPATIENT = tuple(f"-oAcquire::{scheme}::Timeout={TIMEOUT:.0f}" for scheme in ("http", "https"))
-
-
-def _downloaded_package(package: str, work: Path, report: Report) -> Path:
-    try:
-        _run(["apt-get", *_IMPATIENT, "download", package], work)
-    except DataError as problem:
-        if not any(words in str(problem) for words in _OLD_LISTS):
-            raise
-        # The lists of a fresh container are empty, and only root may fill them: a private copy needs no one's leave.
-        report("apt's package lists are empty or old; fetching private ones")
-        private = [*_IMPATIENT, "-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
-        (work / "lists" / "partial").mkdir(parents=True)
-        (work / "cache" / "archives" / "partial").mkdir(parents=True)
-        _run(["apt-get", *private, "update"], work)
-        _run(["apt-get", *private, "download", package], work)
-    archives = sorted(work.glob(f"{package}_*.deb"))
-    if not archives:
-        raise DataError("apt-get downloaded nothing", received=package)
-    return archives[-1]
 
 
 def _run(command: Sequence[str], work: Path) -> None:
@@ -154,3 +141,131 @@ def _run(command: Sequence[str], work: Path) -> None:
     if done.returncode != 0:
         words = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         raise DataError(f"{command[0]} failed", received=" / ".join(words[-3:]) or f"exit status {done.returncode}")
+
+
+def fetch_repository(source: HubSource, folder: Path, *, endpoint: str | None = None) -> list[Path]:
+    """The wanted files of a data set on the Hugging Face Hub, at one commit; what is in `folder` already is kept.
+
+    Args:
+        folder: receives the files under their names in the repository.
+        endpoint: address of the hub; None for the one that `huggingface_hub` uses (environment variable HF_ENDPOINT).
+
+    Raises:
+        DataError: huggingface_hub is not installed, the hub does not serve them, or a pinned file is another one.
+    """
+    try:
+        import httpx2
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.utils import filter_repo_objects
+    except ImportError:
+        raise DataError("data sets of Hugging Face need huggingface_hub", hint="pip install huggingface_hub") from None
+    where, wanted = f"{source.repo} at {source.revision}", list(source.files)
+    try:
+        snapshot_download(
+            source.repo,
+            repo_type="dataset",
+            revision=source.revision,
+            allow_patterns=wanted,
+            local_dir=folder,
+            endpoint=endpoint,
+            headers={"user-agent": "cnnlab"},  # in place of one that tells what else is installed
+        )
+    except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as problem:
+        raise DataError(
+            "the data set cannot be fetched from the hub",
+            where=where,
+            received=display(" ".join(str(problem).split()))[:500],
+            hint="check `repo` and `revision` (the commit is on its page under “Files and versions”, “History”), the "
+            "network, and, where the data set is private or has terms to accept, log in with `hf auth login`",
+        ) from None
+    names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    found = list(filter_repo_objects((name for name in names if not name.startswith(".")), allow_patterns=wanted))
+    if not found:
+        what, expected = (
+            "the data set on the hub has none of the wanted files",
+            "files that match " + " or ".join(wanted),
+        )
+        raise DataError(what, where=where, expected=expected)
+    for name, pin in source.sha256.items():
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest() if name in found else "no such file"
+        if digest != pin:
+            raise DataError(
+                "a fetched file is not the one that the lab pins", where=name, received=digest, expected=pin
+            )
+    return [folder / name for name in found]
+
+
+def packaged_file(package: str, relative: str, *, install: str) -> Path:
+    """Where a data file is that travels inside a pip package.
+
+    Args:
+        package: import name of a top-level package, which is not imported.
+        relative: path of the file inside it.
+        install: name to give pip.
+
+    Raises:
+        DataError: the package is not installed, or has no such file.
+    """
+    found, hint = find_spec(package), f"pip install {install}"
+    if found is None or not found.submodule_search_locations:
+        raise DataError(f"the data set travels inside the Python package {install}, which is not installed", hint=hint)
+    path = Path(found.submodule_search_locations[0]) / relative
+    if not path.is_file():
+        raise DataError(f"the installed {install} lacks the data set", where=path, hint=f"{hint} --force-reinstall")
+    return path
+
+
+def gunzip_checked(path: Path, sha256: str, *, most: int = MOST_BYTES) -> bytes:
+    """The uncompressed content of a file, `.gz` or not, when it is the expected one.
+
+    Args:
+        sha256: of the uncompressed content, so that recompressed copies are as good.
+        most: bytes beyond which a file is refused unread.
+
+    Raises:
+        DataError: the file is unreadable, damaged, or another one.
+    """
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as handle:
+            content: bytes = handle.read(most + 1)
+    except (OSError, EOFError, zlib.error) as problem:
+        reason = (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
+        raise DataError("a file of the data set cannot be read", where=path, received=reason) from None
+    found = f"sha256 {hashlib.sha256(content).hexdigest()}" if len(content) <= most else f"more than {most:,} bytes"
+    if found != f"sha256 {sha256}":
+        raise DataError(
+            "a file of the data set is not the published one",
+            where=path,
+            received=found,
+            expected=f"sha256 {sha256} of the uncompressed content",
+            hint="remove it; it is damaged, or belongs to another data set",
+        )
+    return content
+
+
+def parse_idx(content: bytes, where: Path, *, dimensions: int) -> np.ndarray:
+    """The array in an uncompressed IDX file of unsigned bytes: a magic number, big-endian dimensions, then bytes.
+
+    Returns:
+        uint8, read-only, with `dimensions` axes: (N, h, w) for images, (N,) for labels.
+
+    Raises:
+        DataError: the header is another one, or does not match the size of the content.
+    """
+    header, magic = 4 + 4 * dimensions, bytes((0, 0, 8, dimensions))
+    if content[:4] != magic or len(content) < header:
+        raise DataError(
+            "the file is not an IDX file of this kind",
+            where=where,
+            received=f"{len(content):,} bytes that begin with {content[:4].hex(' ') or 'nothing'}",
+            expected=f"{magic.hex(' ')}: unsigned bytes in {dimensions} dimensions",
+        )
+    shape = struct.unpack(f">{dimensions}I", content[4:header])
+    if math.prod(shape) != len(content) - header:
+        raise DataError(
+            "the IDX file is truncated or too long",
+            where=where,
+            received=f"{len(content) - header:,} bytes after the header",
+            expected=f"{math.prod(shape):,} for {' x '.join(map(str, shape))}",
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)

@@ -5,8 +5,6 @@ Perceptual hashes propose pairs, the pixels decide: the hash alone would call al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from PIL import Image
 
@@ -63,23 +61,21 @@ def kin(images: np.ndarray, hashes: np.ndarray, twins: np.ndarray) -> np.ndarray
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    pairs = np.array([*_copies(images, hashes, twins)], dtype=np.int64).reshape(-1, 2)
-    rows = np.concatenate([np.arange(len(twins)), pairs[:, 0]])
-    others = np.concatenate([twins, pairs[:, 1]])
+    thumbnails: dict[int, np.ndarray] = {}
+    pairs = []
+    for pair in sorted(_candidates(hashes, twins)):
+        for row in pair:
+            if row not in thumbnails:
+                image = Image.fromarray(images[row]).resize((_SIDE, _SIDE), Image.Resampling.BOX)
+                thumbnails[row] = np.asarray(image, dtype=np.float32)
+        if same_photograph(thumbnails[pair[0]], thumbnails[pair[1]]):
+            pairs.append(pair)
+    copies = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    rows, others = np.concatenate([np.arange(len(twins)), copies[:, 0]]), np.concatenate([twins, copies[:, 1]])
     graph = coo_array((np.ones(len(rows), bool), (rows, others)), shape=(len(twins), len(twins)))
     _, component = connected_components(graph, directed=False)
     _, first = np.unique(component, return_index=True)
     return np.asarray(first[component], dtype=np.int32)
-
-
-def _copies(images: np.ndarray, hashes: np.ndarray, twins: np.ndarray) -> Iterator[tuple[int, int]]:
-    thumbnails: dict[int, np.ndarray] = {}
-    for one, other in sorted(_candidates(hashes, twins)):
-        for row in (one, other):
-            if row not in thumbnails:
-                thumbnails[row] = _thumbnail(images[row])
-        if same_photograph(thumbnails[one], thumbnails[other]):
-            yield one, other
 
 
 def _candidates(hashes: np.ndarray, twins: np.ndarray) -> set[tuple[int, int]]:
@@ -94,22 +90,12 @@ def _candidates(hashes: np.ndarray, twins: np.ndarray) -> set[tuple[int, int]]:
         keys = kept >> np.uint64(band * _BAND) & np.uint64((1 << _BAND) - 1)
         order = np.argsort(keys, kind="stable")
         for bucket in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
-            found.update(_near(kept[bucket], rows[bucket]))
+            for start in range(0, len(bucket), _BLOCK):
+                block = bucket[start : start + _BLOCK, None]
+                near, far = np.nonzero(np.bitwise_count(kept[block] ^ kept[bucket[None, start:]]) <= MOST_BITS)
+                ones, others = rows[bucket[start + near[far > near]]], rows[bucket[start + far[far > near]]]
+                found.update(zip(ones.tolist(), others.tolist(), strict=True))
     return found
-
-
-def _near(hashes: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pairs of `rows`, which rise, whose hashes are near."""
-    for start in range(0, len(rows), _BLOCK):
-        block = hashes[start : start + _BLOCK, None]
-        near, far = np.nonzero(np.bitwise_count(block ^ hashes[None, start:]) <= MOST_BITS)
-        for one, other in zip(near[far > near], far[far > near], strict=True):
-            yield int(rows[start + one]), int(rows[start + other])
-
-
-def _thumbnail(pixels: np.ndarray) -> np.ndarray:
-    image = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    return np.asarray(image, dtype=np.float32)
 
 
 def same_photograph(one: np.ndarray, other: np.ndarray) -> bool:

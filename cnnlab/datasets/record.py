@@ -12,11 +12,12 @@ import numpy as np
 
 from cnnlab.datasets.lookalikes import LEAST_SIDE
 from cnnlab.datasets.split import Splits
-from cnnlab.datasets.table import MOST_SOURCES, VALIDATION, Finding, ImageTable
-from cnnlab.errors import DataError, StoreError
+from cnnlab.datasets.table import MOST_SOURCES, VALIDATION, Finding, ImageTable, silent
+from cnnlab.errors import DataError
 from cnnlab.identity import hash8
-from cnnlab.spec import FORMAT, SPLITS, DatasetSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.spec import SPLITS, DatasetSpec
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 EXHIBITS_A_CLASS, EXHIBITS_OF_MANY, MANY_CLASSES = 4, 2, 25
 """Examples kept of each class, fewer where there are more than `MANY_CLASSES`."""
@@ -33,50 +34,14 @@ def record_id(name: str, spec: DatasetSpec, fingerprint: str) -> str:
 def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageTable, splits: Splits) -> Record:
     """The record of a data set as a lab uses it; one that is there already, and says the same, is returned.
 
-    A record is replaced when it is damaged, or when its wording (title, credit, stand-in) or findings have changed.
+    A damaged one is set aside; one whose wording (title, credit, stand-in) or findings have changed is replaced.
 
     Raises:
         DataError: a record of the same images exists whose rows or splits differ.
         StoreError: the record cannot be written.
     """
-    identifier = record_id(name, spec, table.fingerprint)
-    with store.lock(identifier):  # two labs that replace the same record at once would trip over each other
-        return _publish_locked(store, identifier, _fields(name, spec, table, splits), spec, table, splits)
-
-
-def _publish_locked(
-    store: RunStore, identifier: str, fields: dict[str, Any], spec: DatasetSpec, table: ImageTable, splits: Splits
-) -> Record:
-    findings = _json([_as_json(finding) for finding in (*table.findings, *leak_findings(table, splits))])
-    if store.has("dataset", identifier):
-        old = _intact(store, identifier)
-        if old is not None:
-            _check_same_rows(old, table, splits)
-            if (
-                all(old.manifest.get(key) == value for key, value in fields.items())
-                and old.bytes("findings.json") == findings
-            ):
-                return old
-
-    def write(folder: Path) -> Mapping[str, Any]:
-        (folder / "classes.json").write_bytes(_json(_classes(table, splits)))
-        (folder / "findings.json").write_bytes(findings)
-        ids = {split: getattr(splits, split).astype(np.int32) for split in SPLITS}
-        np.savez_compressed(folder / "splits.npz", **ids, labels=table.labels.astype(np.int32))
-        shown = exhibits(table, splits, seed=spec.split.seed)
-        np.savez_compressed(
-            folder / "exhibits.npz", images=table.images[shown], ids=shown, labels=table.labels[shown].astype(np.int32)
-        )
-        leaks: dict[str, Any] = leak_arrays(table, splits)
-        np.savez_compressed(folder / "leaks.npz", **leaks)
-        return fields
-
-    return store.publish("dataset", identifier, write, replace=True)
-
-
-def _fields(name: str, spec: DatasetSpec, table: ImageTable, splits: Splits) -> dict[str, Any]:
-    about = table.about
-    return {
+    identifier, about = record_id(name, spec, table.fingerprint), table.about
+    fields = {
         "fingerprint": table.fingerprint,
         "name": name,
         "title": spec.title or about.title,
@@ -94,28 +59,28 @@ def _fields(name: str, spec: DatasetSpec, table: ImageTable, splits: Splits) -> 
         "validation_drawn": bool((table.official[splits.validation] != VALIDATION).all()),
         "test_is_validation": bool((table.official[splits.test] == VALIDATION).all()),
     }
+    findings = _json([asdict(finding) for finding in (*table.findings, *leak_findings(table, splits))])
 
+    def write(folder: Path) -> Mapping[str, Any]:
+        (folder / "classes.json").write_bytes(_json(_classes(table, splits)))
+        (folder / "findings.json").write_bytes(findings)
+        labels = table.labels.astype(np.int32)
+        ids = {split: getattr(splits, split).astype(np.int32) for split in SPLITS}
+        np.savez_compressed(folder / "splits.npz", **ids, labels=labels)
+        shown = exhibits(table, splits, seed=spec.split.seed)
+        np.savez_compressed(folder / "exhibits.npz", images=table.images[shown], ids=shown, labels=labels[shown])
+        leaks: dict[str, Any] = leak_arrays(table, splits)
+        np.savez_compressed(folder / "leaks.npz", **leaks)
+        return fields
 
-def _intact(store: RunStore, identifier: str) -> Record | None:
-    """The published record, or None when it is damaged and has to be made again."""
-    try:
-        record = store.read("dataset", identifier)
-        for file in ("classes.json", "splits.npz", "findings.json", "exhibits.npz", "leaks.npz"):
-            record.bytes(file)
-    except StoreError:
-        if _written_by_newer(store, identifier):
-            raise
-        return None
-    return record
-
-
-def _written_by_newer(store: RunStore, identifier: str) -> bool:
-    try:
-        content = json.loads((store.folder("dataset", identifier) / "manifest.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    found = content.get("format") if isinstance(content, dict) else None
-    return isinstance(found, int) and found > FORMAT
+    with store.lock(identifier):  # two labs that replace the same record at once would trip over each other
+        if store.sound("dataset", identifier, silent):
+            old = store.read("dataset", identifier)
+            _check_same_rows(old, table, splits)
+            same = all(old.manifest.get(key) == value for key, value in fields.items())
+            if same and old.bytes("findings.json") == findings:
+                return old
+        return store.publish("dataset", identifier, write, replace=True)
 
 
 def _check_same_rows(old: Record, table: ImageTable, splits: Splits) -> None:
@@ -181,10 +146,6 @@ def exhibits(table: ImageTable, splits: Splits, *, seed: int) -> np.ndarray:
     labels = table.labels[splits.train]
     chosen = [random.permutation(splits.train[labels == label])[:each] for label in range(len(table.classes))]
     return np.concatenate(chosen).astype(np.int32)
-
-
-def _as_json(finding: Finding) -> dict[str, Any]:
-    return {**asdict(finding), "detail": dict(finding.detail), "sources": list(finding.sources)}
 
 
 def _json(content: Any) -> bytes:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from cnnlab.datasets.pictures import Content, Pictures
-from cnnlab.datasets.table import Finding
+from cnnlab.datasets.table import Finding, Pictures
 from cnnlab.errors import DataError, did_you_mean
 from cnnlab.spec import DatasetSpec
 
@@ -27,39 +26,50 @@ def selected(pictures: Pictures, spec: DatasetSpec) -> Pictures:
     """
     if spec.classes is None and spec.images_per_class is None:
         return pictures
-    labels = np.asarray(pictures.labels)
+    labels, each = np.asarray(pictures.labels), spec.images_per_class
     chosen = _chosen_classes(pictures, spec, np.bincount(labels, minlength=len(pictures.classes)))
-    rows = np.sort(np.concatenate([_rows_of(pictures, n, np.flatnonzero(labels == n), spec) for n in chosen]))
-    return pictures if len(rows) == len(labels) else _subset(pictures, chosen, rows.tolist())
+    rows: list[int] = []
+    for label in chosen:
+        own = np.flatnonzero(labels == label).tolist()
+        if each is not None:
+            own.sort(key=lambda row: pictures.sources[row])  # decides between files of one name
+            of_class = pictures.class_ids[label]
+            own = _lot(own, spec.split.seed, lambda row: f"{of_class} {PurePosixPath(pictures.sources[row]).name}")  # noqa: B023
+        rows += own[:each]
+    if len(rows) == len(labels):
+        return pictures
+    rows.sort()
+    detail = {"of_images": len(labels), "classes": len(chosen), "of_classes": len(pictures.classes)}
+    index, whole = {label: position for position, label in enumerate(chosen)}, pictures.content
+    return replace(
+        pictures,
+        classes=tuple(pictures.classes[label] for label in chosen),
+        ids=tuple(pictures.ids[label] for label in chosen) if pictures.ids else (),
+        labels=[index[pictures.labels[row]] for row in rows],
+        sources=[pictures.sources[row] for row in rows],
+        official=[pictures.official[row] for row in rows],
+        content=lambda row: whole(rows[row]),
+        findings=(*pictures.findings, Finding("selected", "info", len(rows), detail)),
+    )
 
 
 def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) -> list[int]:
     """Labels, in the order of the whole data set."""
+    least = spec.images_per_class or 1
+    chosen = list(range(len(sizes)))
     if isinstance(spec.classes, tuple):
         chosen = sorted({_find(pictures, name) for name in spec.classes})
-    elif spec.classes is None:
-        chosen = list(range(len(sizes)))
-    else:
-        chosen = _drawn(pictures, spec, sizes, spec.classes)
-    _check(pictures, spec, sizes, chosen)
-    return chosen
-
-
-def _drawn(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray, wanted: int) -> list[int]:
-    least = spec.images_per_class or 1
-    large = [label for label, size in enumerate(sizes) if size >= least]
-    if len(large) < wanted:
-        raise DataError(
-            "the data set has too few classes to choose from",
-            where=pictures.where,
-            received=f"{len(large)} classes of at least {least:,} images",
-            expected=f"{wanted}",
-            hint="lower `classes` or `images_per_class` in the lab file",
-        )
-    return sorted(_lot(large, spec.split.seed, lambda label: pictures.class_ids[label])[:wanted])
-
-
-def _check(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray, chosen: Sequence[int]) -> None:
+    elif spec.classes is not None:
+        large = [label for label in chosen if sizes[label] >= least]
+        if len(large) < spec.classes:
+            raise DataError(
+                "the data set has too few classes to choose from",
+                where=pictures.where,
+                received=f"{len(large)} classes of at least {least:,} images",
+                expected=f"{spec.classes}",
+                hint="lower `classes` or `images_per_class` in the lab file",
+            )
+        chosen = sorted(_lot(large, spec.split.seed, lambda label: pictures.class_ids[label])[: spec.classes])
     if len(chosen) < 2:
         raise DataError(
             "a data set needs two classes or more",
@@ -67,8 +77,7 @@ def _check(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray, chosen: Seq
             received=", ".join(pictures.classes[label] for label in chosen) or "none",
             hint="name more `classes` in the lab file",
         )
-    small = [label for label in chosen if sizes[label] < (spec.images_per_class or 0)]
-    if small:
+    if small := [label for label in chosen if spec.images_per_class and sizes[label] < least]:
         raise DataError(
             "a class has fewer images than the lab asks for",
             where=pictures.where,
@@ -76,12 +85,14 @@ def _check(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray, chosen: Seq
             expected=f"{spec.images_per_class:,} of each class",
             hint="lower `images_per_class` in the lab file, or choose other `classes`",
         )
+    return chosen
 
 
 def _find(pictures: Pictures, name: str) -> int:
     """The label of a class by its name or id, whatever the case, with `_` for spaces or not."""
-    spellings = {_plain(one): label for label, one in enumerate(pictures.class_ids)}
-    spellings |= {_plain(one): label for label, one in enumerate(pictures.classes)}
+    spellings = {
+        _plain(one): label for names in (pictures.class_ids, pictures.classes) for label, one in enumerate(names)
+    }
     if _plain(name) not in spellings:
         raise DataError(
             "the data set has no such class",
@@ -100,40 +111,6 @@ def _plain(name: str) -> str:
     return rest if slash and len(letter) == 1 and rest.startswith(letter) else words
 
 
-def _rows_of(pictures: Pictures, label: int, rows: np.ndarray, spec: DatasetSpec) -> np.ndarray:
-    if spec.images_per_class is None:
-        return rows
-    identifier = pictures.class_ids[label]
-    by_path = sorted(rows.tolist(), key=lambda row: pictures.sources[row])  # decides between files of one name
-    order = _lot(by_path, spec.split.seed, lambda row: f"{identifier} {PurePosixPath(pictures.sources[row]).name}")
-    return np.array(order[: spec.images_per_class], dtype=np.int64)
-
-
 def _lot(items: Iterable[int], seed: int, key: Callable[[int], str]) -> list[int]:
     """Items in a random order that each one's own key and the seed decide: leaving one out moves no other."""
     return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {key(item)}".encode()).digest())
-
-
-def _subset(pictures: Pictures, chosen: Sequence[int], rows: Sequence[int]) -> Pictures:
-    index = {label: position for position, label in enumerate(chosen)}
-    whole = pictures.content
-
-    def content(row: int) -> Content:
-        return whole(rows[row])
-
-    finding = Finding(
-        "selected",
-        "info",
-        len(rows),
-        {"of_images": len(pictures.labels), "classes": len(chosen), "of_classes": len(pictures.classes)},
-    )
-    return replace(
-        pictures,
-        classes=tuple(pictures.classes[label] for label in chosen),
-        ids=tuple(pictures.ids[label] for label in chosen) if pictures.ids else (),
-        labels=[index[pictures.labels[row]] for row in rows],
-        sources=[pictures.sources[row] for row in rows],
-        official=[pictures.official[row] for row in rows],
-        content=content,
-        findings=(*pictures.findings, finding),
-    )

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cnnlab.datasets.leaks import NO_LEAKS, find_leaks
 from cnnlab.datasets.table import NO_DIVISION, TEST, TRAIN, VALIDATION, ImageTable
 from cnnlab.errors import DataError
 from cnnlab.spec import SPLITS, Fold, Split
+
+NO_LEAKS = np.zeros((0, 2), dtype=np.int32)
+
+_DIVISIONS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,19 @@ def split_table(
         parts = _divided(labels, classes, split)
     train, validation, test = (np.sort(parts[name]).astype(np.int32) for name in SPLITS)
     splits = Splits(train, validation, test)
-    if kin is None:
-        return splits
-    found = find_leaks(kin, splits.train, splits.validation, splits.test)
-    return (
-        _without(replace(splits, leaks=found), labels, classes)
-        if split.leaks == "exclude"
-        else replace(splits, leaks=found)
-    )
+    if kin is not None:
+        splits = replace(splits, leaks=find_leaks(kin, splits.train, splits.validation, splits.test))
+        if split.leaks == "exclude":
+            kept = {name: np.setdiff1d(getattr(splits, name), splits.leaks[:, 0]) for name in ("validation", "test")}
+            for name, rows in kept.items():
+                if absent := _absent(labels[rows], classes):
+                    raise DataError(
+                        f"without the leaked images, the {name} split has no image of some class",
+                        received=absent,
+                        hint='put `leaks = "keep"` into `split`, or remove the copies from the data set',
+                    )
+            splits = replace(splits, **kept, leaks_excluded=True)
+    return splits
 
 
 def fold_splits(splits: Splits, labels: np.ndarray, fold: Fold, *, seed: int) -> Splits:
@@ -104,19 +112,46 @@ def split_images(table: ImageTable, split: Split) -> Splits:
     return split_table(table.labels, table.classes, split, official=table.official, kin=table.kin)
 
 
+def find_leaks(kin: np.ndarray, train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Validation images with a copy in training, and test images with one in training or in validation.
+
+    Validation counts as seen by then: it has chosen the epoch.
+
+    Args:
+        kin: int (N,), the first row of each row's group of exact and near duplicates (`ImageTable.kin`).
+        train, validation, test: rows.
+
+    Returns:
+        int32 (L, 2): the leaked row and one copy of it, ordered by the first; a copy in training before any other.
+    """
+    leaks: list[tuple[int, int]] = []
+    copy: dict[int, int] = {}
+    for seen, rows in ((train, validation), (validation, test)):
+        for row in seen.tolist():
+            copy.setdefault(int(kin[row]), row)
+        leaks += [(row, copy[int(kin[row])]) for row in rows.tolist() if int(kin[row]) in copy]
+    return np.array(sorted(leaks), dtype=np.int32).reshape(-1, 2)
+
+
+def _absent(labels: np.ndarray, classes: Sequence[str]) -> str:
+    """The first classes that have no image among those with these labels, in words."""
+    return ", ".join(f"“{classes[label]}”" for label in sorted(set(range(len(classes))) - set(labels.tolist()))[:5])
+
+
 def _divided(labels: np.ndarray, classes: Sequence[str], split: Split) -> dict[str, np.ndarray]:
     sizes = np.bincount(labels, minlength=len(classes))
-    totals = _totals(split, len(labels))
-    _check(sizes, classes, totals, len(labels))
-    takes = _apportion(sizes, totals)
+    totals = _totals(split, sizes, classes)
+    left, takes = sizes.astype(np.int64), dict[str, np.ndarray]()
+    for to_come, name in reversed(list(enumerate(SPLITS))):
+        takes[name] = _proportional(sizes, totals[name], most=left - to_come)
+        left = left - takes[name]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
     random = _random(split.seed)
     for label in range(len(classes)):
         rows = random.permutation(np.flatnonzero(labels == label))
-        start = 0
         for name in reversed(SPLITS):
-            parts[name].append(rows[start : start + takes[name][label]])
-            start += takes[name][label]
+            parts[name].append(rows[: takes[name][label]])
+            rows = rows[takes[name][label] :]
     return {name: np.concatenate(rows) for name, rows in parts.items()}
 
 
@@ -127,62 +162,32 @@ def _official(labels: np.ndarray, classes: Sequence[str], split: Split, official
     if not len(parts["test"]):
         parts["test"], parts["validation"] = parts["validation"], parts["test"]
     for name in ("train", "test"):
-        _check_official(labels[parts[name]], classes, name)
+        whole = 'leave `policy = "official"` out of `split`, '
+        if not len(parts[name]):
+            raise DataError(
+                "the data set has no division of its own into training and test images",
+                received=f"no {name} image",
+                hint=f"{whole}then this lab divides the images itself",
+            )
+        if absent := _absent(labels[parts[name]], classes):
+            what = f"the data set's own division has no {name} image of some class"
+            raise DataError(what, received=absent, hint=f"{whole}or leave those classes out with `classes`")
     if not len(parts["validation"]):
         sizes = np.bincount(labels[parts["train"]], minlength=len(classes))
-        take = _validation_take(sizes, split)
-        random = _random(split.seed)
-        shuffled = [
-            random.permutation(parts["train"][labels[parts["train"]] == label]) for label in range(len(classes))
-        ]
-        parts["validation"] = np.concatenate([rows[:n] for rows, n in zip(shuffled, take, strict=True)])
-        parts["train"] = np.concatenate([rows[n:] for rows, n in zip(shuffled, take, strict=True)])
-    return parts
-
-
-_DIVISIONS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-
-
-def _check_official(labels: np.ndarray, classes: Sequence[str], name: str) -> None:
-    if not len(labels):
-        raise DataError(
-            "the data set has no division of its own into training and test images",
-            received=f"no {name} image",
-            hint='leave `policy = "official"` out of `split`, then this lab divides the images itself',
-        )
-    absent = sorted(set(range(len(classes))) - set(labels.tolist()))
-    if absent:
-        raise DataError(
-            f"the data set's own division has no {name} image of some class",
-            received=", ".join(f"“{classes[label]}”" for label in absent[:5]),
-            hint='leave `policy = "official"` out of `split`, or leave those classes out with `classes`',
-        )
-
-
-def _validation_take(sizes: np.ndarray, split: Split) -> np.ndarray:
-    """Images of each class to take from training for validation."""
-    images, asked = int(sizes.sum()), split.validation
-    total = asked if isinstance(asked, int) else round(asked * images)
-    if not len(sizes) <= total <= images - len(sizes):
-        raise DataError(
-            "the validation split does not leave every class an image in it and one to train on",
-            received=f"{total:,} of {images:,} training images in {len(sizes)} classes",
-            hint="change split.validation in the lab file",
-        )
-    return _proportional(sizes, total, most=sizes - 1)
-
-
-def _without(splits: Splits, labels: np.ndarray, classes: Sequence[str]) -> Splits:
-    """The same without the leaked rows."""
-    validation, test = (np.setdiff1d(rows, splits.leaks[:, 0]) for rows in (splits.validation, splits.test))
-    for name, rows in (("validation", validation), ("test", test)):
-        if absent := sorted(set(range(len(classes))) - set(labels[rows].tolist())):
+        images, asked = int(sizes.sum()), split.validation
+        total = asked if isinstance(asked, int) else round(asked * images)
+        if not len(sizes) <= total <= images - len(sizes):
             raise DataError(
-                f"without the leaked images, the {name} split has no image of some class",
-                received=", ".join(f"“{classes[label]}”" for label in absent[:5]),
-                hint='put `leaks = "keep"` into `split`, or remove the copies from the data set',
+                "the validation split does not leave every class an image in it and one to train on",
+                received=f"{total:,} of {images:,} training images in {len(sizes)} classes",
+                hint="change split.validation in the lab file",
             )
-    return replace(splits, validation=validation, test=test, leaks_excluded=True)
+        take, random = _proportional(sizes, total, most=sizes - 1), _random(split.seed)
+        of_class = [parts["train"][labels[parts["train"]] == label] for label in range(len(classes))]
+        shuffled = [(random.permutation(rows), n) for rows, n in zip(of_class, take, strict=True)]
+        parts["validation"] = np.concatenate([rows[:n] for rows, n in shuffled])
+        parts["train"] = np.concatenate([rows[n:] for rows, n in shuffled])
+    return parts
 
 
 def _random(seed: int) -> np.random.RandomState:
@@ -191,9 +196,13 @@ def _random(seed: int) -> np.random.RandomState:
     return np.random.RandomState(np.frombuffer(digest, dtype="<u4").astype(np.uint32))
 
 
-def _totals(split: Split, images: int) -> dict[str, int]:
-    """Images in each split: counts as they are, shares of all images by largest remainder."""
-    asked = {name: getattr(split, name) for name in SPLITS}
+def _totals(split: Split, sizes: np.ndarray, classes: Sequence[str]) -> dict[str, int]:
+    """Images in each split: counts as they are, shares of all images by largest remainder.
+
+    Raises:
+        DataError: there are not enough images for every class to be in every split.
+    """
+    images, asked = int(sizes.sum()), {name: getattr(split, name) for name in SPLITS}
     totals = {name: value for name, value in asked.items() if isinstance(value, int)}
     exact = {name: value * images for name, value in asked.items() if isinstance(value, float)}
     totals |= {name: int(value + 1e-6) for name, value in exact.items()}
@@ -201,10 +210,6 @@ def _totals(split: Split, images: int) -> dict[str, int]:
     spare = round(sum(exact.values())) - sum(totals[name] for name in exact)
     for name in sorted(exact, key=lambda name: totals[name] - exact[name])[:spare]:
         totals[name] += 1
-    return totals
-
-
-def _check(sizes: np.ndarray, classes: Sequence[str], totals: dict[str, int], images: int) -> None:
     if sum(totals.values()) > images:
         raise DataError(
             "the split asks for more images than the data set has",
@@ -212,8 +217,7 @@ def _check(sizes: np.ndarray, classes: Sequence[str], totals: dict[str, int], im
             expected=f"{images:,} at most",
             hint="lower the counts of `split`, or give shares such as 0.8, 0.1 and 0.1",
         )
-    small = [f"“{classes[label]}” has {n}" for label, n in enumerate(sizes) if n < len(SPLITS)]
-    if small:
+    if small := [f"“{name}” has {n}" for name, n in zip(classes, sizes, strict=True) if n < len(SPLITS)]:
         raise DataError(
             "a class has too few images to be in training, validation and test",
             received=", ".join(small[:5]) + (f" and {len(small) - 5} more classes" if len(small) > 5 else ""),
@@ -228,17 +232,7 @@ def _check(sizes: np.ndarray, classes: Sequence[str], totals: dict[str, int], im
                 expected=f"at least {len(classes)}",
                 hint=f"raise split.{name} in the lab file",
             )
-
-
-def _apportion(sizes: np.ndarray, totals: dict[str, int]) -> dict[str, list[int]]:
-    """How many images of each class go into each split."""
-    left, takes = sizes.astype(np.int64), {}
-    for position, name in enumerate(reversed(SPLITS)):
-        still_to_come = len(SPLITS) - 1 - position
-        take = _proportional(sizes, totals[name], most=left - still_to_come)
-        left = left - take
-        takes[name] = [int(n) for n in take]
-    return takes
+    return totals
 
 
 def _proportional(sizes: np.ndarray, total: int, *, most: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from cnnlab.errors import DataError
 from cnnlab.evaluation.diversity import class_diversity
 from cnnlab.identity import hash8
 from cnnlab.spec import DatasetSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits

@@ -15,7 +15,8 @@ from cnnlab.evaluation.exhibits import choose, explained
 from cnnlab.identity import EVALUATION_VERSION, evaluation_id
 from cnnlab.layers.weights import check_contained
 from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training.loop import Predictor
 from cnnlab.training.model import Build, build_model
 from cnnlab.training.precision import Precision

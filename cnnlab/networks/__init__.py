@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cnnlab.errors import LabError, did_you_mean
 from cnnlab.paths import modules
@@ -33,13 +33,26 @@ class WeightFile:
     md5: str
 
 
+class Published(NamedTuple):
+    """Errors in percent on the validation set of ImageNet, as printed in `reference` (a key of `templates/literature.toml`).
+
+    `protocol` is a message id, such as "one network, 10 crops".
+    """
+
+    top1_error: float
+    top5_error: float
+    protocol: str
+    reference: str
+
+
 class Network(Protocol):
     """What a network's file says, and how it is built.
 
     Attributes:
         TITLE: as prose prints it.
         VERSION: enters every run id; bumped by hand when the layer table or the seeded outputs change.
-        YEAR: of publication; networks stand in its order.
+        YEAR: in which it was made known; networks stand in its order.
+        PUBLISHED: its results, the one that stands for it first.
         PUBLISHED_SIZES: input sides in pixels that count as published, the first one being shown.
         HEAD: names of the layers with weights behind the convolutional base; the last one is the classifier.
         FIRST: name of the first convolution.
@@ -50,6 +63,7 @@ class Network(Protocol):
     TITLE: str
     VERSION: int
     YEAR: int
+    PUBLISHED: tuple[Published, ...]
     PUBLISHED_SIZES: tuple[int, ...]
     HEAD: tuple[str, ...]
     FIRST: str

@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from cnnlab.networks import Adaptation, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks import Adaptation, Published, WeightFile, common_adaptations, refuse, square
 from cnnlab.spec import NetworkOptions
 
 TITLE, VERSION, YEAR = "AlexNet", 2, 2012
+PUBLISHED = (
+    Published(40.7, 18.2, "one network, 10 crops", "krizhevsky2012"),  # table 2
+    Published(38.1, 16.4, "five networks, 10 crops", "krizhevsky2012"),
+)
 PUBLISHED_SIZES = (227, 224)
 HEAD = ("fc6", "fc7", "fc8")
 FIRST = "conv1"

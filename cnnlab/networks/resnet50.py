@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from cnnlab.networks import Adaptation, WeightFile, common_adaptations, refuse
+from cnnlab.networks import Adaptation, Published, WeightFile, common_adaptations, refuse
 from cnnlab.spec import NetworkOptions
 
-TITLE, VERSION, YEAR = "ResNet-50", 2, 2016
+TITLE, VERSION, YEAR = "ResNet-50", 2, 2015
+PUBLISHED = (
+    Published(22.85, 6.71, "one network, 10 crops", "he2016"),  # table 3
+    Published(25.1, 7.9, "weights of keras.applications, single crop", "chollet2015"),
+)
 PUBLISHED_SIZES = (224,)
 HEAD = ("predictions",)
 FIRST = "conv1_conv"

@@ -11,10 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnlab.networks import Adaptation, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks import Adaptation, Published, WeightFile, common_adaptations, refuse, square
 from cnnlab.spec import NetworkOptions
 
-TITLE, VERSION, YEAR = "VGG-19", 2, 2015
+TITLE, VERSION, YEAR = "VGG-19", 2, 2014
+PUBLISHED = (
+    Published(25.5, 8.0, "one network, one scale", "simonyan2015"),  # tables 3 to 5
+    Published(24.8, 7.5, "one network, several scales", "simonyan2015"),
+    Published(24.4, 7.1, "one network, several crops and dense evaluation", "simonyan2015"),
+    Published(28.7, 10.0, "weights of keras.applications, single crop", "chollet2015"),
+)
 PUBLISHED_SIZES = (224,)
 HEAD = ("fc1", "fc2", "predictions")
 FIRST = "block1_conv1"

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from cnnlab.datasets.pictures import silent
-from cnnlab.datasets.table import ImageTable
+from cnnlab.datasets.table import ImageTable, silent
 from cnnlab.errors import DataError, did_you_mean
 from cnnlab.paths import modules
 from cnnlab.progress import Reading

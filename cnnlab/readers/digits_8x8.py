@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cnnlab.datasets.cache import cached_table, stamp
-from cnnlab.datasets.packaged import gunzip_checked, packaged_file
-from cnnlab.datasets.pictures import Pictures, Report
-from cnnlab.datasets.table import DatasetAbout, ImageTable
+from cnnlab.datasets.fetch import gunzip_checked, packaged_file
+from cnnlab.datasets.table import DatasetAbout, ImageTable, Pictures, Report
 from cnnlab.readers.mnist_5k import digits_in_csv
 from cnnlab.spec import DatasetSpec
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from cnnlab.datasets.cache import CacheProblem, cached_table, stamp
-from cnnlab.datasets.fetch import download, from_debian, store
-from cnnlab.datasets.idx import parse_idx
-from cnnlab.datasets.packaged import gunzip_checked
-from cnnlab.datasets.pictures import Pictures, Report, pictures_in_array
-from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable
+from cnnlab.datasets.fetch import download, from_debian, gunzip_checked, parse_idx, store
+from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 
@@ -30,18 +28,7 @@ SHA256 = {
 }
 """Of the uncompressed files: Debian's are compressed anew, so that the archives themselves differ."""
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
@@ -55,78 +42,59 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
         DataError: no source has them; the message says what each one answered.
         CacheProblem: the data folder cannot hold the decoded images.
     """
-    own = data_dir / "fashion-mnist"
+    own, names = data_dir / "fashion-mnist", [f"{name}.gz" for name in SHA256]
 
     def in_folder(folder: Path, source: str) -> ImageTable:
-        return _in_folder(folder, source, spec, data_dir, report_progress)
+        paths = _find_files(folder)
+        stamps = [stamp(path) for path in paths.values()]
+        read = partial(_read, paths, folder, source)
+        return cached_table(spec, stamps, read, data_dir=data_dir, report_progress=report_progress)
 
     def fetched(fetch: Callable[[Path], None], source: str) -> ImageTable:
-        store(own, fetch, check=_check_files)
+        def check(folder: Path) -> None:
+            for name, path in _find_files(folder).items():
+                gunzip_checked(path, SHA256[name])
+
+        store(own, fetch, check=check)
         return in_folder(own, source)
 
     if spec.path is not None:
         return in_folder(spec.path, "files given by the lab")
-    names = [f"{name}.gz" for name in SHA256]
-    attempts: list[tuple[str, Callable[[], ImageTable]]] = [
-        (f"the data folder {own}", lambda: in_folder(own, "the data folder")),
-        (f"Debian's folder {DEBIAN_FOLDER}", lambda: in_folder(DEBIAN_FOLDER, f"Debian's package {DEBIAN_PACKAGE}")),
-        (
-            f"the download from {BASE_URL}",
-            lambda: fetched(lambda to: download(BASE_URL, names, to, report_progress), f"downloaded from {BASE_URL}"),
+    debian = f"Debian's package {DEBIAN_PACKAGE}"
+    attempts: dict[str, Callable[[], ImageTable]] = {
+        f"the data folder {own}": lambda: in_folder(own, "the data folder"),
+        f"Debian's folder {DEBIAN_FOLDER}": lambda: in_folder(DEBIAN_FOLDER, debian),
+        f"the download from {BASE_URL}": lambda: fetched(
+            lambda to: download(BASE_URL, names, to, report_progress), f"downloaded from {BASE_URL}"
         ),
-        (
-            f"Debian's package {DEBIAN_PACKAGE}",
-            lambda: fetched(
-                lambda to: from_debian(DEBIAN_PACKAGE, DEBIAN_FOLDER, names, to, report_progress),
-                f"Debian's package {DEBIAN_PACKAGE}",
-            ),
+        debian: lambda: fetched(
+            lambda to: from_debian(DEBIAN_PACKAGE, DEBIAN_FOLDER, names, to, report_progress), debian
         ),
-    ]
-    return _first_that_works(attempts, own, report_progress)
-
-
-class _Absent(DataError):
-    """A place simply does not have the files: worth a line in the final error, not one on the screen."""
-
-
-def _first_that_works(
-    attempts: list[tuple[str, Callable[[], ImageTable]]], own: Path, report_progress: Report
-) -> ImageTable:
+    }
     answers = []
-    for place, attempt in attempts:
+    for place, attempt in attempts.items():
         try:
             return attempt()
         except CacheProblem:
             raise
         except DataError as problem:
-            answer = _in_one_line(problem)
-            answers.append(f"{place}: {answer}")
+            said = (problem.what, problem.where, problem.received)
+            answer = ", ".join(" ".join(str(part).split()) for part in said if part is not None)
+            answers.append(f"\n    - {place}: {answer}")
             if not isinstance(problem, _Absent):
                 report_progress(f"{place} did not serve: {answer}")
     raise DataError(
         "Fashion-MNIST could neither be found on this machine nor fetched",
         where=own,
-        received="".join(f"\n    - {answer}" for answer in answers),
+        received="".join(answers),
         expected="one of these places to have its four IDX files",
         hint="run it again with a network, put the four files into that folder, "
         "or use data that needs nothing but pip packages: make report LAB=offline (or: cnnlab run offline)",
     )
 
 
-def _in_one_line(problem: DataError) -> str:
-    parts = [problem.what, *(str(part) for part in (problem.where, problem.received) if part is not None)]
-    return ", ".join(" ".join(part.split()) for part in parts)
-
-
-def _in_folder(folder: Path, source: str, spec: DatasetSpec, data_dir: Path, report: Report) -> ImageTable:
-    paths = _find_files(folder)
-    return cached_table(
-        spec,
-        [stamp(path) for path in paths.values()],
-        lambda: _read(paths, folder, source),
-        data_dir=data_dir,
-        report_progress=report,
-    )
+class _Absent(DataError):
+    """A place simply does not have the files: worth a line in the final error, not one on the screen."""
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
@@ -148,16 +116,11 @@ def _find_files(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _check_files(folder: Path) -> None:
-    for name, path in _find_files(folder).items():
-        gunzip_checked(path, SHA256[name])
-
-
 def _read(paths: dict[str, Path], folder: Path, source: str) -> Pictures:
-    parts = {}
-    for name, path in paths.items():
-        parts[name] = parse_idx(gunzip_checked(path, SHA256[name]), path, dimensions=3 if "images" in name else 1)
-    train_images, train_labels, test_images, test_labels = (parts[name] for name in SHA256)
+    train_images, train_labels, test_images, test_labels = (
+        parse_idx(gunzip_checked(path, SHA256[name]), path, dimensions=3 if "images" in name else 1)
+        for name, path in paths.items()
+    )
     for images, labels in ((train_images, train_labels), (test_images, test_labels)):
         if len(images) != len(labels):
             raise DataError(

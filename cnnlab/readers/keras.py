@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.datasets.cache import Stamp, cached_table
-from cnnlab.datasets.pictures import Pictures, Report, pictures_in_array
-from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable
+from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
 from cnnlab.errors import DataError, did_you_mean
 from cnnlab.readers import fashion_mnist
 from cnnlab.spec import DatasetSpec

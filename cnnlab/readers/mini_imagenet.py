@@ -6,25 +6,32 @@ WordNet id. All of them give the same table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnlab.datasets.cache import Stamp, cached_table, stamp
-from cnnlab.datasets.csv_list import labelled_lines, read_csv
-from cnnlab.datasets.labelled import Labelled, labelled_pictures
-from cnnlab.datasets.listing import DIVISIONS, display, list_images
+from cnnlab.datasets.folders import (
+    LEVELS,
+    Labelled,
+    by_class_folders,
+    by_lines,
+    display,
+    division,
+    labelled_pictures,
+    list_images,
+    read_csv,
+)
 from cnnlab.datasets.parquet import parquet_files, read_parquet
-from cnnlab.datasets.pictures import Pictures, Report
-from cnnlab.datasets.scan import scan_folder
-from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable
+from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable, Pictures, Report
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import DataError
-from cnnlab.readers._wordnet import readable, wordnet_id
-from cnnlab.readers.folder import scan_labelled
 from cnnlab.spec import DatasetSpec
 
 IMAGES, CLASSES = 60_000, 100
@@ -57,33 +64,47 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     Raises:
         DataError: there is no copy, or it cannot be read.
     """
-    copy = find_copy(spec.path or data_dir / "mini-imagenet", spec)
-    return cached_table(
-        spec,
-        copy.stamps,
-        lambda: _pictures(copy),
-        data_dir=data_dir,
-        report_progress=report_progress,
-    )
+    copy = _find_copy(spec.path or data_dir / "mini-imagenet", spec)
+
+    def pictures() -> Pictures:
+        images = copy.read()
+        labels, found = [wordnet_id(label) for label in images.labels], list(images.findings)
+        if (len(labels), len(set(labels))) != (IMAGES, CLASSES):
+            detail = {"images": len(labels), "of_images": IMAGES, "classes": len(set(labels)), "of_classes": CLASSES}
+            found.append(Finding("incomplete", "warning", max(0, IMAGES - len(labels)), detail))
+        images = replace(images, labels=labels, findings=tuple(found))
+        about = DatasetAbout(title="mini-ImageNet", credit=CREDIT, homepage=None, source=copy.layout)
+        return labelled_pictures(images, name_of=lambda wnid: names().get(wnid, wnid), about=about, where=copy.where)
+
+    return cached_table(spec, copy.stamps, pictures, data_dir=data_dir, report_progress=report_progress)
 
 
-def find_copy(path: Path, spec: DatasetSpec) -> Copy:
-    """The copy at a path: a file, a folder, or a folder's only subfolder.
+def _find_copy(path: Path, spec: DatasetSpec) -> Copy:
+    """The copy at a path: a file, a folder, or a folder's only subfolder, which archives often hold.
 
     Raises:
         DataError: there is none.
     """
     if path.is_dir():
-        for folder in (path, *_only_folder(path)):
-            for find in (_pickles, _parquet, _lists, _folders):
-                if (copy := find(folder, spec)) is not None:
-                    return copy
-    elif path.suffix == ".pkl" and path.is_file():
-        return _pickled([path])
-    elif path.suffix == ".parquet" and path.is_file():
-        return _in_parquet([path], path.parent)
-    elif path.suffix == ".csv" and path.is_file():
-        return _listed([path], path.parent, spec)
+        inner = [one for one in path.iterdir() if one.is_dir() and not one.is_symlink() and one.name[0] not in "._"]
+        for folder in (path, *(inner if len(inner) == 1 else [])):
+            pickles = [
+                one for one in sorted(folder.glob("*.pkl")) if one.is_file() and division(one.name) != NO_DIVISION
+            ]
+            if copy := _files_copy(folder, pickles, spec):
+                return copy
+            if any(folder.rglob("*.parquet")) and (copy := _files_copy(folder, parquet_files(folder), spec)):
+                return copy
+            if copy := _files_copy(folder, [one for one in sorted(folder.glob("*.csv")) if one.is_file()], spec):
+                return copy
+            classes = [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+            if len(classes) > 1 or any(name.lower() in LEVELS for name in classes):
+                listing = list_images(folder)
+                stamps = [Stamp(str(listing.root), 0, 0), *listing.images.values()]
+                found = by_class_folders(listing)
+                return Copy("one folder per class", folder, stamps, lambda: found)  # noqa: B023
+    elif path.is_file() and (copy := _files_copy(path.parent, [path], spec)):
+        return copy
     raise DataError(
         "there is no copy of mini-ImageNet",
         where=path,
@@ -94,42 +115,24 @@ def find_copy(path: Path, spec: DatasetSpec) -> Copy:
     )
 
 
-def _only_folder(path: Path) -> list[Path]:
-    """Archives often hold one folder that holds the rest."""
-    folders = [
-        one for one in sorted(path.iterdir()) if one.is_dir() and not one.is_symlink() and one.name[0] not in "._"
-    ]
-    return folders if len(folders) == 1 else []
+def _files_copy(folder: Path, paths: Sequence[Path], spec: DatasetSpec) -> Copy | None:
+    """The copy in files of one kind, None when there are none or the kind is unknown."""
+    kind, stamps = paths[0].suffix.lower() if paths else "", [stamp(path) for path in paths]
+    if kind == ".pkl":
+        return Copy("cache pickles", folder, stamps, lambda: _read_pickles(paths))
+    if kind == ".parquet":
+        root = folder.resolve()
+        inside = [root / path.name if path.parent == folder else path for path in paths]
+        return Copy("parquet files", folder, stamps, lambda: read_parquet(inside, root))
+    if kind == ".csv":
+        listing = list_images(folder)
 
+        def read() -> Labelled:
+            lines = {listing.root / path.name: read_csv(path, division(path.name)) for path in paths}
+            return by_lines(lines, listing, spec.max_bad)
 
-def _pictures(copy: Copy) -> Pictures:
-    images = copy.read()
-    images = replace(images, labels=[wordnet_id(label) for label in images.labels])
-    images = replace(images, findings=(*images.findings, *_incomplete(images.labels)))
-    about = DatasetAbout(title="mini-ImageNet", credit=CREDIT, homepage=None, source=copy.layout)
-    return labelled_pictures(images, name_of=readable, about=about, where=copy.where)
-
-
-def _incomplete(labels: Sequence[str]) -> list[Finding]:
-    images, classes = len(labels), len(set(labels))
-    if (images, classes) == (IMAGES, CLASSES):
-        return []
-    detail = {"images": images, "of_images": IMAGES, "classes": classes, "of_classes": CLASSES}
-    return [Finding("incomplete", "warning", max(0, IMAGES - images), detail)]
-
-
-def _pickles(folder: Path, spec: DatasetSpec) -> Copy | None:
-    paths = [path for path in sorted(folder.glob("*.pkl")) if path.is_file() and _division(path.stem) != NO_DIVISION]
-    return _pickled(paths) if paths else None
-
-
-def _division(stem: str) -> int:
-    """train for "mini-imagenet-cache-train"; none when the last word is another."""
-    return DIVISIONS.get(stem.replace("_", "-").rpartition("-")[2].lower(), NO_DIVISION)
-
-
-def _pickled(paths: list[Path]) -> Copy:
-    return Copy("cache pickles", paths[0].parent, [stamp(path) for path in paths], lambda: _read_pickles(paths))
+        return Copy("CSV lists with a folder of images", folder, [*stamps, *listing.images.values()], read)
+    return None
 
 
 def _read_pickles(paths: Sequence[Path]) -> Labelled:
@@ -144,7 +147,7 @@ def _read_pickles(paths: Sequence[Path]) -> Labelled:
         unlabelled += len(pixels) - len(rows)
         images += [pixels[row] for row in rows]
         labels += [of_rows[row] for row in rows]
-        divisions += [_division(path.stem)] * len(rows)
+        divisions += [division(path.name)] * len(rows)
         sources += [f"{path.stem}:{row}" for row in rows]
     findings = (Finding("unlabelled", "warning", unlabelled, {}),) if unlabelled else ()
     return Labelled(labels, divisions, sources, lambda index: images[index], findings)
@@ -164,66 +167,48 @@ def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
         )
     of_rows: dict[int, str] = {}
     for key, rows in classes.items():
-        for row in _rows(rows, len(pixels), _text(key), path):
-            if of_rows.setdefault(row, _text(key)) != _text(key):
+        name, listed = _text(key), rows.tolist() if isinstance(rows, np.ndarray) else rows
+        if not isinstance(listed, list | tuple) or not all(
+            isinstance(row, int) and 0 <= row < len(pixels) for row in listed
+        ):
+            raise DataError(
+                "a class of the pickle has impossible row numbers",
+                where=path,
+                received=f"class “{display(name)}”",
+                expected=f"whole numbers from 0 to {len(pixels) - 1}",
+            )
+        for row in listed:
+            if of_rows.setdefault(row, name) != name:
                 raise DataError(
                     "the pickle puts an image into two classes",
                     where=path,
-                    received=f"row {row} in “{display(of_rows[row])}” and “{display(_text(key))}”",
+                    received=f"row {row} in “{display(of_rows[row])}” and “{display(name)}”",
                 )
     return pixels, of_rows
-
-
-def _rows(rows: Any, total: int, name: str, path: Path) -> list[int]:
-    listed = rows.tolist() if isinstance(rows, np.ndarray) else rows
-    if not isinstance(listed, list | tuple) or not all(isinstance(row, int) and 0 <= row < total for row in listed):
-        raise DataError(
-            "a class of the pickle has impossible row numbers",
-            where=path,
-            received=f"class “{display(name)}”",
-            expected=f"whole numbers from 0 to {total - 1}",
-        )
-    return list(listed)
 
 
 def _text(key: Any) -> str:
     return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
 
 
-def _parquet(folder: Path, spec: DatasetSpec) -> Copy | None:
-    return _in_parquet(parquet_files(folder), folder) if any(folder.rglob("*.parquet")) else None
+@cache
+def names() -> dict[str, str]:
+    """English name by WordNet id, for the 100 classes of mini-ImageNet (names of ImageNet's classes, from WordNet)."""
+    text = files("cnnlab.readers").joinpath("wordnet_names.tsv").read_text(encoding="utf-8")
+    return dict(line.split("\t") for line in text.splitlines()[1:])
 
 
-def _in_parquet(paths: list[Path], root: Path) -> Copy:
-    return Copy("parquet files", root, [stamp(path) for path in paths], lambda: _read_parquet(paths, root))
+@cache
+def wordnet_id(label: str) -> str:
+    """The WordNet id that a label is or names; the label itself when it is neither."""
+    return label if re.fullmatch(r"n\d{8}", label) else _ids().get(_plain(label), label)
 
 
-def _read_parquet(paths: Sequence[Path], root: Path) -> Labelled:
-    found = read_parquet(paths, root)
-    findings = (Finding("unlabelled", "warning", found.unlabelled, {}),) if found.unlabelled else ()
-    return Labelled(found.labels, found.divisions, found.names, found.encoded, findings)
+@cache
+def _ids() -> dict[str, str]:
+    return {_plain(name): wnid for wnid, name in names().items()}
 
 
-def _lists(folder: Path, spec: DatasetSpec) -> Copy | None:
-    lists = [path for path in sorted(folder.glob("*.csv")) if path.is_file()]
-    return _listed(lists, folder, spec) if lists else None
-
-
-def _listed(lists: list[Path], folder: Path, spec: DatasetSpec) -> Copy:
-    listing = list_images(folder)
-
-    def read() -> Labelled:
-        lines = {listing.root / path.name: read_csv(path, _division(path.stem)) for path in lists}
-        return labelled_lines(lines, listing, spec.max_bad)
-
-    stamps = [*(stamp(path) for path in lists), *listing.images.values()]
-    return Copy("CSV lists with a folder of images", folder, stamps, read)
-
-
-def _folders(folder: Path, spec: DatasetSpec) -> Copy | None:
-    inner = [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
-    if len(inner) < 2 and not any(name.lower() in DIVISIONS for name in inner):
-        return None
-    scan = scan_folder(folder)
-    stamps = [Stamp(str(scan.root), 0, 0), *(found.stamp for found in scan.images)]
-    return Copy("one folder per class", folder, stamps, lambda: scan_labelled(scan))
+def _plain(name: str) -> str:
+    # Copies write "house_finch", and give all of WordNet's synonyms after a comma.
+    return name.split(",")[0].replace("_", " ").strip().casefold()

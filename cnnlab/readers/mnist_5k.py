@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.datasets.cache import cached_table, stamp
-from cnnlab.datasets.packaged import gunzip_checked, packaged_file
-from cnnlab.datasets.pictures import Pictures, Report, pictures_in_array
-from cnnlab.datasets.table import DatasetAbout, ImageTable
+from cnnlab.datasets.fetch import gunzip_checked, packaged_file
+from cnnlab.datasets.table import DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 

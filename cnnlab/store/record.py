@@ -43,38 +43,16 @@ class Record:
         Raises:
             StoreError: the file is missing, unreadable, not in the manifest, or not what was published.
         """
-        path = self.folder / name
-        if name not in self.manifest["files"]:
-            raise StoreError("the record has no such file", where=self.folder, received=name)
-        try:
-            content = path.read_bytes()
-        except (OSError, ValueError) as problem:  # a name that no file can have
-            raise _unreadable(path, problem) from None
+        with self._opened(name) as handle:
+            content: bytes = handle.read()
         self._compare(name, hashlib.sha256(content).hexdigest())
         return content
 
     def check(self, name: str) -> None:
-        """Verify one file without holding it in memory.
-
-        Raises:
-            StoreError: as `bytes`.
-        """
-        path = self.folder / name
-        try:
-            found = sha256_of(path)
-        except (OSError, ValueError) as problem:
-            raise _unreadable(path, problem) from None
+        """Verify one file without holding it in memory. Raises StoreError as `bytes` does."""
+        with self._opened(name) as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
         self._compare(name, found)
-
-    def _compare(self, name: str, found: str) -> None:
-        if found != (expected := self.manifest["files"][name]):
-            raise StoreError(
-                "a file of the record is not what was published",
-                where=self.folder / name,
-                received=f"sha256 {found}",
-                expected=f"sha256 {expected}",
-                hint="run the lab again: the record is then set aside and made anew",
-            )
 
     def text(self, name: str) -> str:
         """A verified UTF-8 file. Raises StoreError as `bytes` does, and where it is none, as do the next three."""
@@ -97,6 +75,28 @@ class Record:
             return {key: archive[key] for key in archive.files}
 
     @contextmanager
+    def _opened(self, name: str) -> Iterator[io.BufferedReader]:
+        if name not in self.manifest["files"]:
+            raise StoreError("the record has no such file", where=self.folder, received=name)
+        path = self.folder / name
+        try:
+            with path.open("rb") as handle:
+                yield handle
+        except (OSError, ValueError) as problem:  # a name that no file can have
+            reason = problem.strerror if isinstance(problem, OSError) else problem
+            raise StoreError("a file of the record cannot be read", where=path, received=reason) from None
+
+    def _compare(self, name: str, found: str) -> None:
+        if found != (expected := self.manifest["files"][name]):
+            raise StoreError(
+                "a file of the record is not what was published",
+                where=self.folder / name,
+                received=f"sha256 {found}",
+                expected=f"sha256 {expected}",
+                hint="run the lab again: the record is then set aside and made anew",
+            )
+
+    @contextmanager
     def _understood(self, name: str) -> Iterator[None]:
         """A file is what was published, but what was published by others may be anything."""
         try:
@@ -108,14 +108,3 @@ class Record:
                 received=f"{type(problem).__name__}: {problem}"[:300],
                 hint="remove the record and run the lab again",
             ) from None
-
-
-def _unreadable(path: Path, problem: Exception) -> StoreError:
-    reason = problem.strerror if isinstance(problem, OSError) else problem
-    return StoreError("a file of the record cannot be read", where=path, received=reason)
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file, read in pieces. Raises OSError."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

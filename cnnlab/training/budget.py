@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnlab.training.loop import INFERENCE_BATCH, Trainer
+from cnnlab.training.loop import Trainer, inference_batch
 
 _PROBES, _PROBE_SECONDS = 4, 3.0
 
@@ -40,7 +40,7 @@ class Plan:
 
 
 class Pace(NamedTuple):
-    """Seconds of one epoch, measuring included, and of tracing the training step."""
+    """Seconds of one epoch, measuring included, and of tracing step and inference."""
 
     epoch: float
     trace: float
@@ -50,12 +50,10 @@ def make_plan(*, epochs: int, steps: int, pace: Pace, fixed_seconds: float, budg
     """The largest number of epochs, at most `epochs` and at least 1, whose predicted time is inside the budget.
 
     Args:
-        pace: from the probe; a shortened run traces its step again, under the new schedule.
         fixed_seconds: what is spent whatever the number of epochs.
     """
     planned = epochs
     if budget_seconds is not None and fixed_seconds + epochs * pace.epoch > budget_seconds and epochs > 1:
-        fixed_seconds += pace.trace
         room = (budget_seconds - fixed_seconds) / max(pace.epoch, 1e-9)
         planned = int(max(1, min(epochs - 1, room)))
     predicted = fixed_seconds + planned * pace.epoch
@@ -65,20 +63,18 @@ def make_plan(*, epochs: int, steps: int, pace: Pace, fixed_seconds: float, budg
 def probe(trainer: Trainer, batch: tuple[np.ndarray, np.ndarray], *, steps: int, measured: int) -> Pace:
     """The predicted pace of epochs of `steps` steps and `measured` images in inference mode.
 
-    The first step and inference trace and are not counted. Model and optimiser are put back exactly as they were.
+    The first step and inference trace and are not counted. The trainer is used up.
     """
-    before = trainer.state()
-    try:
-        images, labels = batch
-        rows = np.arange(min(len(images), INFERENCE_BATCH, measured))
-        step, first = _median_seconds(lambda: trainer.step(images, labels))
-        inference, _ = _median_seconds(lambda: trainer.predict(images, rows))
-        started = time.perf_counter()
-        trainer.state()
-        copying = time.perf_counter() - started
-    finally:
-        trainer.restore(before)
-    return Pace(step * steps + inference * measured / len(rows) + copying, trace=max(0.0, first - step))
+    started = time.perf_counter()
+    kept = trainer.weights()  # in memory meanwhile, as the best epoch's are in a training
+    copying = time.perf_counter() - started
+    images, labels = batch
+    rows = np.arange(min(len(images), inference_batch(images.shape[1]), measured))
+    step, first_step = _median_seconds(lambda: trainer.step(images, labels))
+    inference, first_inference = _median_seconds(lambda: trainer.predict(images, rows))
+    del kept
+    traces = max(0.0, first_step - step) + max(0.0, first_inference - inference)
+    return Pace(step * steps + inference * measured / len(rows) + copying, traces)
 
 
 def _median_seconds(work: Callable[[], Any]) -> tuple[float, float]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from cnnlab.errors import Unwritable
-from cnnlab.store import disk
-from cnnlab.store.signals import finishing
+from cnnlab.store import files
+from cnnlab.store.files import finishing
 
 FORMAT = 1
 
@@ -53,7 +53,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with finishing():
-            with disk.replacing(final) as handle:
+            with files.replacing(final) as temporary, temporary.open("w+b") as handle:
                 _fill(handle, checkpoint)
             for old in _files(folder)[_KEPT:]:
                 old.unlink()
@@ -112,7 +112,7 @@ def _set_aside(path: Path) -> None:
     try:
         path.rename(path.with_suffix(".damaged"))
     except OSError as problem:
-        raise disk.unwritable(problem, path) from None
+        raise files.unwritable(problem, path) from None
 
 
 def _read(path: Path) -> Checkpoint:

@@ -15,8 +15,9 @@ from cnnlab.backend import keras
 from cnnlab.identity import canonical_json, make_run_id, run_identity
 from cnnlab.progress import Progress, duration
 from cnnlab.spec import RunSpec
-from cnnlab.store import disk
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store import files
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training import checkpoint as checkpoints
 from cnnlab.training.budget import Plan, make_plan
 from cnnlab.training.hardware import git_state, hardware, peak_memory_gib, reset_peak_memory, versions
@@ -24,11 +25,11 @@ from cnnlab.training.history import to_csv
 from cnnlab.training.interruption import terminable
 from cnnlab.training.logs import logged
 from cnnlab.training.loop import Predictor, Trainer
-from cnnlab.training.model import Build, batch_norm_momentum, has_batch_norm, set_batch_norm_momentum
+from cnnlab.training.model import Build, batch_norm_momentum, has_batch_norm
 from cnnlab.training.precision import Precision
 from cnnlab.training.preparation import Prepared, prepare_run
 from cnnlab.training.session import Session, Stopped
-from cnnlab.training.start import check_images, fitted, open_trainer, unfrozen
+from cnnlab.training.start import check_images, open_trainer, unfrozen
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -38,9 +39,6 @@ log = logging.getLogger("cnnlab.training")
 
 CHECKPOINT_SECONDS = 20.0
 """A boundary this soon after the last checkpoint writes none."""
-
-_CHECKPOINT_SHARE = 0.05
-"""Of the time, at most, goes into checkpoints: VGG-19's holds 39 million parameters twice or three times."""
 
 
 _HDF5_BYTES = 4096
@@ -102,9 +100,8 @@ def train_model(
         budget_seconds: wall time from now that the run should stay inside, by training fewer epochs (at least 1).
         dataset_record: id of the data set's record, for the manifest.
         build: replaces `cnnlab.layers.factory.build_network`.
-        checkpoint_seconds: least time between two checkpoints, more where writing one is slow; an interruption loses
-            at most that and the epoch begun. 0 keeps one at every epoch boundary.
-        prepared: of this spec, if it has been prepared already; it is used up.
+        checkpoint_seconds: least time between two checkpoints; an interruption loses at most that and the epoch begun.
+        prepared: of this spec, if it has been prepared already.
         fresh: start anew where there is a checkpoint.
 
     Returns:
@@ -121,13 +118,11 @@ def train_model(
     check_images(spec, splits)
     with store.lock(run_id, on_wait=lambda: progress.message(f"waiting: {store.holder(run_id)} trains {spec.label}")):
         if store.sound("run", run_id, progress.message):
-            if prepared is not None:
-                prepared.trainer.release()
             return Trained(store.read("run", run_id), None, None)
         folder = store.work_folder() / run_id
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        disk.remove_leftovers(folder)
+        files.remove_leftovers(folder)
         with logged(folder / "train.log", "cnnlab.training"), terminable():
             job = _Job(
                 spec, table, splits, folder, progress, build, budget_seconds, started, checkpoint_seconds, prepared
@@ -152,12 +147,11 @@ class _Job:
 
     def run(self, store: RunStore, run_id: str, dataset_record: str | None) -> Trained:
         """Train to the end and publish."""
-        found = checkpoints.load_newest(self.folder, self._warn)
         self._earlier, self._resumed = 0.0, 0
         reset_peak_memory()
-        if found is None or not self._resume(found):
+        if not self._resume(checkpoints.load_newest(self.folder, self._warn)):
             self._start()
-        self._saved, self._saving = time.perf_counter(), 0.0
+        self._saved = time.perf_counter()
         stopped = self.session.run(self.progress, self.spec.label, self._at_boundary)
         if self.session.best_row is not None:
             self.session.trainer.set_weights(self.session.best)
@@ -172,39 +166,21 @@ class _Job:
         prepared = self.prepared or prepare_run(spec, self.table, self.splits, build=self.build)
         if self.prepared is not None:
             self._earlier = prepared.seconds
-        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.predicted_memory_gib()
+        self.precision, self.sanity, self.memory = prepared.precision, prepared.sanity, prepared.memory_gib
         self.plan = make_plan(
             epochs=recipe.epochs,
             steps=prepared.steps,
             pace=prepared.pace,
-            fixed_seconds=prepared.seconds,
+            fixed_seconds=prepared.fixed_seconds,
             budget_seconds=self.budget_seconds,
         )
         self.momentum = batch_norm_momentum(prepared.steps * self.plan.epochs_planned)
-        self.session = self._session(self._shortened(prepared.trainer) if self.plan.shortened else prepared.trainer)
+        self.session = self._session(self._opened())
         log.info("%s, %s", spec.label, self.precision)
         self._announce()
 
-    def _shortened(self, trainer: Trainer) -> Trainer:
-        """The same initial model under the schedule, and batch-norm momentum, of fewer steps."""
-        set_batch_norm_momentum(trainer.model, self.momentum)
-        trainer.release_optimizer()
-        return fitted(trainer.model, self.spec, self.precision, total_steps=self._total_steps, predict=trainer.predict)
-
-    @property
-    def _total_steps(self) -> int:
-        return self.plan.epochs_planned * self.plan.steps_per_epoch
-
-    def _resume(self, found: checkpoints.Checkpoint) -> bool:
-        """Go on after a checkpoint; False when it is of another model, so that there is nothing to go on from."""
-        meta = found.meta
-        self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
-        self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
-        self.sanity, self.memory = meta["sanity"], meta["memory"]
-        if self.prepared is not None:
-            self.prepared.trainer.release()
-            self.prepared = None
-        trainer = open_trainer(
+    def _opened(self) -> Trainer:
+        return open_trainer(
             self.spec,
             len(self.table.classes),
             self.precision,
@@ -212,6 +188,20 @@ class _Job:
             momentum=self.momentum,
             build=self.build,
         )
+
+    @property
+    def _total_steps(self) -> int:
+        return self.plan.epochs_planned * self.plan.steps_per_epoch
+
+    def _resume(self, found: checkpoints.Checkpoint | None) -> bool:
+        """Go on after a checkpoint; False when there is none, or it is of another model: there is nothing to go on from."""
+        if found is None:
+            return False
+        meta = found.meta
+        self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
+        self.momentum, self._earlier, self._resumed = meta["momentum"], meta["seconds"], meta["resumed"] + 1
+        self.sanity, self.memory = meta["sanity"], meta["memory"]
+        trainer = self._opened()
         if 0 < self.spec.recipe.frozen_epochs < found.epoch:
             trainer = self._unfrozen(trainer)
         self.session = self._session(trainer)
@@ -273,10 +263,8 @@ class _Job:
         self.progress.message(f"warning: {text}")
 
     def _at_boundary(self) -> None:
-        since = time.perf_counter() - self._saved
-        if self.checkpoint_seconds and since < max(self.checkpoint_seconds, self._saving / _CHECKPOINT_SHARE):
+        if time.perf_counter() - self._saved < self.checkpoint_seconds:
             return
-        started = time.perf_counter()
         meta = {
             "plan": self.plan.as_dict(),
             "precision": list(self.precision),
@@ -288,7 +276,6 @@ class _Job:
         }
         checkpoints.save(self.folder, self.session.checkpoint(meta))
         self._saved = time.perf_counter()
-        self._saving = self._saved - started
 
     def _seconds(self) -> float:
         return self._earlier + time.perf_counter() - self.started
@@ -350,5 +337,5 @@ def _epochs(count: int) -> str:
 def _save_weights(model: keras.Model, path: Path) -> None:
     """Raises OSError when there is no space, of which HDF5 would make an error or a crash of the process."""
     size = sum(variable.value.numpy().nbytes + _HDF5_BYTES for variable in model.weights)
-    disk.reserve(path, size + 4 * _HDF5_BYTES)
+    files.reserve(path, size + 4 * _HDF5_BYTES)
     model.save_weights(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cnnlab.store.disk import unwritable
+from cnnlab.store.files import unwritable
 
 
 class _Handler(logging.FileHandler):

@@ -107,10 +107,3 @@ def batch_norm_momentum(steps: int) -> float:
 def has_batch_norm(model: keras.Model) -> bool:
     """Whether the model keeps moving averages."""
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
-
-
-def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
-    """Change the momentum of a built model; what was traced before keeps the old one."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum

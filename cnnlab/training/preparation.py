@@ -7,17 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from cnnlab.backend import keras
 from cnnlab.spec import Recipe, RunSpec
 from cnnlab.training.batches import measured_sample, steps_per_epoch
 from cnnlab.training.budget import Pace, probe
-from cnnlab.training.hardware import accelerator, memory_gib, peak_memory_gib, reset_peak_memory
-from cnnlab.training.loop import Trainer
+from cnnlab.training.hardware import accelerator, peak_memory_gib, reset_peak_memory
+from cnnlab.training.loop import Predictor
 from cnnlab.training.model import Build, batch_norm_momentum
 from cnnlab.training.precision import Precision, resolve
 from cnnlab.training.sanity import initial_loss, overfit
-from cnnlab.training.start import check_images, fitted, open_trainer
+from cnnlab.training.start import check_images, fitted, open_model
 
 _RECORD_BYTES = 1_000_000
 """Of a run's history, log and manifest, at most."""
@@ -36,49 +35,37 @@ class Space(NamedTuple):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A trainer at its start.
+    """What a run will take, measured on a model of its own that is gone by now.
 
     Attributes:
         steps: of an epoch.
         pace: predicted, of this machine as it is now.
         sanity: what `sanity.json` holds.
         seconds: that preparing took.
-        memory_gib: the process's peak meanwhile; None where the system does not tell.
-        copies: of the weights, that a checkpoint holds at most.
-        headroom_gib: by how much that peak was above what the process held in the end.
+        opening: seconds that building and tracing will take once more.
+        memory_gib: the process's peak meanwhile, that of training; None where the system does not tell.
+        space: on the disk.
     """
 
-    trainer: Trainer
     precision: Precision
-    momentum: float
     steps: int
     pace: Pace
     sanity: dict[str, Any]
     seconds: float
+    opening: float
     memory_gib: float | None
-    headroom_gib: float
-    copies: int
+    space: Space
 
     @property
-    def space(self) -> Space:
-        """Of the weights, and of three checkpoints: two are kept while one is written."""
-        weights = sum(_bytes(variable) for variable in self.trainer.model.variables)
-        return Space(weights + _RECORD_BYTES, 3 * self.copies * weights)
-
-    def predicted_seconds(self, epochs: int) -> float:
-        """Of the whole run, preparing included."""
-        return self.seconds + epochs * self.pace.epoch
-
-    def predicted_memory_gib(self) -> float | None:
-        """The peak of a training that begins now, with whatever else the process holds."""
-        held = memory_gib()
-        return None if held is None else round(held + self.headroom_gib, 2)
+    def fixed_seconds(self) -> float:
+        """Of the run, whatever its number of epochs."""
+        return self.seconds + self.opening
 
 
 def prepare_run(
     spec: RunSpec, table: ImageTable, splits: Splits, *, build: Build | None = None, overfit_batch: bool = False
 ) -> Prepared:
-    """Build what `spec` trains, look at its first loss and time some steps.
+    """Build what `spec` trains, look at its first loss and time some steps; nothing of it stays in memory.
 
     Args:
         build: replaces `cnnlab.layers.factory.build_network`.
@@ -92,45 +79,40 @@ def prepare_run(
     started = time.perf_counter()
     reset_peak_memory()
     recipe, precision = spec.recipe, resolve(spec.recipe.precision)
-    steps = steps_per_epoch(len(splits.train), recipe.batch_size)
-    momentum = batch_norm_momentum(steps * recipe.epochs)
-    trainer = open_trainer(
-        spec, len(table.classes), precision, total_steps=steps * recipe.epochs, momentum=momentum, build=build
-    )
+    steps, classes = steps_per_epoch(len(splits.train), recipe.batch_size), len(table.classes)
+    total = steps * recipe.epochs
+    model = open_model(spec, classes, precision, momentum=batch_norm_momentum(total), build=build)
+    opening = time.perf_counter() - started
+    predict = Predictor(model)
     sample = measured_sample(splits.train, len(splits.validation), spec.seed)
-    classes = len(table.classes)
     sanity: dict[str, Any] = {"classes": classes, "ln_classes": math.log(classes)}
-    sanity["initial_loss"] = initial_loss(trainer, table.images, table.labels, sample)
+    sanity["initial_loss"] = initial_loss(predict, table.images, table.labels, sample)
+    checkable = overfit_batch and recipe.weights is None
+    sanity["overfit"] = overfit(predict, table.images, table.labels, sample, precision.policy) if checkable else None
     rows = splits.train[: recipe.batch_size]
     batch = table.images[rows], table.labels[rows]
     measured = len(sample) + len(splits.validation)
+    trainer = fitted(model, spec, precision, total_steps=total, predict=predict)
     pace = probe(trainer, batch, steps=steps, measured=measured)
     if accelerator() is not None:  # on a CPU it made training five times slower
-        compiled = fitted(
-            trainer.model,
-            spec,
-            precision._replace(xla=True),
-            total_steps=steps * recipe.epochs,
-            predict=trainer.predict,
-        )
-        faster = probe(compiled, batch, steps=steps, measured=measured)
-        pays = faster.epoch < pace.epoch
-        (trainer if pays else compiled).release_optimizer()
-        if pays:
-            trainer, pace, precision = compiled, faster, precision._replace(xla=True)
-    checkable = overfit_batch and recipe.weights is None
-    sanity["overfit"] = overfit(trainer, table.images, table.labels, sample, precision.policy) if checkable else None
+        trainer.release_optimizer()
+        trainer = fitted(model, spec, precision._replace(xla=True), total_steps=total, predict=predict)
+        faster = probe(trainer, batch, steps=steps, measured=measured)
+        if faster.epoch < pace.epoch:
+            pace, precision = faster, precision._replace(xla=True)
+    space = _space(model, recipe)
+    trainer.release()
     seconds = time.perf_counter() - started
-    peak = peak_memory_gib()
-    headroom = max(0.0, peak - (memory_gib() or peak)) if peak else 0.0
-    return Prepared(trainer, precision, momentum, steps, pace, sanity, seconds, peak, headroom, _copies(recipe))
+    return Prepared(precision, steps, pace, sanity, seconds, opening + pace.trace, peak_memory_gib(), space)
 
 
-def _copies(recipe: Recipe) -> int:
-    """Of the weights in a checkpoint: themselves, the optimiser's for each, their averages, the best epoch's."""
+def _space(model: keras.Model, recipe: Recipe) -> Space:
+    """Of the weights, and of three checkpoints: two are kept while one is written."""
+    weights = 4 * sum(math.prod(variable.shape) for variable in model.variables)
+    return Space(weights + _RECORD_BYTES, 3 * weight_copies(recipe) * weights)
+
+
+def weight_copies(recipe: Recipe) -> int:
+    """In a checkpoint: the weights themselves, the optimiser's slots, their averages, the best epoch's."""
     slots = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
     return 1 + slots + (recipe.ema > 0) + (recipe.early_stopping is not None)
-
-
-def _bytes(variable: Any) -> int:
-    return math.prod(variable.shape) * np.dtype("float32").itemsize

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlab.spec import Recipe
 from cnnlab.training.history import measure
-from cnnlab.training.loop import INFERENCE_BATCH, Trainer
+from cnnlab.training.loop import Predictor, Trainer
 from cnnlab.training.optimizer import make_optimizer
 
 OVERFIT_IMAGES, OVERFIT_STEPS, LEARNED = 8, 200, 0.1
@@ -18,19 +18,18 @@ OVERFIT_IMAGES, OVERFIT_STEPS, LEARNED = 8, 200, 0.1
 _RECIPE = Recipe(optimizer="adam", learning_rate=3e-4, gradient_clip=1.0, schedule="constant", warmup=0.0)
 
 
-def initial_loss(trainer: Trainer, images: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float | None:
+def initial_loss(predict: Predictor, images: np.ndarray, labels: np.ndarray, sample: np.ndarray) -> float | None:
     """Cross entropy in nats before the first step, in inference mode, on up to 256 rows of `sample`; None when it is
     not finite."""
-    rows = sample[:INFERENCE_BATCH]
-    loss, _ = measure(trainer.predict(images, rows), labels[rows])
+    rows = sample[:256]
+    loss, _ = measure(predict(images, rows), labels[rows])
     return loss if math.isfinite(loss) else None
 
 
 def overfit(
-    trainer: Trainer, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, policy: str
+    predict: Predictor, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, policy: str
 ) -> dict[str, Any] | None:
-    """Train on the first 8 of `rows` alone by Adam at 3e-4 until their loss is a tenth of what it was, then put the
-    model back as it was.
+    """Train on the first 8 of `rows` alone by Adam at 3e-4 until their loss is a tenth of what it was.
 
     A network that cannot do this has a mistake in its layers, its loss or its data (Karpathy 2019, "A recipe for
     training neural networks"). Losses are those of training, with dropout.
@@ -40,19 +39,14 @@ def overfit(
     """
     rows = rows[:OVERFIT_IMAGES]
     batch, truth = np.asarray(images[rows]), labels[rows]
-    before = trainer.state()
-    factors = (1.0,) * len(trainer.model.trainable_variables)
-    optimizer = make_optimizer(_RECIPE, trainer.model, OVERFIT_STEPS, policy=policy, factors=factors)
-    learner = Trainer(trainer.model, optimizer, _RECIPE, predict=trainer.predict)
+    optimizer = make_optimizer(_RECIPE, predict.model, OVERFIT_STEPS, policy=policy)
+    learner = Trainer(predict.model, optimizer, _RECIPE, predict=predict)
     losses: list[float] = []
-    try:
-        while len(losses) < OVERFIT_STEPS and not (losses and losses[-1] < LEARNED * losses[0]):
-            losses.append(learner.step(batch, truth))
-            if not math.isfinite(losses[-1]):
-                break
-    finally:
-        trainer.restore(before)
-        learner.release_optimizer()
+    while len(losses) < OVERFIT_STEPS and not (losses and losses[-1] < LEARNED * losses[0]):
+        losses.append(learner.step(batch, truth))
+        if not math.isfinite(losses[-1]):
+            break
+    learner.release_optimizer()
     finite = [loss for loss in losses if math.isfinite(loss)]
     if not finite:
         return None

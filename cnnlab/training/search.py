@@ -21,7 +21,8 @@ from cnnlab.errors import CnnlabError, LabError
 from cnnlab.identity import make_search_id
 from cnnlab.progress import Progress
 from cnnlab.spec import Recipe, RunSpec, SearchSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training.hardware import git_state, hardware, versions
 from cnnlab.training.history import EpochRow
 from cnnlab.training.interruption import terminable

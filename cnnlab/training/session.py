@@ -106,7 +106,8 @@ class Session:
     def _remember(self, row: EpochRow) -> None:
         self.rows.append(row)
         if improves(row, self.best_row, self.spec.recipe.early_stopping):
-            self.best_row, self.best = row, self._kept()
+            self.best_row, self.best = row, []  # the former best leaves its memory to this one
+            self.best = self._kept()
 
     def _kept(self) -> Arrays:
         with self.trainer.averaged():

@@ -55,8 +55,20 @@ def open_session(
 def open_trainer(
     spec: RunSpec, classes: int, precision: Precision, *, total_steps: int, momentum: float, build: Build | None = None
 ) -> Trainer:
-    """The spec's model as it starts, and its optimiser. Every operation is deterministic from here on: on a CPU that
-    cost nothing that could be measured.
+    """The spec's model as it starts, and its optimiser.
+
+    Raises:
+        LabError: the network or its weights cannot be had.
+    """
+    model = open_model(spec, classes, precision, momentum=momentum, build=build)
+    return fitted(model, spec, precision, total_steps=total_steps)
+
+
+def open_model(
+    spec: RunSpec, classes: int, precision: Precision, *, momentum: float, build: Build | None = None
+) -> keras.Model:
+    """The spec's model as it starts. Every operation is deterministic from here on: on a CPU that cost nothing that could
+    be measured.
 
     Raises:
         LabError: the network or its weights cannot be had.
@@ -66,7 +78,7 @@ def open_trainer(
     model = build_model(spec, classes, precision, momentum=momentum, build=build)
     if (loaded := prepare(spec, model)) is not None:
         log.info(loaded)
-    return fitted(model, spec, precision, total_steps=total_steps)
+    return model
 
 
 def fitted(

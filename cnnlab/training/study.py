@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cnnlab.errors import LabError
 from cnnlab.spec import Range, Recipe, SearchSpec
-from cnnlab.store import disk
+from cnnlab.store import files
 
 if TYPE_CHECKING:
     import optuna
@@ -53,13 +53,13 @@ def open_study(path: Path, search: SearchSpec, recipe: Recipe, warn: Callable[[s
             left_over.unlink(missing_ok=True)
         finished = _salvaged(path, warn) if path.exists() else []
         _journal(fresh, search).add_trials(finished)
-        disk.sync(fresh)
+        files.sync(fresh)
         fresh.replace(path)
         study = _journal(path, search)
         if not finished and (own := _own_params(recipe, search)) is not None:
             study.enqueue_trial(own)
     except OSError as problem:
-        raise disk.unwritable(problem, path) from None
+        raise files.unwritable(problem, path) from None
     return study
 
 

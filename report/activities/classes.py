@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from report.activities.common import MANY_CLASSES, SIGNIFICANT, count, share
-from report.data.records import RunData
+from report.activities.common import MANY_CLASSES
+from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.metrics import surest_mistakes
-from report.evidence.quantity import Attachment, Cell, Column, Exhibit, Gallery, Quantity, Table, csv_attachment
-from report.evidence.statistics import binomial_tail, difference, probability_extreme
+from report.evidence.quantity import Cell, Exhibit, Gallery, Quantity, Table, csv_attachment, numbers_of, table
+from report.evidence.statistics import SIGNIFICANT, binomial_tail, difference, probability_extreme
 
 SHOWN = 8
 """Images in a gallery."""
@@ -69,12 +69,16 @@ def rank_class(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best
     order = class_order(classes, matrix)
     order = order if best else order[::-1]
     first, second = order[0], order[1] if len(order) > 1 else order[0]
-    runs = (run.run.id,)
-    indistinct = {other: not _told_apart(right, images, first, other) for other in order[1:]}
+    q = numbers_of(run.run)
+    counts = {other: (int(right[other]), int(images[other])) for other in order}
+    gaps = {other: difference(*counts[first], *counts[other]) for other in order[1:]}
+    indistinct = {other: low <= 0 <= high for other, (_, low, high) in gaps.items()}
     tied = [classes[i] for i in order if right[i] * images[first] == right[first] * images[i]]
     mistakes = matrix[first].copy()
     mistakes[first] = 0
-    wrong, goes_to = int(mistakes.sum()), int(mistakes.argmax())
+    wrong, goes_to, others = int(mistakes.sum()), int(mistakes.argmax()), len(classes) - 1
+    # any of the others could have been the most frequent one: the tail counts once for each (Bonferroni)
+    concentrated = others > 1 and others * binomial_tail(int(mistakes[goes_to]), wrong, 1 / others) < SIGNIFICANT
     present = np.flatnonzero(images)
     probability = probability_extreme(
         right[present].tolist(), images[present].tolist(), int(np.searchsorted(present, first)), best=best
@@ -86,20 +90,19 @@ def rank_class(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best
         runner_up=classes[second],
         runner_up_accuracy=class_share(run, right, images, second),
         distinct=not indistinct.get(second, True),
-        ties=count(len(tied), runs=runs),
+        ties=q.count(len(tied)),
         is_tied=len(tied) > 1,
         tied=tied[:EXTREMES],
         tied_are_all=len(tied) <= EXTREMES,
-        rivals=count(sum(indistinct.values()), runs=runs),
-        probability=Quantity(
-            value=probability, unit="probability", n=int(images.sum()), runs=runs,
-            how="Simulation from Beta posteriors of all classes",
+        rivals=q.count(sum(indistinct.values())),
+        probability=q(
+            probability, "probability", n=int(images.sum()), how="Simulation from Beta posteriors of all classes"
         ),
-        mistakes=count(wrong, runs=runs),
+        mistakes=q.count(wrong),
         confused_with=classes[goes_to] if wrong else "",
-        confused_count=count(mistakes[goes_to], runs=runs),
-        concentrated=_concentrated(int(mistakes[goes_to]), wrong, len(classes) - 1),
-        taken_for_it=count(matrix[:, first].sum() - right[first], runs=runs),
+        confused_count=q.count(mistakes[goes_to]),
+        concentrated=concentrated,
+        taken_for_it=q.count(matrix[:, first].sum() - right[first]),
         sure_right=_confidence(run, first, right=True),
         sure_wrong=_confidence(run, first, right=False),
     )  # fmt: skip
@@ -113,98 +116,58 @@ def class_order(classes: Sequence[str], matrix: np.ndarray) -> list[int]:
 
 def class_share(run: RunData, right: np.ndarray, images: np.ndarray, label: int) -> Quantity:
     """Accuracy of one class, with its interval."""
-    return share(int(right[label]), int(images[label]), runs=[run.run.id])
+    return numbers_of(run.run).share(int(right[label]), int(images[label]))
 
 
 def class_table(
-    run: RunData,
-    classes: Sequence[str],
-    matrix: np.ndarray,
-    language: Language,
-    varied: np.ndarray | None = None,
-    *,
-    file: str = "classes.csv",
+    run: RunData, classes: Sequence[str], matrix: np.ndarray, language: Language, *, file: str = "classes.csv"
 ) -> Table:
     """Accuracy of each class with its interval, the best first; of many classes only the ends, and all as a file.
 
     Args:
-        varied: how varied the images of each class are, float (K,), where that was measured.
-        file: name of that file.
+        file: name of that file, which also says what each class is most often taken for.
     """
-    text = language.text
+    text, q = language.text, numbers_of(run.run)
     images, right = matrix.sum(axis=1), np.diag(matrix)
     order = class_order(classes, matrix)
     many = len(order) > MANY_CLASSES
+    heads = {
+        "name": text("Class"), "images": text("Test images"), "right": text("Right"), "accuracy": text("Accuracy"),
+        "interval": text("95% interval"),
+    }  # fmt: skip
     rows: list[Mapping[str, Cell]] = []
-    for label in [*order[:EXTREMES], *order[-EXTREMES:]] if many else order:
-        accuracy = class_share(run, right, images, label)
-        rows.append(
-            {
-                "name": classes[label],
-                "images": count(images[label], runs=[run.run.id]),
-                "right": count(right[label], runs=[run.run.id]),
-                "accuracy": accuracy,
-                "interval": language.interval(accuracy),
-                **({"varied": _varied(varied[label])} if varied is not None else {}),
-            }
-        )
-    return Table(
-        caption=text("The {n} best and the {n} worst of {classes} classes", n=EXTREMES, classes=len(order))
-        if many
-        else text("Accuracy by class, the best first"),
-        note=text(
-            "{network} on {n} test images; 95% Wilson intervals.",
-            network=run.title,
-            n=count(matrix.sum(), runs=[run.run.id]),
-        )
-        + (
-            " " + text("Variety: distance between training images of the class over that between any two.")
-            if varied is not None
-            else ""
-        ),
-        columns=(
-            Column(key="name", head=text("Class")),
-            Column(key="images", head=text("Test images")),
-            Column(key="right", head=text("Right")),
-            Column(key="accuracy", head=text("Accuracy")),
-            Column(key="interval", head=text("95% interval")),
-            *([Column(key="varied", head=text("Variety"))] if varied is not None else []),
-        ),
-        rows=tuple(rows),
-        whole=_whole_table(run, classes, matrix, order, language, file) if many else None,
-    )
-
-
-def _whole_table(
-    run: RunData, classes: Sequence[str], matrix: np.ndarray, order: Sequence[int], language: Language, file: str
-) -> Attachment:
-    """All classes in the same order, each with what it is most often taken for."""
-    text = language.text
-    images, right = matrix.sum(axis=1), np.diag(matrix)
-    rows: list[list[str | int | float | None]] = []
-    for label in order:
+    whole = []
+    for place, label in enumerate(order):
         accuracy, mistakes = class_share(run, right, images, label), matrix[label].copy()
         mistakes[label] = 0
         taken = int(mistakes.argmax())
-        rows.append([
-            classes[label], int(images[label]), int(right[label]),
-            *(None if value is None else round(value, 6) for value in (accuracy.value, accuracy.low, accuracy.high)),
-            classes[taken] if mistakes[taken] else None, int(mistakes[taken]),
-        ])  # fmt: skip
-    heads = [
-        text("Class"), text("Test images"), text("Right"), text("Accuracy"), text("95% interval, from"), text("95% interval, to"),
-        text("Most often taken for"), text("Images taken for it"),
-    ]  # fmt: skip
-    return csv_attachment(file, heads, rows)
-
-
-def _varied(value: float) -> Quantity | None:
-    return Quantity(value=float(value), unit="number") if np.isfinite(value) else None
+        bounds = [None if one is None else round(one, 6) for one in (accuracy.value, accuracy.low, accuracy.high)]
+        known = classes[taken] if mistakes[taken] else None, int(mistakes[taken])
+        whole.append([classes[label], int(images[label]), int(right[label]), *bounds, *known])
+        if not many or not EXTREMES <= place < len(order) - EXTREMES:
+            counts = {"images": q.count(images[label]), "right": q.count(right[label])}
+            interval = language.interval(accuracy)
+            rows.append({"name": classes[label], **counts, "accuracy": accuracy, "interval": interval})
+    ends = [
+        text("95% interval, from"),
+        text("95% interval, to"),
+        text("Most often taken for"),
+        text("Images taken for it"),
+    ]
+    return table(
+        text("The {n} best and the {n} worst of {classes} classes", n=EXTREMES, classes=len(order))
+        if many
+        else text("Accuracy by class, the best first"),
+        heads,
+        rows,
+        note=text("{network} on {n} test images; 95% Wilson intervals.", network=run.title, n=q.count(matrix.sum())),
+        whole=csv_attachment(file, [*list(heads.values())[:4], *ends], whole) if many else None,
+    )
 
 
 def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: Language) -> Gallery:
     """Test images of one class, half of them right ones and half wrong ones as far as there are any."""
-    test = run.predictions["test"]
+    test, q = run.predictions["test"], numbers_of(run.run)
     mine = [i for i in np.flatnonzero(test.labels == rank.label).tolist() if int(test.ids[i]) in run.exhibits]
     mine.sort(key=lambda i: -float(test.probabilities[i].max()))
     wrong = [i for i in mine if not test.right[i]][: SHOWN // 2]
@@ -213,8 +176,8 @@ def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, languag
         caption=language.text(
             "Test images of {name}: {right} answered right, {wrong} wrong",
             name=rank.name,
-            right=count(len(right), runs=[run.run.id]),
-            wrong=count(len(wrong), runs=[run.run.id]),
+            right=q.count(len(right)),
+            wrong=q.count(len(wrong)),
         ),
         note=language.text("{network}; most confident answers of each kind first.", network=run.title),
         alt=language.text(
@@ -252,29 +215,13 @@ def mistakes_gallery(run: RunData, classes: Sequence[str], language: Language) -
     )
 
 
-def _told_apart(right: np.ndarray, images: np.ndarray, one: int, other: int) -> bool:
-    """Whether the interval of the difference between two classes' accuracies leaves out zero."""
-    _, low, high = difference(int(right[one]), int(images[one]), int(right[other]), int(images[other]))
-    return low > 0 or high < 0
-
-
-def _concentrated(most: int, wrong: int, others: int) -> bool:
-    """Whether mistakes go to one of `others` classes more often than even chance, that class being the most frequent.
-
-    Since any of them could have been it, the tail counts once for each (Bonferroni).
-    """
-    return others > 1 and others * binomial_tail(most, wrong, 1 / others) < SIGNIFICANT
-
-
 def _confidence(run: RunData, label: int, *, right: bool) -> Quantity | None:
     test = run.predictions["test"]
     chosen = (test.labels == label) & (test.right == right)
     if not chosen.any():
         return None
     value = float(test.probabilities[chosen].max(axis=1).mean())
-    return Quantity(
-        value=value, unit="share", n=int(chosen.sum()), runs=(run.run.id,), how="Mean softmax probability of the answer"
-    )
+    return numbers_of(run.run)(value, "share", n=int(chosen.sum()), how="Mean softmax probability of the answer")
 
 
 def _exhibit_facts(run: RunData, classes: Sequence[str], position: int) -> dict[str, Any]:
@@ -282,8 +229,8 @@ def _exhibit_facts(run: RunData, classes: Sequence[str], position: int) -> dict[
     return {
         "label": classes[int(test.labels[position])],
         "predicted": classes[int(test.predicted[position])],
-        "confidence": Quantity(
-            value=float(test.probabilities[position].max()), unit="share", runs=(run.run.id,), how="Softmax probability"
+        "confidence": numbers_of(run.run)(
+            float(test.probabilities[position].max()), "share", how="Softmax probability"
         ),
     }
 

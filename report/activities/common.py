@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnnlab.networks import find_network
-from cnnlab.store.store import Record
-from report.data.records import LabData, Part, RunData
+from cnnlab.store.record import Record
+from report.data.records import LabData, Part
+from report.data.trainings import RunData
+from report.evidence.compare import network_accuracy
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Gallery, Quantity
 from report.evidence.statistics import SIGNIFICANT as SIGNIFICANT
-from report.evidence.statistics import mean_interval, wilson
+from report.evidence.statistics import wilson
 from report.evidence.words import joined, sourced, worded
 
 Pictured = TypeVar("Pictured", bound=Figure | Gallery)
@@ -55,29 +57,6 @@ def share(
     return Quantity(value=right / n, unit="share", n=n, low=low, high=high, runs=tuple(runs), how=how)
 
 
-def accuracy(run: RunData, split: str = "test", *, without: np.ndarray | None = None) -> Quantity:
-    """Overall accuracy of one run on one split, the rows of `without` (int) left out; one image must be left."""
-    right = _right(run, split, without)
-    return share(int(right.sum()), right.size, runs=[run.run.id])
-
-
-def network_accuracy(runs: Sequence[RunData], split: str = "test", *, without: np.ndarray | None = None) -> Quantity:
-    """Accuracy of a network: of its run, or the mean over its seeds with a Student interval over them."""
-    if len(runs) == 1:
-        return accuracy(runs[0], split, without=without)
-    values = [float(_right(run, split, without).mean()) for run in runs]
-    mean, low, high = mean_interval(values)
-    return Quantity(
-        value=mean,
-        unit="share",
-        n=len(runs),
-        low=max(0.0, low),
-        high=min(1.0, high),
-        runs=tuple(run.run.id for run in runs),
-        how="Mean over seeds, Student interval",
-    )
-
-
 def accuracy_lines(lab: LabData) -> Iterator[str]:
     """The test accuracy of each network with its interval, a line each in English, as the command line tells them."""
     english = Language("en")
@@ -88,11 +67,6 @@ def accuracy_lines(lab: LabData) -> Iterator[str]:
             images = english.quantity(count(runs[0].predictions["test"].labels.size))
             seeds = f", mean of {len(runs)} seeds" if len(runs) > 1 else ""
             yield f"{network} on {part.dataset.name}: test {shown}, {images} images{seeds}"
-
-
-def _right(run: RunData, split: str, without: np.ndarray | None) -> np.ndarray:
-    predictions = run.predictions[split]
-    return predictions.right if without is None else predictions.right[~np.isin(predictions.ids, without)]
 
 
 def seeds_of(part: Part, network: str, language: Language) -> Quantity | str:

@@ -6,9 +6,10 @@ from typing import Any
 
 from cnnlab.networks import find_network
 from report.activities import architecture, curves, results
-from report.activities.common import absent_networks, accuracy, count, network_accuracy, primary_run, seeds_of
-from report.activities.fairness import confounders
+from report.activities.common import absent_networks, count, primary_run, seeds_of
+from report.activities.hyperparameters import fairness
 from report.data.records import LabData, Part
+from report.evidence.compare import accuracy, network_accuracy, sign, split_gap
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence
 
@@ -56,7 +57,7 @@ def _absent(part: Part) -> dict[str, Any]:
 def _summary(part: Part, language: Language) -> dict[str, Any]:
     comparison = results.compare(part)
     run = primary_run(part)
-    gap = results.split_gap(run, "train", "test")
+    gap = split_gap(run, "train", "test")
     train = accuracy(run, "train")
     return {
         "network": run.title,
@@ -69,10 +70,10 @@ def _summary(part: Part, language: Language) -> dict[str, Any]:
         "lost_seeds": bool(part.asked_seeds(run.network) - len(part.of(run.network))),
         "seeds": seeds_of(part, run.network, language),
         "gap": gap,
-        "overfits": results.sign(gap) > 0,
+        "overfits": sign(gap) > 0,
         "train": train,
-        "underfits": curves.underfits(train, gap) and results.sign(gap) <= 0,
+        "underfits": curves.underfits(train, gap) and sign(gap) <= 0,
         "distinct_pairs": [pair for pair in comparison["pairs"] if pair["distinct"]],
-        "confounders": confounders(part, language) if len(part.networks) > 1 else [],
+        "confounders": [one["inside"] for one in fairness(part, language)["confounders"]],
         "tied_pairs": [pair for pair in comparison["pairs"] if not pair["distinct"]],
     }

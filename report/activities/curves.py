@@ -16,7 +16,8 @@ from report.activities.common import (
     share,
     titled,
 )
-from report.data.records import LabData, Part, RunData
+from report.data.records import LabData, Part
+from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Figure, Quantity
 from report.evidence.statistics import difference, wilson

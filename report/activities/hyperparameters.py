@@ -1,15 +1,17 @@
-"""Every hyper-parameter of a recipe: its name, what its row in the table shows, and where networks differ in it."""
+"""Every hyper-parameter of a recipe and what else can differ between networks: one list of rows for table and prose."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
 
-from report.activities.common import count
-from report.data.records import Part, RunData
+from report.activities.comparison import CHANGES, published_words
+from report.data.records import Part
+from report.data.trainings import RunData
 from report.evidence.language import Language
-from report.evidence.quantity import Cell, Column, Quantity, Table
+from report.evidence.quantity import Cell, Quantity, Table, numbers_of, table
 from report.evidence.words import joined
 
 OPTIMIZERS = {"sgd": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
@@ -20,18 +22,27 @@ SCHEDULES = {
     ("constant", False): "constant",
 }
 """Message ids by a recipe's schedule and whether it warms up."""
-
 AUGMENTATIONS = {
-    "flip": "horizontal flip",
-    "crop": "random crop",
-    "erase": "random erasing",
-    "randaugment": "RandAugment",
-    "mixup": "mixup",
-    "cutmix": "CutMix",
-}
+    "flip": "horizontal flip", "crop": "random crop", "erase": "random erasing", "randaugment": "RandAugment",
+    "mixup": "mixup", "cutmix": "CutMix",
+}  # fmt: skip
 MONITORS = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
+DESIGN = ("stem", "stem_pool", "last_pool", "batch_norm", "dropout", "dense_units")
+"""Codes of adaptations that are decisions about a network; the others only follow from the images and the classes."""
 
-Show = Callable[[RunData, Language], Cell]
+Show = Callable[[Part, RunData, Language], Cell]
+
+
+class Row(NamedTuple):
+    """What can differ between networks: its message id, what its cell shows, and what it confounds, as a message id.
+
+    `kind` says what a difference is that confounds nothing.
+    """
+
+    name: str
+    show: Show
+    confounds: str = ""
+    kind: Literal["recipe", "design", "outcome"] = "recipe"
 
 
 def has_momentum(run: RunData) -> bool:
@@ -50,146 +61,239 @@ def augmentation_words(names: Sequence[str], language: Language) -> str:
     return language.join([language.text(AUGMENTATIONS[one]) for one in names]) if names else language.text("none")
 
 
-def rate(value: float, *, runs: Sequence[str] = ()) -> Quantity:
-    """A rate, decay or factor."""
-    return Quantity(value=value, unit="rate", runs=tuple(runs))
-
-
 def names_of(keys: Sequence[str], language: Language) -> list[str]:
     """Names of a recipe's keys inside a sentence."""
-    return [language.text(HYPERPARAMETERS[key][0]).lower() for key in keys]
+    return [language.text(RECIPE[key].name).lower() for key in keys]
 
 
-def differences(data: Part, language: Language) -> dict[str, Any]:
-    """Which hyper-parameters differ between the networks, so that their comparison is one of both."""
-    recipes = [run.recipe for run in data.runs]
-    differing = [key for key in HYPERPARAMETERS if len({str(recipe[key]) for recipe in recipes}) > 1]
-    epochs = {run.resolved["epochs_run"] for run in data.runs}
-    return {
-        "same_recipe": not differing,
-        "differing": names_of(differing, language),
-        "same_epochs": len(epochs) == 1,
-    }
+def _value(key: str, unit: Any = "rate", none: str = "") -> Show:
+    """The recipe's value; where it is nothing or zero and `none` says so, that word."""
+
+    def show(_: Part, run: RunData, language: Language) -> Cell:
+        value = run.resolved.get(key, run.recipe[key]) if key == "ema" else run.recipe[key]
+        return language.text(none) if none and not value else numbers_of(run.run)(value, unit)
+
+    return show
 
 
-def hyperparameter_table(data: Part, language: Language) -> Table:
-    """A row a hyper-parameter, a column a network."""
-    firsts = [data.of(name)[0] for name in data.networks]
-    columns = [Column(key="name", head=language.text("Hyper-parameter"))]
-    columns += [Column(key=run.network, head=run.title) for run in firsts]
-    rows: list[Mapping[str, Cell]] = [
-        {"name": language.text(name), **{run.network: show(run, language) for run in firsts}}
-        for name, show in HYPERPARAMETERS.values()
-    ]
-    return Table(
-        caption=language.text(
-            "Every hyper-parameter of the trainings on {dataset}", dataset=data.dataset.manifest["title"]
-        ),
-        note=joined([*_origins(data, language), language.text("The loss is cross entropy on softmax outputs.")], " "),
-        columns=tuple(columns),
-        rows=tuple(rows),
-    )
+def _yes(of: Callable[[RunData], Any]) -> Show:
+    return lambda _, run, language: language.text("yes" if of(run) else "no")
 
 
-def _origins(data: Part, language: Language) -> list[str]:
-    """Who set them: the lab file, or a search that is named with what it chose."""
-    searched = [
-        language.text(
-            "Chosen by the search for {network}: {keys}.",
-            network=data.of(network)[0].title,
-            keys=language.join(names_of(search.varied, language)),
-        )
-        for network, search in data.searches.items()
-        if network in data.networks
-    ]
-    if not searched:
-        return [language.text("Set in the lab file before training.")]
-    return [*searched, language.text("All others were set in the lab file.")]
+def _schedule(_: Part, run: RunData, language: Language) -> Cell:
+    return language.text(SCHEDULES[run.recipe["schedule"], run.recipe["warmup"] > 0])
 
 
-def _of_recipe(key: str) -> Show:
-    return lambda run, language: rate(run.recipe[key], runs=[run.run.id])
+def _momentum(_: Part, run: RunData, language: Language) -> Cell:
+    if run.recipe["optimizer"] != "sgd":
+        return language.text("does not apply")
+    return numbers_of(run.run)(run.recipe["momentum"], "rate")
 
 
-def _epochs(run: RunData, language: Language) -> Cell:
-    resolved = run.resolved
-    planned, requested = (count(resolved[f"epochs_{what}"], runs=[run.run.id]) for what in ("planned", "requested"))
-    if planned.value == requested.value:
-        return planned
-    return language.text("{planned} of {requested}", planned=planned, requested=requested)
+def _epochs(data: Part, run: RunData, language: Language) -> Cell:
+    """Those planned, from the fewest to the most of a network's seeds, and those asked for where they are others."""
+    runs = data.of(run.network)
+    q = numbers_of(*(one.run for one in runs))
+    planned, asked = ([int(one.resolved[f"epochs_{what}"]) for one in runs] for what in ("planned", "requested"))
+    low, high, most = q.count(min(planned)), q.count(max(planned)), q.count(max(asked))
+    shown: Cell = low if low == high else language.text("{low} to {high}", low=low, high=high)
+    return shown if high == most else language.text("{planned} of {requested}", planned=shown, requested=most)
 
 
-def _stop(run: RunData, language: Language) -> Cell:
-    stopping = run.recipe["early_stopping"]
+def _stop(_: Part, run: RunData, language: Language) -> Cell:
+    stopping, q = run.recipe["early_stopping"], numbers_of(run.run)
     if stopping is None:
         return language.text("none")
-    rule = language.text(
-        "{monitor}, patience {patience}",
-        monitor=language.text(MONITORS[stopping["monitor"]]),
-        patience=count(stopping["patience"], runs=[run.run.id]),
-    )
-    if not stopping["min_delta"]:
-        return rule
-    return language.text(
-        "{rule}, by more than {delta}", rule=rule, delta=rate(stopping["min_delta"], runs=[run.run.id])
-    )
+    monitor = language.text(MONITORS[stopping["monitor"]])
+    rule = language.text("{monitor}, patience {patience}", monitor=monitor, patience=q.count(stopping["patience"]))
+    delta = stopping["min_delta"]
+    return language.text("{rule}, by more than {delta}", rule=rule, delta=q(delta, "rate")) if delta else rule
 
 
-def _initial(run: RunData, language: Language) -> Cell:
+def _initial(_: Part, run: RunData, language: Language) -> Cell:
     weights = run.recipe["weights"]
     if weights is None:
         return language.text("He normal, random")
     return "ImageNet" if weights == "imagenet" else PurePath(weights).name
 
 
-def _momentum(run: RunData, language: Language) -> Cell:
-    if run.recipe["optimizer"] != "sgd":
-        return language.text("does not apply")
-    return rate(run.recipe["momentum"], runs=[run.run.id])
+def _rate_decay(_: Part, run: RunData, language: Language) -> Cell:
+    decay = run.recipe["rate_decay"]
+    return language.text("the same rate in all") if decay >= 1 else numbers_of(run.run)(decay, "rate")
 
 
-def _schedule(run: RunData, language: Language) -> Cell:
-    return language.text(SCHEDULES[run.recipe["schedule"], run.recipe["warmup"] > 0])
+def _trials(data: Part, run: RunData, language: Language) -> Cell:
+    search = data.searches.get(run.network)
+    return numbers_of(search.record).count(len(search.trials)) if search else language.text("none")
 
 
-def _or_none(key: str, show: Callable[..., Quantity]) -> Show:
-    """The value, or the word for none where it is nothing or zero."""
-    return lambda run, language: show(run.recipe[key], runs=[run.run.id]) if run.recipe[key] else language.text("none")
+def _folds(data: Part, run: RunData, language: Language) -> Cell:
+    folds = data.folds.get(run.network, ())
+    return numbers_of(*(f.run for f in folds)).count(len({f.index for f in folds})) if folds else language.text("none")
 
 
-def _average(run: RunData, language: Language) -> Cell:
-    decay = run.resolved.get("ema", run.recipe["ema"])
-    return rate(decay, runs=[run.run.id]) if decay else language.text("none")
+def _time(data: Part, run: RunData, _: Language) -> Quantity:
+    runs = data.of(run.network)
+    mean, several = fmean(float(one.run.manifest["seconds"]) for one in runs), len(runs) > 1
+    how = "Mean over seeds" if several else ""
+    return numbers_of(*(one.run for one in runs))(mean, "seconds", how=how, n=len(runs) if several else None)
 
 
-def _rate_decay(run: RunData, language: Language) -> Cell:
-    if run.recipe["rate_decay"] >= 1:
-        return language.text("the same rate in all")
-    return rate(run.recipe["rate_decay"], runs=[run.run.id])
+def _change(code: str) -> Show:
+    def show(_: Part, run: RunData, language: Language) -> Cell:
+        used = {one["code"]: one["used"] for one in run.architecture.manifest["adaptations"]}
+        if code not in used:
+            return language.text("as published")
+        return published_words(used[code], language, run.architecture.id)
+
+    return show
 
 
-def _yes(key: str) -> Show:
-    return lambda run, language: language.text("yes") if run.recipe[key] else language.text("no")
+RECIPE: Mapping[str, Row] = {
+    "optimizer": Row("Optimiser", lambda _, run, language: optimizer_words(run, language)),
+    "learning_rate": Row("Peak learning rate", _value("learning_rate")),
+    "schedule": Row("Schedule", _schedule),
+    "warmup": Row("Warm-up, share of steps", _value("warmup")),
+    "momentum": Row("Momentum", _momentum),
+    "weight_decay": Row("Weight decay", _value("weight_decay")),
+    "batch_size": Row("Mini-batch", _value("batch_size", "count")),
+    "epochs": Row(
+        "Epochs", _epochs,
+        "this is no comparison after equal training, and a network with fewer epochs may not have learned what it can",
+    ),
+    "early_stopping": Row("Early stopping", _stop),
+    "augmentation": Row(
+        "Augmentation", lambda _, run, language: augmentation_words(run.recipe["augmentation"], language),
+        "the networks learned from different variants of the images, so that accuracy and overfitting are also those of "
+        "the augmentation",
+    ),
+    "label_smoothing": Row("Label smoothing", _value("label_smoothing")),
+    "gradient_clip": Row("Gradient clipping", _value("gradient_clip", none="none")),
+    "ema": Row("Moving average of the weights, decay a step", _value("ema", none="none")),
+    "precision": Row(
+        "Precision", lambda _, run, __: str(run.resolved["precision"]),
+        "training times do not compare, and accuracies differ a little by rounding",
+    ),
+    "weights": Row(
+        "Initial weights", _initial,
+        "a network that was trained before brings what it learned from other images, which is not its architecture's",
+    ),
+    "frozen": Row(
+        "Base frozen", _yes(lambda run: run.recipe["frozen"]),
+        "not all of the networks could fit all their layers to these images",
+    ),
+    "frozen_epochs": Row(
+        "First epochs with the base frozen", _value("frozen_epochs", "count", "none"),
+        "the networks did not have the same number of epochs in which all layers learn",
+    ),
+    "rate_decay": Row("Learning rate of a block, as a factor of the next one's", _rate_decay),
+}  # fmt: skip
+"""Every key of a recipe."""
+
+BESIDE = (
+    Row(
+        "Side of the images", lambda _, run, __: numbers_of(run.run)(int(run.spec["data"]["image_size"]), "pixels"),
+        "networks that see different images do not compare",
+    ),
+    Row(
+        "Trials of a search", _trials,
+        "what a network gains by more tuning cannot be told from what it gains by its architecture",
+    ),
+    Row(
+        "Answers averaged with the mirror image's", _yes(lambda run: run.flip),
+        "averaging usually raises accuracy by itself, for those networks only that have it",
+    ),
+    Row(
+        "Seeds", lambda data, run, language: language.join([language.number(one.seed) for one in data.of(run.network)]),
+        "the chance of the initialisation is not averaged out alike, or not over the same seeds",
+    ),
+    Row(
+        "Folds trained", _folds, "there is no cross-validated accuracy of all networks, or not from as many folds",
+    ),
+    Row("Training time", _time, kind="outcome"),
+)  # fmt: skip
+"""What can differ beside the recipes; departures from the published networks come on top."""
 
 
-HYPERPARAMETERS: Mapping[str, tuple[str, Show]] = {
-    "optimizer": ("Optimiser", optimizer_words),
-    "learning_rate": ("Peak learning rate", _of_recipe("learning_rate")),
-    "schedule": ("Schedule", _schedule),
-    "warmup": ("Warm-up, share of steps", _of_recipe("warmup")),
-    "momentum": ("Momentum", _momentum),
-    "weight_decay": ("Weight decay", _of_recipe("weight_decay")),
-    "batch_size": ("Mini-batch", lambda run, language: count(run.recipe["batch_size"], runs=[run.run.id])),
-    "epochs": ("Epochs", _epochs),
-    "early_stopping": ("Early stopping", _stop),
-    "augmentation": ("Augmentation", lambda run, language: augmentation_words(run.recipe["augmentation"], language)),
-    "label_smoothing": ("Label smoothing", _of_recipe("label_smoothing")),
-    "gradient_clip": ("Gradient clipping", _or_none("gradient_clip", rate)),
-    "ema": ("Moving average of the weights, decay a step", _average),
-    "precision": ("Precision", lambda run, language: str(run.resolved["precision"])),
-    "weights": ("Initial weights", _initial),
-    "frozen": ("Base frozen", _yes("frozen")),
-    "frozen_epochs": ("First epochs with the base frozen", _or_none("frozen_epochs", count)),
-    "rate_decay": ("Learning rate of a block, as a factor of the next one's", _rate_decay),
-}
-"""Every key of a recipe: its name as a message id, and what its row shows."""
+def _rows(data: Part, language: Language) -> list[tuple[Row, dict[str, Cell], bool]]:
+    """Each row with its cell of each network, and whether these differ."""
+    firsts = [data.of(name)[0] for name in data.networks]
+    codes = {change["code"] for run in data.runs for change in run.architecture.manifest["adaptations"]}
+    design = [Row(CHANGES[code], _change(code), kind="design") for code in DESIGN if code in codes]
+    found = []
+    for row in [*RECIPE.values(), *BESIDE, *design]:
+        cells = {run.network: row.show(data, run, language) for run in firsts}
+        values = {cell.value if isinstance(cell, Quantity) else cell for cell in cells.values()}
+        found.append((row, cells, len(values) > 1))
+    return found
+
+
+def differences(data: Part, language: Language) -> dict[str, Any]:
+    """Which hyper-parameters differ between the networks, so that their comparison is one of both."""
+    recipes = [run.recipe for run in data.runs]
+    differing = [key for key in RECIPE if len({str(recipe[key]) for recipe in recipes}) > 1]
+    return {
+        "same_recipe": not differing,
+        "differing": names_of(differing, language),
+        "same_epochs": len({run.resolved["epochs_run"] for run in data.runs}) == 1,
+    }
+
+
+def fairness(data: Part, language: Language) -> dict[str, Any]:
+    """What is not the same for all networks: what confounds their comparison with what each has, and the other names."""
+    differing = [(row, cells) for row, cells, differs in _rows(data, language) if differs]
+    times = {data.of(name)[0].title: _time(data, data.of(name)[0], language) for name in data.networks}
+    fastest, slowest = (pick(times, key=lambda title: times[title].value) for pick in (min, max))
+
+    def named(kind: str) -> list[str]:
+        return [_inside(row, language) for row, _ in differing if not row.confounds and row.kind == kind]
+
+    return {
+        "any": bool(differing),
+        "confounders": [
+            {
+                "what": language.text(row.name)[0].upper() + language.text(row.name)[1:],
+                "inside": _inside(row, language),
+                "confounds": language.text(row.confounds),
+                "each": [{"network": data.of(key)[0].title, "value": cell} for key, cell in cells.items()],
+            }
+            for row, cells in differing
+            if row.confounds
+        ],
+        "recipe": named("recipe"), "design": named("design"),
+        "fastest": fastest, "slowest": slowest, "shortest": times[fastest], "longest": times[slowest],
+    }  # fmt: skip
+
+
+def _inside(row: Row, language: Language) -> str:
+    """The row's name inside a sentence."""
+    words = language.text(row.name)
+    return words[0].lower() + words[1:]
+
+
+def hyperparameter_table(data: Part, language: Language) -> Table:
+    """A row a hyper-parameter, and one for what else differs; a column a network, and one for what differs and confounds."""
+    text, marks = language.text, False
+    rows: list[dict[str, Cell]] = []
+    for row, cells, differs in _rows(data, language):
+        if differs or row in RECIPE.values():
+            mark = text("confounds the comparison" if row.confounds else "differs")
+            name = text(row.name)[0].upper() + text(row.name)[1:]
+            rows.append({"name": name, **cells, **({"mark": mark} if differs else {})})
+            marks = marks or differs
+    heads = {"name": text("Hyper-parameter"), **{name: data.of(name)[0].title for name in data.networks}}
+    origins = [
+        text(
+            "Chosen by the search for {network}: {keys}.",
+            network=data.of(network)[0].title, keys=language.join(names_of(search.varied, language)),
+        )
+        for network, search in data.searches.items()
+        if network in data.networks
+    ]  # fmt: skip
+    rest = text("All others were set in the lab file.") if origins else text("Set in the lab file before training.")
+    return table(
+        text("Every hyper-parameter of the trainings on {dataset}", dataset=data.dataset.manifest["title"]),
+        heads | ({"mark": text("Differs")} if marks else {}),
+        rows,
+        note=joined([*origins, rest, text("The loss is cross entropy on softmax outputs.")], " "),
+    )

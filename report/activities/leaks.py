@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from cnnlab.spec import SPLITS
-from report.activities.common import absent_networks, accuracy, count, network_accuracy, of_records, titled
-from report.data.records import DatasetData, LabData, Part, RunData
+from report.activities.common import count, of_records
+from report.data.records import DatasetData, LabData, Part
+from report.data.trainings import RunData
 from report.evidence.language import Language
-from report.evidence.quantity import Cell, Column, Exhibit, Gallery, Quantity, Table
+from report.evidence.quantity import Exhibit, Gallery, numbers_of
 from report.evidence.statistics import difference
 
 GALLERY_PART = "2_2"
@@ -92,88 +89,26 @@ def _split_of(dataset: DatasetData, row: int, language: Language) -> str:
 def without_leaks(part: Part, run: RunData) -> dict[str, Any]:
     """The run's test accuracy without leaked images, and how much they raise it; {} where no test image is one.
 
+    That is the difference between leaked images and others, which are different images, times the share of the leaked.
     `clean` is None where no other image is left.
     """
-    test = run.predictions["test"]
+    test, q = run.predictions["test"], numbers_of(run.run)
     leaked = part.dataset.leaks.among(test.ids)
     if not leaked.any():
         return {}
     if leaked.all():
         return {"clean": None}
+    a, b = test.right[leaked], test.right[~leaked]
+    counts = int(a.sum()), a.size, int(b.sum()), b.size
+    value, low, high = (a.size / test.right.size * bound for bound in difference(*counts))
     return {
-        "clean": accuracy(run, without=_rows(part)),
-        "clean_images": count((~leaked).sum(), runs=[run.run.id]),
-        "on_leaked": accuracy(run, without=test.ids[~leaked]),
-        **_raised(run, leaked),
-        "same_order": _same_order(part),
-    }
-
-
-def _raised(run: RunData, leaked: np.ndarray) -> dict[str, Any]:
-    """Accuracy on all test images minus accuracy without leaked ones.
-
-    It is the difference between leaked images and others, which are different images, times the share of the leaked.
-    """
-    right = run.predictions["test"].right
-    a, b = right[leaked], right[~leaked]
-    share = a.size / right.size
-    value, low, high = (share * bound for bound in difference(int(a.sum()), a.size, int(b.sum()), b.size))
-    return {
-        "raised": Quantity(
-            value=value, unit="points", n=right.size, low=low, high=high, runs=(run.run.id,),
+        "clean": q.share(*counts[2:]),
+        "clean_images": q.count(b.size),
+        "on_leaked": q.share(*counts[:2]),
+        "raised": q(
+            value, "points", n=test.right.size, low=low, high=high,
             how="Share of leaked images times their difference from the others, Newcombe interval",
         ),
         "flatters": low > 0,
         "is_harder": high < 0,
     }  # fmt: skip
-
-
-def _rows(part: Part) -> np.ndarray:
-    return part.dataset.leaks.pairs[:, 0]
-
-
-def _same_order(part: Part) -> bool:
-    """Whether the networks, in order of their accuracy on all test images, are in order without leaked ones as well."""
-    order = sorted(part.networks, key=lambda name: -network_accuracy(part.of(name)).value)
-    values = [network_accuracy(part.of(name), without=_rows(part)).value for name in order]
-    return all(better >= worse for better, worse in pairwise(values))
-
-
-def clean_table(part: Part, language: Language) -> Table:
-    """Accuracy of every network on all test images and without leaked ones, of which some must be left."""
-    text, rows = language.text, _rows(part)
-    note = text("Intervals are 95% ones of the accuracy without copies.")
-    if any(len(part.of(name)) > 1 for name in part.networks):
-        note += " " + text("With several seeds: mean over them, and its Student interval.")
-    return Table(
-        caption=text("Accuracy on test with and without the images that have a copy among those seen before"),
-        note=note,
-        columns=(
-            Column(key="network", head=text("Network")),
-            Column(key="all", head=text("All test images")),
-            Column(key="images", head=text("Images")),
-            Column(key="clean", head=text("Without copies"), best="max"),
-            Column(key="interval", head=text("95% interval")),
-            Column(key="clean_images", head=text("Images without copies")),
-        ),
-        rows=(
-            *(
-                {**_clean_row(part.of(name), rows, language), "network": titled(part, name, language)}
-                for name in part.networks
-            ),
-            *({"network": titled(part, name, language)} for name in absent_networks(part)),
-        ),
-    )
-
-
-def _clean_row(runs: Sequence[RunData], leaked: np.ndarray, language: Language) -> Mapping[str, Cell]:
-    ids = runs[0].predictions["test"].ids
-    clean = network_accuracy(runs, without=leaked)
-    return {
-        "network": runs[0].title,
-        "all": network_accuracy(runs),
-        "images": count(ids.size, runs=[run.run.id for run in runs]),
-        "clean": clean,
-        "interval": language.interval(clean),
-        "clean_images": count((~np.isin(ids, leaked)).sum(), runs=[run.run.id for run in runs]),
-    }

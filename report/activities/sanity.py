@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.activities.baseline import against_constant, against_linear
 from report.activities.common import count
-from report.data.records import LabData, Part, RunData, TrainingData
+from report.data.records import LabData, Part
+from report.data.trainings import RunData, TrainingData
+from report.evidence.compare import accuracy, against_linear
 from report.evidence.language import NBSP, Language
-from report.evidence.quantity import Cell, Column, Evidence, Quantity, Table
+from report.evidence.quantity import Cell, Column, Evidence, Quantity, Table, numbers_of
 
 TOLERANCE = 0.1
 """By what share of ln K the loss at the start may differ from it."""
@@ -121,7 +122,7 @@ def _constant(part: Part, run: RunData, language: Language) -> dict[str, Any]:
     """Whether it looks at the images at all."""
     if part.baseline is None:
         return _does_not_apply(language)
-    found, text = against_constant(part.baseline, run), language.text
+    found, text = against_constant(part, run), language.text
     numbers = {key: found[key] for key in ("loss", "constant_loss", "accuracy", "constant_accuracy")}
     failures = [
         text("its loss {loss} is not below the {constant_loss} of a constant answer", **numbers),
@@ -202,4 +203,19 @@ def _diverged_row(training: TrainingData, language: Language) -> Mapping[str, Ce
         "overfit": overfit_batch(training, language)["text"],
         "constant": f"✗{NBSP}{language.text('diverged')}",
         "linear": f"✗{NBSP}{language.text('diverged')}",
+    }
+
+
+def against_constant(part: Part, run: RunData) -> dict[str, Any]:
+    """The kept epoch's validation loss and the test accuracy, beside those of answering without looking."""
+    assert part.baseline is not None
+    constant, q = part.baseline.constant, numbers_of(part.baseline.record)
+    loss, right = float(run.history["val_loss"][int(run.resolved["best_epoch"]) - 1]), accuracy(run)
+    return {
+        "loss": numbers_of(run.run)(loss, "loss", how="Cross entropy"),
+        "constant_loss": q(float(constant["loss"]), "loss", how="Cross entropy"),
+        "accuracy": right,
+        "constant_accuracy": q(float(constant["accuracy_test"]), "share", how="Share of the most frequent class"),
+        "beats_loss": loss < float(constant["loss"]),
+        "beats_accuracy": right.value > float(constant["accuracy_test"]),
     }

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from report.activities.common import count, of_records, share
-from report.activities.hyperparameters import HYPERPARAMETERS, augmentation_words, names_of
-from report.data.records import Part, RunData
-from report.data.trials import SearchData, Trial
+from report.activities.hyperparameters import RECIPE, augmentation_words, names_of
+from report.data.records import Part
+from report.data.trainings import RunData, SearchData, Trial
 from report.evidence.language import NBSP, Language
 from report.evidence.quantity import Cell, Column, Figure, Item, Quantity, Table
 from report.evidence.words import joined, sourced
@@ -138,7 +138,7 @@ def trial_table(search: SearchData, run: RunData, language: Language) -> Table:
         columns=(
             Column(key="number", head=text("Trial")),
             Column(key="state", head=text("Ended")),
-            *(Column(key=key, head=text(HYPERPARAMETERS[key][0])) for key in search.varied),
+            *(Column(key=key, head=text(RECIPE[key].name)) for key in search.varied),
             Column(key="best_epoch", head=text("Best epoch")),
             Column(key="accuracy", head=text("Validation accuracy")),
         ),

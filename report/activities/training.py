@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cnnlab.networks import find_network
-from report.activities.common import absent_networks, count, primary_network, primary_run, required_part, seeds_of
-from report.activities.division import division
+from report.activities.common import absent_networks, primary_network, primary_run, seeds_of
+from report.activities.dataset import division
 from report.activities.hyperparameters import (
     AUGMENTATIONS,
     MONITORS,
@@ -14,15 +14,15 @@ from report.activities.hyperparameters import (
     has_momentum,
     hyperparameter_table,
     optimizer_words,
-    rate,
 )
 from report.activities.leaks import leak_counts
 from report.activities.search import search_items, searched
-from report.activities.times import has_plan, plan_table, planned, shortened, time_table, times
+from report.activities.times import shortened, time_table, times
 from report.activities.validation import fold_table, strategy
-from report.data.records import LabData, Part, RunData
+from report.data.records import LabData, Part
+from report.data.trainings import RunData
 from report.evidence.language import Language
-from report.evidence.quantity import Evidence, Item, Quantity
+from report.evidence.quantity import Evidence, Item, Quantity, numbers_of
 
 PRECISION_REASONS = {
     "requested": "the lab file asks for it",
@@ -45,7 +45,7 @@ MERGED = "mini-imagenet"
 
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     """The five things that the assignment asks, for the primary network, and a table for all of them."""
-    data = required_part(lab, part)
+    data = lab.parts[part]
     run = primary_run(data)
     manifest = data.dataset.manifest
     return Evidence(
@@ -66,7 +66,6 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             **division(data.dataset, language),
             **strategy(data, run, language),
             **times(data, run),
-            **planned(lab, run),
             **_stopping(run, language),
             **searched(data, run, language),
             **_optimiser(run, language),
@@ -74,7 +73,6 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             **_weights(run),
             **differences(data, language),
             "also_shortened": shortened(data, run, language),
-            "has_plan": has_plan(data),
         },
         items=_items(data, run, language),
     )
@@ -87,24 +85,22 @@ def _items(data: Part, run: RunData, language: Language) -> dict[str, Item]:
     }
     if any(data.folds.values()):
         items["folds"] = fold_table(data, language)
-    if has_plan(data):
-        items["plan"] = plan_table(data, language)
     return {**items, **search_items(data, run, language)}
 
 
 def _stopping(run: RunData, language: Language) -> dict[str, Any]:
     """Epochs asked for, planned, run and kept."""
-    resolved, stopping, ids = run.resolved, run.recipe["early_stopping"], [run.run.id]
+    resolved, stopping, q = run.resolved, run.recipe["early_stopping"], numbers_of(run.run)
     return {
-        "epochs_requested": count(resolved["epochs_requested"], runs=ids),
-        "epochs_planned": count(resolved["epochs_planned"], runs=ids),
-        "epochs_run": count(resolved["epochs_run"], runs=ids),
+        "epochs_requested": q.count(resolved["epochs_requested"]),
+        "epochs_planned": q.count(resolved["epochs_planned"]),
+        "epochs_run": q.count(resolved["epochs_run"]),
         "one_epoch": resolved["epochs_run"] == 1,
-        "best_epoch": count(resolved["best_epoch"], runs=ids),
+        "best_epoch": q.count(resolved["best_epoch"]),
         "shortened": bool(resolved["shortened"]),
         "early_stopping": stopping is not None,
         "monitor": language.text(MONITORS[stopping["monitor"]]) if stopping else "",
-        "patience": count(stopping["patience"], runs=ids) if stopping else None,
+        "patience": q.count(stopping["patience"]) if stopping else None,
         "patience_of_one": stopping is not None and stopping["patience"] == 1,
         "stopped_early": resolved["stopped"] == "early",
         "best_is_last": resolved["best_epoch"] == resolved["epochs_run"],
@@ -112,22 +108,22 @@ def _stopping(run: RunData, language: Language) -> dict[str, Any]:
 
 
 def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
-    recipe, resolved, ids = run.recipe, run.resolved, [run.run.id]
+    recipe, resolved, q = run.recipe, run.resolved, numbers_of(run.run)
     return {
         "optimizer": optimizer_words(run, language),
         "has_momentum": has_momentum(run),
-        "momentum": rate(recipe["momentum"], runs=ids),
-        "learning_rate": rate(recipe["learning_rate"], runs=ids),
+        "momentum": q(recipe["momentum"], "rate"),
+        "learning_rate": q(recipe["learning_rate"], "rate"),
         "cosine": recipe["schedule"] == "cosine",
-        "warmup": Quantity(value=recipe["warmup"], unit="share", runs=tuple(ids), how="Share of all steps"),
+        "warmup": q(recipe["warmup"], "share", how="Share of all steps"),
         "has_warmup": recipe["warmup"] > 0,
-        "weight_decay": rate(recipe["weight_decay"], runs=ids),
+        "weight_decay": q(recipe["weight_decay"], "rate"),
         "has_weight_decay": recipe["weight_decay"] > 0,
         "smoothed": recipe["label_smoothing"] > 0,
-        "smoothing": rate(recipe["label_smoothing"], runs=ids),
-        "batch_size": count(recipe["batch_size"], runs=ids),
-        "steps_per_epoch": count(resolved["steps_per_epoch"], runs=ids),
-        "updates": count(resolved["steps_per_epoch"] * resolved["epochs_run"], runs=ids),
+        "smoothing": q(recipe["label_smoothing"], "rate"),
+        "batch_size": q.count(recipe["batch_size"]),
+        "steps_per_epoch": q.count(resolved["steps_per_epoch"]),
+        "updates": q.count(resolved["steps_per_epoch"] * resolved["epochs_run"]),
         "precision": resolved["precision"],
         "precision_reason": _reason(resolved["precision_reason"], language),
         "says_determinism": resolved.get("deterministic") is not None,
@@ -148,18 +144,18 @@ def _images(run: RunData, language: Language) -> dict[str, Any]:
 
 def _weights(run: RunData) -> dict[str, Any]:
     """Where weights start, which of them learn, and whether their average is kept."""
-    recipe, ids = run.recipe, [run.run.id]
+    recipe, q = run.recipe, numbers_of(run.run)
     average = run.resolved.get("ema", recipe["ema"])
     return {
         "pretrained": recipe["weights"] is not None,
         "frozen": bool(recipe["frozen"]),
         "thaws": recipe["frozen_epochs"] > 0 and not recipe["frozen"],
-        "frozen_epochs": count(recipe["frozen_epochs"], runs=ids),
+        "frozen_epochs": q.count(recipe["frozen_epochs"]),
         "one_frozen_epoch": recipe["frozen_epochs"] == 1,
         "discriminative": recipe["rate_decay"] < 1,
-        "rate_decay": rate(recipe["rate_decay"], runs=ids),
+        "rate_decay": q(recipe["rate_decay"], "rate"),
         "averages": average > 0,
-        "average_decay": rate(average, runs=ids),
+        "average_decay": q(average, "rate"),
         "plain_vgg": run.network == "vgg19"
         and run.resolved["batch_norm_momentum"] is None
         and recipe["weights"] is None,

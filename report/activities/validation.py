@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from report.activities.common import count, network_accuracy, primary_network
-from report.data.records import FoldData, Part, RunData
+from report.activities.common import count, primary_network
+from report.data.records import Part
+from report.data.trainings import FoldData, RunData
+from report.evidence.compare import network_accuracy
 from report.evidence.language import Language
 from report.evidence.quantity import Cell, Column, Quantity, Table
 from report.evidence.statistics import mean_interval

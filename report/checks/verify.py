@@ -14,7 +14,8 @@ from typing import Any
 from cnnlab import __version__
 from cnnlab.errors import CnnlabError, StoreError, TemplateProblem
 from cnnlab.lab import Lab
-from cnnlab.store.store import Kind, Record, RunStore
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
 from report.checks.mismatch import Mismatch
 from report.checks.printed_files import html_mismatches, notebook_mismatches, pdf_mismatches
 from report.data.records import locked_records, open_lab

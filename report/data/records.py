@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.store.mending import trouble
-from cnnlab.store.store import Kind, Record, RunStore
-from report.data.baselines import BaselineData
-from report.data.construction import foreign_part
-from report.data.trainings import FoldData, FoldProblem, Predictions, RunData, TrainingData
-from report.data.trials import SearchData
+from cnnlab.store.record import Kind, Record
+from cnnlab.store.store import RunStore
+from report.data.trainings import BaselineData, FoldData, FoldProblem, RunData, SearchData, TrainingData
 
-__all__ = [
-    "Architecture",
-    "DatasetData",
-    "FoldData",
-    "FoldProblem",
-    "LabData",
-    "Leaks",
-    "Part",
-    "Predictions",
-    "RunData",
-    "TrainingData",
-    "open_lab",
-]
+REMOVED = "its record is no longer in the folder of runs"
+"""Message of why a run is missing that was finished once."""
+
+MODEL = "modelVGG19"
+"""What a record's code calls the network that it builds."""
 
 
 @dataclass(frozen=True)
@@ -163,12 +153,34 @@ class Architecture:
         return self.record.text("summary.txt")
 
 
-REMOVED = "its record is no longer in the folder of runs"
-"""Message of why a run is missing that was finished once."""
+def foreign_part(code: str) -> str:
+    """What of the code is no building of a network; empty where it does nothing but import Keras's layers, add them to
+    `modelVGG19`, and print what came of it: the notebook runs it."""
+    layers = {"Conv2D", "Dense", "Flatten", "Input", "MaxPooling2D", "Sequential"}
+    try:
+        for node in ast.walk(ast.parse(code)):
+            match node:
+                case ast.ImportFrom(module=("keras" | "keras.layers" | "keras.models"), names=names, level=0):
+                    harmless = all(one.name in layers and one.asname is None for one in names)
+                case ast.Name(id=name, ctx=ast.Store()):
+                    harmless = name == MODEL
+                case ast.Name(id=name):
+                    harmless = name in {*layers, MODEL, "print"}
+                case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=ast.Load()):
+                    harmless = owner == MODEL and attribute in {"add", "output_shape", "summary"}
+                case (ast.Module() | ast.Expr() | ast.Assign() | ast.alias() | ast.Call() | ast.keyword() | ast.Constant()
+                      | ast.Tuple() | ast.Load() | ast.Store()):  # fmt: skip
+                    harmless = True
+                case _:
+                    harmless = False
+            if not harmless:
+                return ast.unparse(node)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    return ""
 
 
-@dataclass(frozen=True)
-class LostSeed:
+class LostSeed(NamedTuple):
     """A seed of a network without a finished training, and why; other seeds of the network have one."""
 
     network: str
@@ -274,18 +286,36 @@ def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
 def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
     mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
     whole = [entry for entry in mine if entry.get("fold") is None]
-    folds = [entry for entry in mine if entry.get("fold") is not None]
     finished = [entry for entry in whole if entry["evaluation"]]
     failed = [entry for entry in whole if not entry["evaluation"]]
     networks = {entry["network"] for entry in finished}
     unevaluated = [TrainingData(**_training(store, entry)) for entry in failed if entry["run"]]
     diverged = tuple(training for training in unevaluated if training.has_diverged)
     reasons = {training.run.id: str(training.resolved.get("diverged_because") or "") for training in diverged}
+    folds: dict[str, tuple[FoldData, ...]] = {}
+    fold_problems = []
+    cut = [entry for entry in mine if entry.get("fold") is not None]
+    for entry in sorted(cut, key=lambda entry: (entry["fold"]["index"], entry["seed"])):
+        fold = FoldData(**_training(store, entry), **entry["fold"]) if entry["run"] else None
+        if fold is None or fold.has_diverged:
+            reason = entry.get("problem") or (fold.resolved.get("diverged_because", "") if fold else "")
+            fold_problems.append(FoldProblem(entry["network"], **entry["fold"], reason=reason))
+        else:
+            folds[fold.network] = (*folds.get(fold.network, ()), fold)
+    searches = {entry["network"]: entry["search"] for entry in whole if entry.get("search")}
     baseline = (lock.get("baselines") or {}).get(dataset.name)
     return Part(
         key=key,
         dataset=dataset,
-        runs=tuple(_run(store, entry) for entry in finished),
+        runs=tuple(
+            RunData(
+                **_training(store, entry),
+                evaluation=store.read("evaluation", entry["evaluation"]),
+                architecture=store.read("architecture", entry["architecture"]),
+                flip=bool(entry.get("flip")),
+            )
+            for entry in finished
+        ),
         primary=part.get("primary"),
         problems={entry["network"]: entry.get("problem", "") for entry in failed if entry["network"] not in networks},
         lost_seeds=tuple(
@@ -294,18 +324,12 @@ def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetDa
             if entry["network"] in networks
         ),
         diverged=diverged,
-        **_folds(store, folds),
-        searches=_searches(store, whole),
+        folds=folds,
+        fold_problems=tuple(fold_problems),
+        searches={network: SearchData(network, store.read("search", one)) for network, one in searches.items()},
         baseline=BaselineData(store.read("baseline", baseline)) if baseline else None,
         test_uses=lock["datasets"][dataset.name].get("test_uses"),
     )
-
-
-def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entry, or, when a record of its is gone or cannot be trusted, the same without one and with the reason."""
-    gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
-    reason = REMOVED if gone else trouble(store, entry)
-    return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
 
 
 def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,35 +337,11 @@ def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**names, "run": store.read("run", entry["run"])}
 
 
-def _run(store: RunStore, entry: Mapping[str, Any]) -> RunData:
-    return RunData(
-        **_training(store, entry),
-        evaluation=store.read("evaluation", entry["evaluation"]),
-        architecture=store.read("architecture", entry["architecture"]),
-        flip=bool(entry.get("flip")),
-    )
-
-
-def _folds(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Finished folds by network, those that diverged or failed as problems."""
-    ordered = sorted(entries, key=lambda entry: (entry["fold"]["index"], entry["seed"]))
-    folds: dict[str, tuple[FoldData, ...]] = {}
-    problems = []
-    for entry in ordered:
-        where = entry["fold"]
-        fold = FoldData(**_training(store, entry), **where) if entry["run"] else None
-        if fold is None or fold.has_diverged:
-            because = entry.get("problem") or (fold.resolved.get("diverged_because", "") if fold else "")
-            problems.append(FoldProblem(entry["network"], where["index"], where["of"], because))
-        else:
-            folds[fold.network] = (*folds.get(fold.network, ()), fold)
-    return {"folds": folds, "fold_problems": tuple(problems)}
-
-
-def _searches(store: RunStore, entries: Sequence[Mapping[str, Any]]) -> dict[str, SearchData]:
-    """By network; its seeds share one search."""
-    found = {entry["network"]: entry["search"] for entry in entries if entry.get("search")}
-    return {network: SearchData(network, store.read("search", record)) for network, record in found.items()}
+def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry, or, when a record of its is gone or cannot be trusted, the same without one and with the reason."""
+    gone = entry["evaluation"] and not (store.has("run", entry["run"]) and store.has("evaluation", entry["evaluation"]))
+    reason = REMOVED if gone else store.trouble(entry)
+    return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
 
 
 def locked_records(lock: Mapping[str, Any]) -> list[tuple[Kind, str]]:

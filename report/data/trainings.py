@@ -1,18 +1,21 @@
-"""Trainings as a report reads them: of a network, evaluated or diverged, and of the folds of a cross-validation."""
+"""Trainings as a report reads them: of a network, evaluated or diverged, of folds; searches and baselines beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnlab.errors import StoreError
 from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS, Recipe
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
+
+STATES = ("complete", "pruned", "failed")
+"""How a trial of a search can have ended."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +37,15 @@ class Predictions:
         return np.asarray(self.predicted == self.labels)
 
 
-@dataclass(frozen=True)
-class Attention:
+class Attention(NamedTuple):
     """Grad-CAM of the answers to some test images, `ids` int32 (n,), from the map of `layer`.
 
-    Attributes:
-        maps: uint8 (n, h, w), the largest value of each 255; all 0 where nothing speaks for the answer.
-        sampled: bool (n,), those that were drawn to measure on, not to be shown.
-        whole, marked, other: float16 (n,), the answer's probability on the image as it is, with the quarter that is
-            marked most covered, and with another quarter; NaN where not sampled.
+    `maps` are uint8 (n, h, w), the largest value of each 255; all 0 where nothing speaks for the answer.
     """
 
     layer: str
     ids: np.ndarray
     maps: np.ndarray
-    sampled: np.ndarray
-    whole: np.ndarray
-    marked: np.ndarray
-    other: np.ndarray
-
-    @cached_property
-    def places(self) -> dict[int, int]:
-        """Position by row id."""
-        return {int(row): index for index, row in enumerate(self.ids)}
 
 
 @dataclass(frozen=True)
@@ -131,11 +120,7 @@ class FoldProblem:
 
 @dataclass(frozen=True)
 class RunData(TrainingData):
-    """One trained and evaluated network.
-
-    Attributes:
-        flip: whether each answer is the mean of the image's and its mirror image's.
-    """
+    """One trained and evaluated network; `flip` says that each answer is the mean of the image's and its mirror image's."""
 
     evaluation: Record
     architecture: Record
@@ -148,26 +133,25 @@ class RunData(TrainingData):
         Raises:
             StoreError: a split has no images, or some probabilities are no numbers.
         """
-        arrays = self.evaluation.arrays("predictions.npz")
-        return {split: self._predictions(split, arrays) for split in SPLITS}
-
-    def _predictions(self, split: str, arrays: Mapping[str, np.ndarray]) -> Predictions:
-        probabilities = arrays[f"{split}_probabilities"].astype(np.float32)
-        if not len(probabilities):
-            raise StoreError(
-                "an evaluation has no image of a split",
-                where=self.evaluation.folder,
-                received=f"no {split} images",
-                hint="give every split images in the lab file, and run it again",
-            )
-        if wrong := int((~np.isfinite(probabilities).all(axis=1)).sum()):
-            raise StoreError(
-                f"{self.title} answers with what is no number: there is nothing to report of it",
-                where=self.evaluation.folder,
-                received=f"{wrong} of {len(probabilities)} {split} images",
-                hint='lower the learning rate of its recipe, or train it with precision = "float32", and run the lab again',
-            )
-        return Predictions(probabilities, arrays[f"{split}_labels"], arrays[f"{split}_ids"])
+        arrays, found = self.evaluation.arrays("predictions.npz"), {}
+        for split in SPLITS:
+            probabilities = arrays[f"{split}_probabilities"].astype(np.float32)
+            if not len(probabilities):
+                raise StoreError(
+                    "an evaluation has no image of a split",
+                    where=self.evaluation.folder,
+                    received=f"no {split} images",
+                    hint="give every split images in the lab file, and run it again",
+                )
+            if wrong := int((~np.isfinite(probabilities).all(axis=1)).sum()):
+                raise StoreError(
+                    f"{self.title} answers with what is no number: there is nothing to report of it",
+                    where=self.evaluation.folder,
+                    received=f"{wrong} of {len(probabilities)} {split} images",
+                    hint='lower the learning rate of its recipe, or train it with precision = "float32", and run the lab again',
+                )
+            found[split] = Predictions(probabilities, arrays[f"{split}_labels"], arrays[f"{split}_ids"])
+        return found
 
     @cached_property
     def exhibits(self) -> dict[int, np.ndarray]:
@@ -180,11 +164,103 @@ class RunData(TrainingData):
         """Where the network looks in some test images; None in older records."""
         if "attention.npz" not in self.evaluation.manifest["files"]:
             return None
-        return Attention(str(self.evaluation.manifest["attention"]["layer"]), **self.evaluation.arrays("attention.npz"))
+        arrays = self.evaluation.arrays("attention.npz")
+        return Attention(str(self.evaluation.manifest["attention"]["layer"]), arrays["ids"], arrays["maps"])
+
+
+class Trial(NamedTuple):
+    """One trial of a search, with its value of each key that the search varies.
+
+    `value` is its best validation accuracy in 0-1, in the 1-based epoch `best_epoch`; None where there is none, as is the
+    `problem` of a trial that did not fail.
+    """
+
+    number: int
+    state: str
+    params: Mapping[str, Any]
+    value: float | None
+    best_epoch: int | None
+    epochs: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """A search record of one network."""
+
+    network: str
+    record: Record
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Objective, space, seconds, hardware and the rest of the record's manifest."""
+        return self.record.manifest
+
+    @property
+    def space(self) -> Mapping[str, Any]:
+        """What the lab asked for: trials, seed, pruning, and the range or the choices of each key."""
+        return dict(self.manifest["space"])
+
+    @property
+    def varied(self) -> list[str]:
+        """The recipe's keys that trials differ in."""
+        return list(self.manifest["varied"])
+
+    @property
+    def selected(self) -> Mapping[str, Any]:
+        """The selected trial's value of each varied key."""
+        return dict(self.manifest["selected"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials by how they ended."""
+        return {state: int(self.manifest["counts"][state]) for state in STATES}
 
     @cached_property
-    def filters(self) -> np.ndarray | None:
-        """Kernels of the first convolution, float32 (h, w, 3, F), red first; None in older records."""
-        if "filters.npz" not in self.evaluation.manifest["files"]:
-            return None
-        return self.evaluation.arrays("filters.npz")["filters"].astype(np.float32)
+    def trials(self) -> list[Trial]:
+        """Every trial, by number."""
+        return [Trial(**{key: entry[key] for key in Trial._fields}) for entry in self.record.json("trials.json")]
+
+    @property
+    def best(self) -> Trial:
+        """The trial that was selected."""
+        return next(trial for trial in self.trials if trial.number == self.manifest["best"])
+
+
+@dataclass(frozen=True)
+class BaselineData:
+    """The baselines of one data set: a linear classifier, and always the same answer."""
+
+    record: Record
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Method, side, strength and the rest of the record's manifest."""
+        return self.record.manifest
+
+    @property
+    def constant(self) -> Mapping[str, Any]:
+        """Always the most frequent class: `label`, `accuracy_test`, `accuracy_validation` in 0-1; and `loss`, the cross
+        entropy (nats) on validation of always answering the training class frequencies."""
+        return dict(self.record.manifest["constant"])
+
+    def right(self, labels: np.ndarray) -> np.ndarray:
+        """Whether the linear classifier is right on each test image, bool (N,).
+
+        Args:
+            labels: int (N,), those of the images that a network is compared on, to check that they are the same.
+
+        Raises:
+            StoreError: the record is of other images.
+        """
+        arrays = self.record.arrays("predictions.npz")
+        found = arrays["test_labels"]
+        if not np.array_equal(found, labels):
+            raise StoreError(
+                "the baseline was not measured on the images that the networks were",
+                where=self.record.folder,
+                received=f"{found.size} test labels",
+                expected=f"the {labels.size} of the evaluation",
+                hint="remove the record's folder and run the lab again",
+            )
+        return np.asarray(arrays["test_predicted"] == found)

@@ -12,12 +12,11 @@ from typing import Any
 
 from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 from report.activities.common import count
 from report.activities.data_findings import findings_as_texts
-from report.data.baselines import BaselineData
-from report.data.records import DatasetData, FoldData, LabData, Part, RunData, TrainingData
-from report.data.trials import SearchData
+from report.data.records import DatasetData, LabData, Part
+from report.data.trainings import BaselineData, FoldData, RunData, SearchData, TrainingData
 from report.document.provenance import HASH_DIGITS, record_hash
 from report.document.reproducibility import checklist, git_words, hardware_words, versions_words
 from report.evidence.language import Language

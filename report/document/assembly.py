@@ -12,7 +12,8 @@ from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.networks import find_network
 from report.activities.common import count
-from report.data.records import REMOVED, FoldProblem, LabData, LostSeed, Part
+from report.data.records import REMOVED, LabData, LostSeed, Part
+from report.data.trainings import FoldProblem
 from report.document.appendix import CHECKLIST, PUBLISHED, appendix
 from report.document.claims import Claim, Request, examine, judge, wording
 from report.document.commentary import Commentary, Draft, Where, template_folders
@@ -31,9 +32,8 @@ from report.document.model import (
 )
 from report.document.problems import line_of
 from report.document.provenance import entries, evidence_hash, record_hashes
-from report.document.reviews import read_reviews
+from report.document.reviews import read_reviews, review_states
 from report.document.rubric import DATA_PARTS, Rubric, load_rubric
-from report.document.staleness import review_states
 from report.document.tokens import PERCENT_ENCODED, Medium, Tokens
 from report.evidence.language import NBSP, Language
 from report.evidence.quantity import Evidence, Item, Quantity
@@ -380,7 +380,6 @@ class _Assembly:
     def _paragraph(self, source: str) -> Paragraph:
         return Paragraph(
             text=self.tokens.resolve(source, "markdown"),
-            skeleton=self.tokens.resolve(self.tokens.without_numbers(source), "markdown"),
             printed=tuple(self.tokens.printed_in(source)),
         )
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from cnnlab.networks import find_network, network_names
-from report.data.records import LabData, Part, RunData
+from report.data.records import LabData, Part
+from report.evidence.compare import Incomparable, better
 from report.evidence.language import Language
-from report.evidence.metrics import top_k
 from report.evidence.quantity import Quantity
-from report.evidence.statistics import SIGNIFICANT, bootstrap_mean, holm, mcnemar, paired_difference, student, welch
+from report.evidence.statistics import SIGNIFICANT, holm
 
 Verdict = Literal["supported", "not distinguishable", "contradicted"]
 
@@ -139,7 +137,11 @@ def examine(data: LabData, request: Request) -> Claim:
     first, second = (_network(part, found[group]) for group in (1, 3))
     if first == second:
         raise WrongClaim("a claim compares a network with itself", request.text)
-    backing = compare_networks(part.of(first), part.of(second), request.on)
+    measure = MEASURES[request.on]
+    try:
+        found_out = better(part.of(first), part.of(second), measure.split, measure.k)
+    except Incomparable as problem:
+        raise WrongClaim(str(problem), problem.received) from None
     own = request.part in data.parts and data.parts[str(request.part)].dataset.name == part.dataset.name
     return Claim(
         section=request.section,
@@ -151,11 +153,11 @@ def examine(data: LabData, request: Request) -> Claim:
         first=find_network(first).TITLE,
         second=find_network(second).TITLE,
         claims_first=found[2] == ">",
-        difference=backing.difference,
-        p=backing.p,
-        adjusted=backing.p,
+        difference=found_out.difference,
+        p=found_out.p,
+        adjusted=found_out.p,
         tests=1,
-        seeds=backing.seeds,
+        seeds=found_out.seeds,
         elsewhere="" if own else str(part.dataset.manifest["title"]),
     )
 
@@ -193,85 +195,6 @@ def _network(part: Part, name: str) -> str:
     if network:
         raise WrongClaim(f"the network has no run on {part.dataset.name}", name, part.networks)
     raise WrongClaim("a claim names a network that does not exist", name, part.networks)
-
-
-@dataclass(frozen=True)
-class Backing:
-    """The difference of two networks, its test, and how many seeds of each went into it."""
-
-    difference: Quantity
-    p: Quantity
-    seeds: int
-
-
-def compare_networks(first: Sequence[RunData], second: Sequence[RunData], on: str = "test accuracy") -> Backing:
-    """Two networks on the same images: over seeds where both have several, else one run of each.
-
-    Args:
-        first, second: the runs of each, one a seed.
-
-    Raises:
-        WrongClaim: the runs answered different images, or nothing can be outside the first five classes.
-    """
-    measure = MEASURES[on]
-    right_a, right_b = ({run.seed: _right(run, measure) for run in runs} for runs in (first, second))
-    _same_images([*first, *second], measure.split)
-    shared = [seed for seed in right_a if seed in right_b]
-    if min(len(right_a), len(right_b)) > 1:
-        ids = tuple(run.run.id for run in (*first, *second))
-        return _over_seeds(right_a, right_b, ids)
-    run_a, run_b = (next((run for run in runs if run.seed in shared), runs[0]) for runs in (list(first), list(second)))
-    return _of_one_seed(right_a[run_a.seed], right_b[run_b.seed], (run_a.run.id, run_b.run.id))
-
-
-def _right(run: RunData, measure: Measure) -> np.ndarray:
-    predictions = run.predictions[measure.split]
-    if measure.k == 1:
-        return predictions.right
-    if predictions.probabilities.shape[1] <= measure.k:
-        raise WrongClaim("top-5 accuracy says nothing of so few classes", str(predictions.probabilities.shape[1]))
-    return top_k(predictions.probabilities, predictions.labels, measure.k)
-
-
-def _same_images(runs: Sequence[RunData], split: str) -> None:
-    ids = [run.predictions[split].ids for run in runs]
-    for run, own in zip(runs, ids, strict=True):
-        if not np.array_equal(own, ids[0]):
-            raise WrongClaim("the networks were not evaluated on the same images", run.run.id)
-
-
-def _of_one_seed(right_a: np.ndarray, right_b: np.ndarray, runs: tuple[str, ...]) -> Backing:
-    paired = mcnemar(right_a, right_b)
-    value, low, high = paired_difference(paired.only_a, paired.only_b, right_a.size)
-    return Backing(
-        Quantity(
-            value=value, unit="points", n=right_a.size, low=low, high=high, runs=runs,
-            how="Difference of accuracies on the same images, Bonett and Price interval",
-        ),
-        Quantity(
-            value=paired.p, unit="probability", n=paired.only_a + paired.only_b, runs=runs, how="Exact McNemar test"
-        ),
-        seeds=1,
-    )  # fmt: skip
-
-
-def _over_seeds(right_a: Mapping[int, np.ndarray], right_b: Mapping[int, np.ndarray], runs: tuple[str, ...]) -> Backing:
-    """The mean difference; its test generalises over seeds, its interval over seeds and images."""
-    paired = set(right_a) == set(right_b)
-    means_a = [float(right_a[seed].mean()) for seed in right_a]
-    means_b = [float(right_b[seed].mean()) for seed in (right_a if paired else right_b)]
-    test = student(means_a, means_b) if paired else welch(means_a, means_b)
-    by_image = np.mean(list(right_a.values()), axis=0) - np.mean(list(right_b.values()), axis=0)
-    value, low, high = bootstrap_mean(by_image.round(9), error=test.error, freedom=test.freedom)
-    how = "Student's t test over paired seeds" if paired else "Welch's t test over seeds"
-    return Backing(
-        Quantity(
-            value=value, unit="points", n=by_image.size, low=max(-1.0, low), high=min(1.0, high), runs=runs,
-            how="Mean difference over seeds, bootstrap over images and seeds",
-        ),
-        Quantity(value=test.p, unit="probability", n=len(means_a) + len(means_b), runs=runs, how=how),
-        seeds=min(len(means_a), len(means_b)),
-    )  # fmt: skip
 
 
 Worded = Callable[[Quantity, str, str], str]

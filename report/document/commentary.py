@@ -6,34 +6,28 @@ Rendered in a sandbox with every misspelt name an error. What a template prints 
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from jinja2 import Environment, FileSystemLoader, TemplateSyntaxError, pass_context
+from jinja2 import FileSystemBytecodeCache, FileSystemLoader, TemplateSyntaxError, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
+from platformdirs import user_cache_path
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.lab import Lab
 from cnnlab.paths import code_hash, templates_dir
-from report.data.kept import keep, kept
-from report.document import usage
 from report.document.claims import WrongClaim
-from report.document.compiled import Compiled, late
-from report.document.limits import LimitedEnvironment
-from report.document.names import names_of_quantities, names_used
 from report.document.problems import (
     CallError,
     Misspelt,
-    calling_line,
     calling_place,
     checked,
     named,
@@ -41,13 +35,12 @@ from report.document.problems import (
     syntax_problem,
 )
 from report.document.tokens import Tokens
+from report.document.vocabulary import FILTERS, FUNCTIONS, named_values
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Quantity
 from report.evidence.words import Words
 
-FUNCTIONS = tuple(usage.FUNCTIONS)
-"""Names that the engine adds to those of the evidence, which must not use them."""
-
+MOST_DIGITS = 9
 Where = tuple[Path, int]
 """A template and a line in it."""
 
@@ -82,48 +75,47 @@ class ParagraphEnds(Extension):
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Mark the last tag of each line of text with Jinja's `+`."""
-        return "\n".join(_kept_break(line) for line in source.split("\n"))
+        lines = source.split("\n")
+        for index, line in enumerate(lines):
+            bare = line.rstrip()
+            if bare.endswith("%}") and not bare.endswith(("-%}", "+%}")) and _TAG.sub("", bare).strip():
+                lines[index] = f"{bare[:-2]}+%}}"
+        return "\n".join(lines)
 
 
-def _kept_break(line: str) -> str:
-    bare = line.rstrip()
-    if not bare.endswith("%}") or bare.endswith(("-%}", "+%}")) or not _TAG.sub("", bare).strip():
-        return line
-    return f"{bare[:-2]}+%}}"
-
-
-SYNTAX: Mapping[str, Any] = {
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-    "extensions": [ParagraphEnds],
-}
-"""How an environment reads a commentary file."""
-
-_COMPILED = Compiled("prose")
-
-
-@lru_cache(maxsize=256)
-def _uses(written: str) -> frozenset[str]:
-    """Every name that a commentary file of this text mentions."""
-    key = f"names {code_hash()} {jinja2.__version__} {hashlib.sha256(written.encode()).hexdigest()}"
-    if content := kept(key):
-        return frozenset(json.loads(content))
-    names = names_used(Environment(**SYNTAX).parse(written))
-    keep(key, json.dumps(sorted(names)).encode())
-    return names
-
-
-class _Environment(LimitedEnvironment):
+class _Environment(ImmutableSandboxedEnvironment):
     """Remembers which files the templates include, import or extend."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.included: list[str] = []
+        del self.filters["safe"]  # what stands in data would be read as Markdown
 
     def join_path(self, template: str, parent: str) -> str:
         self.included.append(template)
         return super().join_path(template, parent)
+
+
+def compiled_templates() -> FileSystemBytecodeCache | None:
+    """Compiled templates in the user's cache folder, for the next process; None where that cannot be written."""
+    folder = user_cache_path("cnnlab") / "templates"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    own = os.access(folder, os.W_OK) and folder.stat().st_uid == os.geteuid()  # what is read from there is run
+    return FileSystemBytecodeCache(str(folder), f"{code_hash()[:16]}-%s") if own else None
+
+
+def late(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that is never called while a template is compiled, of constants, since what it gives is one document's."""
+
+    @pass_context
+    @wraps(function)
+    def filtered(context: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return filtered
 
 
 def template_folders(lab: Lab) -> list[Path]:
@@ -137,19 +129,11 @@ def commentary_path(folders: Sequence[Path], language: Language, key: str) -> Pa
     Raises:
         TemplateProblem: none has.
     """
-    template = _template(language, key)
-    for folder in folders:
-        if (folder / template).is_file():
-            return folder / template
-    raise TemplateProblem(
-        "the commentary file is missing",
-        where=folders[-1] / template,
-        hint="restore it from the project, or write it",
-    )
-
-
-def _template(language: Language, key: str) -> str:
-    return f"commentary/{language.code}/{key}.md.j2"
+    paths = [folder / f"commentary/{language.code}/{key}.md.j2" for folder in folders]
+    if found := next((path for path in paths if path.is_file()), None):
+        return found
+    hint = "restore it from the project, or write it"
+    raise TemplateProblem("the commentary file is missing", where=paths[-1], hint=hint)
 
 
 class Commentary:
@@ -159,9 +143,9 @@ class Commentary:
         folders: template folders, the lab's own first; a file there wins over one of the same name in the next.
         tokens: where what is printed is kept until the document is put together.
         lab: what templates see as `lab` (title, authors, course).
-        on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence, line).
+        on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence, place).
         on_cite: makes the token of a citation.
-        on_claim: makes the token of a claim from (section, text, what it is on, data set, where it stands).
+        on_claim: makes the token of a claim from (section, text, what it is on, data set, place).
         citable: the keys that can be cited.
     """
 
@@ -178,13 +162,10 @@ class Commentary:
     ) -> None:
         self._folders, self._tokens, self._lab = folders, tokens, lab
         self._on_ref, self._on_cite, self._on_claim, self._citable = on_ref, on_cite, on_claim, citable
-        self._section, self._names, self._file = "", {}, Path()  # type: ignore[var-annotated]
-        self._lines: dict[str, str] = {}
-
-    @property
-    def language(self) -> Language:
-        """The language that numbers and lists are printed in."""
-        return self._tokens.language
+        self._section, self._file = "", Path()
+        self._names: Mapping[int, str] = {}
+        self._placed: dict[str, tuple[str, str]] = {}
+        self._language = tokens.language
 
     def render(self, key: str, evidence: Evidence) -> Draft:
         """The prose of section `key`, with every name of its evidence available.
@@ -193,81 +174,102 @@ class Commentary:
             TemplateProblem: the file is missing, has a syntax error, misspells a name or a function's argument, prints
                 nothing where it should print something, or places an item inside a paragraph.
         """
-        template = _template(self.language, key)
-        path = commentary_path(self._folders, self.language, key)
+        path = commentary_path(self._folders, self._language, key)
         if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
-        self._section, self._names, self._file = key, names_of_quantities(evidence.names), path
-        self._environment.included.clear()
-        self._environment.begin()
-        placed: dict[str, str] = {}
-        context = {**evidence.names, **self._functions(evidence, placed), "lab": self._lab}
+        values = [(name, one) for name, one in named_values(evidence.names) if isinstance(one, Quantity | Words)]
+        self._names = {id(value): name for name, value in reversed(values)}  # the first of several names
+        self._section, self._file, self._placed = key, path, {}
+        environment, template = self._environment, f"commentary/{self._language.code}/{key}.md.j2"
+        environment.included.clear()
+        kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
+        functions = {kind: partial(self._place, kind, cls, evidence) for kind, cls in kinds.items()}
+        functions |= {"ref": self._ref, "cite": self._cite, "claim": self._claim, "given": self._given}  # type: ignore[dict-item]
+        calls = {name: checked(name, one, FUNCTIONS[name].example) for name, one in functions.items()}
+        context = {**evidence.names, **calls, "lab": self._lab}
         try:
-            source = self._environment.get_template(template).render(context)
+            source = environment.get_template(template).render(context)
         except TemplateSyntaxError as problem:
-            raise syntax_problem(problem, path, self._environment) from None
+            raise syntax_problem(problem, path, environment) from None
         except Exception as problem:
-            known = self._environment.list_templates()
+            known = environment.list_templates()
             raise rendering_problem(problem, path, context, list(evidence.items), known) from None
+        places = [(name, folder / name) for name in environment.included for folder in reversed(self._folders)]
+        files = {template: path, **{name: place for name, place in places if place.is_file()}}
         written = path.read_text(encoding="utf-8")
+        found = environment.parse(written).find_all((nodes.Name, nodes.Getattr))
         return Draft(
-            parts=tuple(self._parts(source, placed)),
+            parts=tuple(self._parts(source)),
             generated=bool(_GENERATED.match(written)),
             path=path,
-            uses=_uses(written),
-            files={template: path, **self._included()},
+            uses=frozenset(filter(None, map(_dotted, found))),
+            files=files,
         )
 
-    def _included(self) -> dict[str, Path]:
-        """The files that the last rendering took in; of an `ignore missing`, none."""
-        names = dict.fromkeys(self._environment.included)
-        found = {name: [folder / name for folder in self._folders if (folder / name).is_file()] for name in names}
-        return {name: paths[0] for name, paths in found.items() if paths}
-
-    def _parts(self, source: str, placed: Mapping[str, str]) -> list[tuple[str, str]]:
-        parts, prose, before = [], "", ""
+    def _parts(self, source: str) -> list[tuple[str, str]]:
+        """Prose and items in order; an item has to stand alone on its line."""
+        found, prose = list[tuple[str, str]](), ""
+        after = ("", "")
         for piece in self._tokens.split(source):
-            if piece in placed:
+            if piece in self._placed:
+                name, where = after = self._placed[piece]
                 if prose.rpartition("\n")[2].strip():
-                    raise _inline_problem(self._lines[piece], placed[piece])
-                parts += [("prose", prose), ("item", placed[piece])]
-                prose, before = "", piece
-            elif parts and parts[-1][0] == "item" and not prose and piece.partition("\n")[0].strip():
-                raise _inline_problem(self._lines[before], parts[-1][1])
+                    raise _inline_problem(name, where)
+                found += [("prose", prose), ("item", name)]
+                prose = ""
+            elif found and not prose and piece.partition("\n")[0].strip():
+                raise _inline_problem(*after)
             else:
                 prose += piece
-        parts.append(("prose", prose))
-        return [part for part in parts if part[0] == "item" or part[1].strip()]
+        return [part for part in [*found, ("prose", prose)] if part[0] == "item" or part[1].strip()]
 
-    def _functions(self, evidence: Evidence, placed: dict[str, str]) -> dict[str, Any]:
-        kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
-        places = {kind: partial(self._place, kind, cls, evidence, placed) for kind, cls in kinds.items()}
-        functions: dict[str, Callable[..., Markup]] = {
-            **places,
-            "ref": self._ref,
-            "cite": self._cite,
-            "claim": self._claim,
-            "given": self._given,
+    @cached_property
+    def _environment(self) -> _Environment:
+        @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
+        def finalize(context: Context, value: Any) -> Markup:
+            return self._printed(value)
+
+        environment = _Environment(
+            loader=FileSystemLoader([str(folder) for folder in self._folders]),
+            autoescape=True,
+            undefined=Misspelt,
+            finalize=finalize,
+            bytecode_cache=compiled_templates(),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            extensions=[ParagraphEnds],
+        )
+        filters: dict[str, Callable[..., Any]] = {
+            "interval": self._filter(self._language.with_interval),
+            "plain": self._filter(self._language.plain),
+            "signed": self._filter(self._language.signed),
+            "join_words": self._join_words,
         }
-        return {name: checked(name, one, usage.FUNCTIONS[name].example) for name, one in functions.items()}
+        environment.filters |= {name: late(checked(name, one, FILTERS[name].example)) for name, one in filters.items()}
+        return environment
 
-    def _place(self, kind: str, cls: str, evidence: Evidence, placed: dict[str, str], name: str) -> Markup:
-        name = named(name, kind, usage.FUNCTIONS[kind].example)
+    def _place(self, kind: str, cls: str, evidence: Evidence, name: str) -> Markup:
+        name = named(name, kind, FUNCTIONS[kind].example)
         known = [key for key, item in evidence.items.items() if type(item).__name__ == cls]
         if name not in known:
             raise CallError(f"there is no {kind} of this name", name, known)
-        if name in placed.values():
+        if name in [placed for placed, _ in self._placed.values()]:
             raise CallError(f"the {kind} is placed twice; say ref(“{name}”) the second time", name, [])
         token = self._tokens.add(lambda medium: "")
-        placed[token], self._lines[token] = name, calling_line(self._file)
+        self._placed[token] = name, self._line()
         return Markup(token)
 
+    def _line(self) -> str:
+        file, line = calling_place(self._file)
+        return f"{file}, line {line}" if line else str(file)
+
     def _ref(self, name: str, capital: bool = False) -> Markup:
-        name = named(name, "ref", usage.FUNCTIONS["ref"].example)
-        return Markup(self._on_ref(self._section, name, capital, calling_line(self._file)))
+        name = named(name, "ref", FUNCTIONS["ref"].example)
+        return Markup(self._on_ref(self._section, name, capital, self._line()))
 
     def _cite(self, *keys: str) -> Markup:
-        for key in [named(key, "cite", usage.FUNCTIONS["cite"].example) for key in keys]:
+        for key in [named(key, "cite", FUNCTIONS["cite"].example) for key in keys]:
             if key not in self._citable:
                 raise CallError("the bibliography has no such reference", key, self._citable)
         return Markup(" ".join(self._on_cite(key) for key in keys))
@@ -284,39 +286,14 @@ class Commentary:
             raise CallError('the function takes a text, as given("224")', repr(text), [])
         return Markup(self._tokens.text(text))
 
-    @cached_property
-    def _environment(self) -> _Environment:
-        @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
-        def finalize(context: Context, value: Any) -> Markup:
-            return self._printed(value)
-
-        environment = _Environment(
-            loader=FileSystemLoader([str(folder) for folder in self._folders]),
-            autoescape=True,
-            undefined=Misspelt,
-            finalize=finalize,
-            bytecode_cache=_COMPILED,
-            **SYNTAX,
-        )
-        filters: dict[str, Callable[..., Any]] = {
-            "interval": self._filter(self.language.with_interval),
-            "plain": self._filter(self.language.plain),
-            "signed": self._filter(self.language.signed),
-            "join_words": self._join_words,
-        }
-        environment.filters |= {
-            name: late(checked(name, one, usage.FILTERS[name].example)) for name, one in filters.items()
-        }
-        return environment
-
     def _filter(self, word: Callable[..., str]) -> Callable[..., Markup]:
         def filtered(value: Any, digits: int | None = None) -> Markup:
             if isinstance(value, Undefined):
                 str(value)  # raises, naming what is undefined
             if not isinstance(value, Quantity):
                 raise CallError("the filter takes a quantity", repr(value), [])
-            if digits is not None and not (type(digits) is int and 0 <= digits <= usage.MOST_DIGITS):
-                raise CallError("the filter takes a number of decimals", repr(digits), [f"0 to {usage.MOST_DIGITS}"])
+            if digits is not None and not (type(digits) is int and 0 <= digits <= MOST_DIGITS):
+                raise CallError("the filter takes a number of decimals", repr(digits), [f"0 to {MOST_DIGITS}"])
             return Markup(self._quantity(value, word(value, digits)))
 
         return filtered
@@ -327,28 +304,36 @@ class Commentary:
     def _join_words(self, words: Sequence[Any]) -> Markup:
         if isinstance(words, str) or not isinstance(words, Sequence):
             raise CallError("the filter takes a list", repr(words), [])
-        return Markup(self.language.join([str(self._printed(word)) for word in words]))
+        return Markup(self._language.join([str(self._printed(word)) for word in words]))
 
     def _printed(self, value: Any) -> Markup:
         """What `{{ value }}` leaves in the Markdown."""
-        if isinstance(value, Markup):  # made by a macro, a filter or a function of this file: nothing from data
-            return value
-        if isinstance(value, Undefined):
-            str(value)  # raises, naming what is undefined
-        if isinstance(value, Quantity):
-            return Markup(self._quantity(value, self.language.quantity(value)))
-        if isinstance(value, str):
-            if "Quantity(value=" in value:
-                raise CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
-            if isinstance(value, Words):
+        match value:
+            case Markup():  # made by a macro, a filter or a function of this file: nothing from data
+                return value
+            case Undefined():
+                str(value)  # raises, naming what is undefined
+            case Quantity():
+                return Markup(self._quantity(value, self._language.quantity(value)))
+            case Words():
                 return Markup(self._tokens.words(value, section=self._section, name=self._names.get(id(value), "")))
-            return Markup(self._tokens.text(value))
-        if isinstance(value, int) and not isinstance(value, bool):
-            return Markup(self._tokens.text(self.language.number(value)))
+            case str() if "Quantity(value=" in value:
+                raise CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
+            case str():
+                return Markup(self._tokens.text(value))
+            case int() if not isinstance(value, bool):
+                return Markup(self._tokens.text(self._language.number(value)))
         raise CallError("this cannot be printed as it is", repr(value), [])
 
 
-def _inline_problem(where: str, name: str) -> TemplateProblem:
+def _dotted(node: nodes.Node) -> str:
+    """`best.accuracy` of a name or an attribute of one; empty for what is written otherwise."""
+    if isinstance(node, nodes.Getattr) and (owner := _dotted(node.node)):
+        return f"{owner}.{node.attr}"
+    return node.name if isinstance(node, nodes.Name) else ""
+
+
+def _inline_problem(name: str, where: str) -> TemplateProblem:
     return TemplateProblem(
         "an item is placed inside a paragraph", where=where, received=name, expected="the call alone on its line"
     )

@@ -57,13 +57,9 @@ class Section(Protocol):
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph (list item, heading, …) of the prose as Markdown: with its numbers, and with `#` in place of each.
-
-    `printed` are the quantities in it, in order.
-    """
+    """A paragraph (list item, heading, …) of the prose as Markdown, and the quantities in it, in order."""
 
     text: str
-    skeleton: str
     printed: tuple[Printed, ...]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import __version__
 from cnnlab.identity import canonical_json
-from cnnlab.store.store import Record
+from cnnlab.store.record import Record
 
 if TYPE_CHECKING:
     from report.data.records import LabData

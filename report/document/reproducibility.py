@@ -12,8 +12,8 @@ from cnnlab.networks import find_network
 from report.activities.common import count
 from report.activities.data_findings import findings_in_words
 from report.activities.search import ranges_in_words
-from report.data.records import DatasetData, LabData, Part, TrainingData
-from report.data.trials import SearchData
+from report.data.records import DatasetData, LabData, Part
+from report.data.trainings import SearchData, TrainingData
 from report.document.compute import operations
 from report.evidence.language import Language
 from report.evidence.quantity import Quantity

@@ -1,58 +1,47 @@
-"""What the author of a report has accepted: which commentary files, and the text that they gave, kept beside the lab."""
+"""What the author of a report has accepted, kept beside the lab, and what their sections print differently since."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab
 from cnnlab.paths import in_checkout, labs_dir
 from cnnlab.spec import Frozen
-from cnnlab.store.store import replace_file
-from report.document.model import Document, SectionText
-from report.document.names import named_quantities
-from report.document.tokens import Printed
+from cnnlab.store.files import replace_file
+from report.document.ledger import Finding
+from report.document.model import Document, Review, SectionText
 from report.evidence.language import Language
-from report.evidence.quantity import Quantity, Unit
 
-FORMAT = 1
+FORMAT = 2
 
 
-class Remembered(Frozen):
-    """A quantity as it was when its section was accepted; `value` is None where it was no number."""
-
+class _Remembered(BaseModel):
     name: str
-    value: float | None
-    unit: Unit
     text: str
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def quantity(self) -> Quantity:
-        """The quantity, to be worded again."""
-        return Quantity(
-            value=math.nan if self.value is None else self.value, unit=self.unit, low=self.low, high=self.high
-        )
 
 
-class ReadParagraph(Frozen):
-    """A paragraph as it was accepted: as printed, without its numbers and references, and its quantities in order."""
-
-    text: str
+class _Paragraph(BaseModel):
     skeleton: str
-    quantities: tuple[Remembered, ...]
+    quantities: tuple[_Remembered, ...]
+
+
+class _Format1(BaseModel):
+    """An acceptance as it was kept before: paragraphs with `#` for numbers, which stand beside them."""
+
+    paragraphs: tuple[_Paragraph, ...]
+    items: tuple[_Remembered, ...]
 
 
 class Acceptance(Frozen):
@@ -61,31 +50,38 @@ class Acceptance(Frozen):
     Attributes:
         time: when, in ISO 8601.
         files: sha256 of each commentary file that it was made of, by its name below a folder of templates.
-        paragraphs: its prose.
-        items: what the tables and galleries beside the prose printed.
-        names: every other quantity that the prose could have printed.
+        paragraphs: its prose as printed, with names for the numbers of figures, tables and citations.
+        items: each number of the tables and galleries beside it: `results.VGG-19.test 80.0%`.
     """
 
     time: str
     files: dict[str, str]
-    paragraphs: tuple[ReadParagraph, ...]
-    items: tuple[Remembered, ...]
-    names: tuple[Remembered, ...]
+    paragraphs: tuple[str, ...]
+    items: tuple[str, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_1(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "names" not in value:
+            return value
+        old = _Format1.model_validate(value)
+        texts = []
+        for one in old.paragraphs:
+            parts = one.skeleton.split("#")
+            numbers = [quantity.text for quantity in one.quantities]
+            whole = len(parts) == len(numbers) + 1
+            texts.append("".join(map("".join, zip(parts, [*numbers, ""], strict=True))) if whole else one.skeleton)
+        rest = {key: value.get(key) for key in ("time", "files")}
+        return {**rest, "paragraphs": texts, "items": [f"{one.name} {one.text}" for one in old.items]}
 
     def holds_for(self, section: SectionText) -> bool:
         """Whether the section is still made of the files that were accepted."""
         now = {name: path for name, path in section.files.items() if name in self.files}
         return section.path in now.values() and all(_sha256(path) == self.files[name] for name, path in now.items())
 
-    @property
-    def remembered(self) -> dict[str, Remembered]:
-        """Every quantity that there was, by name."""
-        printed = [quantity for paragraph in self.paragraphs for quantity in paragraph.quantities]
-        return {one.name: one for one in (*self.names, *self.items, *printed) if one.name and one.value is not None}
-
 
 class _File(Frozen):
-    format: Literal[1]
+    format: Literal[1, 2]
     languages: dict[str, dict[str, Acceptance]]
 
 
@@ -101,10 +97,6 @@ class Reviews:
         """The accepted sections in this language, by key."""
         return self.languages.get(language.code, {})
 
-    def command(self, section: SectionText) -> str:
-        """What accepts the section as it is now."""
-        return f"cnnlab commentary accept {section.number or section.key} {self.lab}"
-
 
 def read_reviews(lab: Lab) -> Reviews:
     """What was accepted of this lab, with this profile; nothing where there is no file.
@@ -112,27 +104,38 @@ def read_reviews(lab: Lab) -> Reviews:
     Raises:
         StoreError: the file is damaged, or a newer cnnlab wrote it.
     """
-    path = reviews_path(lab)
+    path = lab.reviews
+    inside = lab.path.is_relative_to(Path.cwd())
+    name = str(lab.path.relative_to(Path.cwd()) if inside else lab.path)
+    name = lab.path.stem if lab.path.parent == labs_dir() else shlex.quote(name)
+    if profile := lab.stem.removeprefix(lab.path.stem)[1:]:
+        name += f" --profile {shlex.quote(profile)}"
+    problem: object
     try:
         content = json.loads(path.read_bytes())
+        found = content.get("format") if isinstance(content, dict) else None
+        if isinstance(found, int) and found > FORMAT:
+            raise StoreError(
+                "the file of accepted sections was written by a newer cnnlab",
+                where=path,
+                received=f"format {found}",
+                expected=f"format {FORMAT}",
+                hint="upgrade cnnlab: pip install --upgrade cnnlab",
+            )
+        return Reviews(path, name, _File.model_validate(content).languages)
     except (FileNotFoundError, NotADirectoryError):
-        return Reviews(path, _call(lab), {})
-    except (OSError, ValueError, RecursionError) as problem:
-        raise _damaged(path, problem) from None
-    found = content.get("format") if isinstance(content, dict) else None
-    if isinstance(found, int) and found > FORMAT:
-        raise StoreError(
-            "the file of accepted sections was written by a newer cnnlab",
-            where=path,
-            received=f"format {found}",
-            expected=f"format {FORMAT}",
-            hint="upgrade cnnlab: pip install --upgrade cnnlab",
-        )
-    try:
-        return Reviews(path, _call(lab), _File.model_validate(content).languages)
-    except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        raise _damaged(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return Reviews(path, name, {})
+    except ValidationError as caught:
+        first = caught.errors(include_url=False)[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (OSError, ValueError, RecursionError) as caught:
+        problem = caught
+    raise StoreError(
+        "the file of accepted sections is damaged",
+        where=path,
+        received=problem,
+        hint="restore it, or remove it and accept the sections again",
+    )
 
 
 def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime) -> Reviews:
@@ -143,18 +146,33 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
         StoreError: the file cannot be written, or the one that is there is damaged or too new.
     """
     check_place(lab)
-    before, name = read_reviews(lab), references(document)
-    now = {key: _accepted(document, document.section(key), name, time) for key in keys}
-    code = document.language.code
-    languages = {**before.languages, code: {**before.of(document.language), **now}}
+    before, named = read_reviews(lab), _references(document)
+    now = {}
+    for section in (document.section(key) for key in keys):
+        if section.path is None or section.evidence is None:
+            raise LabError(
+                "the section has no text to accept",
+                received=section.key,
+                expected="a section whose runs are there",
+                hint=section.problems[0] if section.problems else None,
+            )
+        paragraphs, items = _printed(document, section, named)
+        files = {key: _sha256(path) for key, path in section.files.items()}
+        when = time.isoformat(timespec="seconds")
+        now[section.key] = Acceptance(time=when, files=files, paragraphs=paragraphs, items=items)
+    languages = {**before.languages, document.language.code: {**before.of(document.language), **now}}
     content = _File(format=FORMAT, languages={key: dict(value) for key, value in languages.items()})
-    _write(before.path, content.model_dump(mode="json"))
+    try:
+        text = json.dumps(content.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        replace_file(before.path, f"{text}\n".encode())
+    except StoreError as problem:
+        raise StoreError(
+            "what is accepted cannot be kept beside the lab",
+            where=problem.where,
+            received=problem.received,
+            hint="make the folder writable, or copy the lab file to a folder of yours",
+        ) from None
     return Reviews(before.path, before.lab, languages)
-
-
-def reviews_path(lab: Lab) -> Path:
-    """Where the lab's accepted sections are kept, one file a profile."""
-    return lab.reviews
 
 
 def check_place(lab: Lab) -> None:
@@ -171,95 +189,83 @@ def check_place(lab: Lab) -> None:
         )
 
 
-def references(document: Document) -> Callable[[str], str]:
+def review_states(document: Document, reviews: Reviews) -> dict[str, Review]:
+    """The state of each section's text, by key."""
+    accepted, stale = reviews.of(document.language), {one.section for one in audit_reviews(document, reviews)}
+    states: dict[str, Review] = {}
+    for section in document.sections:
+        holds = section.key in accepted and accepted[section.key].holds_for(section)
+        generated: Review = "generated" if section.marked else "written"
+        states[section.key] = "stale" if section.key in stale else "accepted" if holds else generated
+    return states
+
+
+def audit_reviews(document: Document, reviews: Reviews) -> list[Finding]:
+    """A fault for each stretch of an accepted section that prints something else now, in document order."""
+    accepted, named, found = reviews.of(document.language), _references(document), []
+    for section in document.sections:
+        then = accepted.get(section.key)
+        if then is None or not then.holds_for(section):
+            continue
+        paragraphs, items = _printed(document, section, named)
+        shared = {one.partition(".")[0] for one in then.items} & {one.partition(".")[0] for one in items}
+        old, new = ([one for one in lines if one.partition(".")[0] in shared] for lines in (then.items, items))
+        differing = _differing([_plain(one) for one in then.paragraphs], [_plain(one) for one in paragraphs])
+        for before, now in differing or _differing(old, new):
+            sides = (f"“{before}” then" if before else "", f"“{now}” now" if now else "no longer there")
+            found.append(
+                Finding(
+                    kind="stale",
+                    severity="fault",
+                    section=section.key,
+                    path=section.path,
+                    what=f"accepted on {then.time[:10]}, it reads differently now: {', '.join(filter(None, sides))}",
+                    suggestion="read it, edit it if need be, then: cnnlab commentary accept "
+                    f"{section.number or section.key} {reviews.lab}",
+                )
+            )
+    return found
+
+
+def _references(document: Document) -> Callable[[str], str]:
     """Puts names for the numbers of figures, tables and citations, which change with what stands before them."""
     names: dict[str, str] = {f"[{cited.number}]": f"[{cited.key}]" for cited in document.bibliography}
     for placed in (placed for section in document.sections for placed in section.items):
         names[placed.label] = names[placed.label[0].lower() + placed.label[1:]] = f"[{placed.anchor}]"
-    if not names:
-        return lambda text: text
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
-    pattern = re.compile(rf"(?:{'|'.join(longest_first)})(?!\d)")
+    pattern = re.compile(rf"(?:{'|'.join(longest_first) or '(?!)'})(?!\d)")
     return lambda text: pattern.sub(lambda match: names[match[0]], text)
 
 
-def items_printed(document: Document, section: SectionText) -> list[Printed]:
-    """What the section's tables and galleries print, without what its prose does."""
+def _printed(
+    document: Document, section: SectionText, named: Callable[[str], str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The paragraphs of a section, and what its items print."""
     prose = {id(printed) for paragraph in section.paragraphs for printed in paragraph.printed}
-    return [one for one in document.printed if one.section == section.key and id(one) not in prose]
+    beside = [one for one in document.printed if one.section == section.key and id(one) not in prose]
+    return tuple(named(one.text) for one in section.paragraphs), tuple(f"{one.name} {one.text}" for one in beside)
 
 
-def _accepted(document: Document, section: SectionText, name: Callable[[str], str], time: datetime) -> Acceptance:
-    if section.path is None or section.evidence is None:
-        raise LabError(
-            "the section has no text to accept",
-            received=section.key,
-            expected="a section whose runs are there",
-            hint=section.problems[0] if section.problems else None,
-        )
-    named = named_quantities(section.evidence.names)
-    texts = (Printed(section.key, key, value, document.language.quantity(value)) for key, value in named)
-    return Acceptance(
-        time=time.isoformat(timespec="seconds"),
-        files={key: _sha256(path) for key, path in section.files.items()},
-        paragraphs=tuple(
-            ReadParagraph(text=one.text, skeleton=name(one.skeleton), quantities=_remembered(one.printed))
-            for one in section.paragraphs
-        ),
-        items=_remembered(items_printed(document, section)),
-        names=_remembered(texts),
-    )
+def _differing(then: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:
+    """What stands in the one and not in the other, side by side, from shortly before where it differs."""
+    found = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
+        if tag != "equal":
+            old, new = " ".join(then[i1:i2]), " ".join(now[j1:j2])
+            same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+            start = old.rfind(" ", 0, max(0, same - 20)) + 1
+            shown = [
+                f"{'… ' * bool(start)}{text[start : start + 120]}{' …' * (len(text) > start + 120)}" * bool(text)
+                for text in (old, new)
+            ]
+            found.append((shown[0], shown[1]))
+    return found
 
 
-def _remembered(printed: Iterable[Printed]) -> tuple[Remembered, ...]:
-    return tuple(
-        Remembered(
-            name=one.name,
-            value=_finite(one.quantity.value),
-            unit=one.quantity.unit,
-            text=one.text,
-            low=_finite(one.quantity.low),
-            high=_finite(one.quantity.high),
-        )
-        for one in printed
-    )
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    try:
-        replace_file(path, (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
-    except StoreError as problem:
-        raise StoreError(
-            "what is accepted cannot be kept beside the lab",
-            where=problem.where,
-            received=problem.received,
-            hint="make the folder writable, or copy the lab file to a folder of yours",
-        ) from None
+def _plain(text: str) -> str:
+    """Markdown without its escapes, on one line."""
+    return " ".join(re.sub(r"\\([^\w\s])", r"\1", text).split())
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _call(lab: Lab) -> str:
-    """The lab as its user names it in a command."""
-    shipped = lab.path.parent == labs_dir()
-    folder = Path.cwd()
-    path = lab.path.relative_to(folder) if lab.path.is_relative_to(folder) else lab.path
-    profile = lab.stem.removeprefix(lab.path.stem)[1:]
-    name = lab.path.stem if shipped else shlex.quote(str(path))
-    return f"{name} --profile {shlex.quote(profile)}" if profile else name
-
-
-def _damaged(path: Path, problem: object) -> StoreError:
-    return StoreError(
-        "the file of accepted sections is damaged",
-        where=path,
-        received=problem,
-        hint="restore it, or remove it and accept the sections again",
-    )

@@ -133,11 +133,6 @@ class Tokens:
         found = (int(match[1]) for match in self._pattern.finditer(self._spelt_out(text)))
         return [self._numbers[index] for index in found if index in self._numbers]
 
-    def without_numbers(self, text: str) -> str:
-        """`text` with `#` in place of every token of a quantity."""
-        spelt_out = self._spelt_out(text)
-        return self._pattern.sub(lambda match: "#" if int(match[1]) in self._numbers else match[0], spelt_out)
-
     def _spelt_out(self, text: str) -> str:
         """`text` with the words of its phrases, and their tokens, in place."""
         made = self._phrases

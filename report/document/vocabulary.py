@@ -1,18 +1,56 @@
-"""What the commentary of a section can say: every name with its value as it would be printed, and every item."""
+"""What the commentary of a section can say and call: every name of its evidence, and the engine's functions and filters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, NamedTuple
 
-from cnnlab.errors import printable
-from report.document.names import named_values, parts
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Quantity
 
+DEEPEST = 5
+"""Levels of names that are followed: `pairs.0.difference` has three."""
+
 LONGEST = 90
 """Letters of a text that are shown."""
+
+
+class Use(NamedTuple):
+    """How something is called, and what for."""
+
+    example: str
+    purpose: str
+
+
+FUNCTIONS: Mapping[str, Use] = {
+    "figure": Use('{{ figure("name") }}', "places a figure; alone on its line"),
+    "table": Use('{{ table("name") }}', "places a table; alone on its line"),
+    "gallery": Use('{{ gallery("name") }}', "places images; alone on its line"),
+    "listing": Use('{{ listing("name") }}', "places code with its output; alone on its line"),
+    "ref": Use(
+        '{{ ref("name") }}', 'refers to an item: “figure 3”; ref("activity-09/name"), ref("name", capital=true)'
+    ),
+    "cite": Use('{{ cite("key") }}', 'cites: “[2]”; cite("key", "key") for several'),
+    "claim": Use(
+        '{{ claim("resnet50 > vgg19") }}',
+        'tests a comparison on the runs and prints what came of it; claim("…", on="validation accuracy", dataset="…")',
+    ),
+    "given": Use(
+        '{{ given("7×7×512") }}',
+        "a number that you answer for, as one of the assignment: it is printed and not checked",
+    ),
+    "lab": Use("{{ lab.title }}", "the lab file's title, authors and course"),
+}
+"""Names that the engine adds to those of the evidence."""
+
+FILTERS: Mapping[str, Use] = {
+    "interval": Use("{{ name|interval }}", "a number with its 95 % interval; interval(2) with two decimals"),
+    "plain": Use("{{ name|plain }}", "a number without its unit; plain(2) with two decimals"),
+    "signed": Use("{{ name|signed }}", "a number with its sign also where it is positive"),
+    "join_words": Use("{{ names|join_words }}", "a list in words: “A, B and C”"),
+}
+"""Filters that the engine adds to Jinja's own."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +85,34 @@ class ItemEntry:
     caption: str
 
 
+def parts(value: Any) -> list[tuple[str, Any]]:
+    """What a value holds, by the name that a template reaches it with; nothing of a quantity or a text."""
+    if isinstance(value, Quantity | str):
+        return []
+    if isinstance(value, Mapping):
+        return [(str(key), inner) for key, inner in value.items()]
+    if isinstance(value, list | tuple):
+        return [(str(index), inner) for index, inner in enumerate(value)]
+    if is_dataclass(value):
+        kind = type(value)
+        properties = [key for key in dir(kind) if not key.startswith("_") and isinstance(getattr(kind, key), property)]
+        return [(key, getattr(value, key)) for key in [*(field.name for field in fields(value)), *properties]]
+    return []
+
+
+def named_values(names: Mapping[str, Any], depth: int = DEEPEST) -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of everything reachable from the evidence's names, what holds others before them."""
+    for name, value in names.items():
+        yield str(name), value
+        if depth > 1:
+            yield from ((f"{name}.{key}", inner) for key, inner in named_values(dict(parts(value)), depth - 1))
+
+
+def named_quantities(names: Mapping[str, Any]) -> list[tuple[str, Quantity]]:
+    """Dotted name and value of every quantity reachable from the evidence's names."""
+    return [(name, value) for name, value in named_values(names) if isinstance(value, Quantity)]
+
+
 def entries(evidence: Evidence, language: Language) -> list[Entry]:
     """Every name of the evidence, with those below it."""
     return [_entry(name, value, language) for name, value in named_values(evidence.names)]
@@ -59,45 +125,40 @@ def item_entries(evidence: Evidence) -> list[ItemEntry]:
 
 def first_of_lists(found: Sequence[Entry]) -> list[Entry]:
     """The entries without what lists hold beyond their first element, which has the same names below it."""
-    lists = {entry.name for entry in found if entry.kind == "list"}
-    return [entry for entry in found if not _is_further(entry.name, lists)]
-
-
-def _is_further(name: str, lists: set[str]) -> bool:
-    """Whether a name leads through a list by another index than 0."""
-    names = name.split(".")
-    return any(".".join(names[:i]) in lists and names[i] != "0" for i in range(1, len(names)))
+    further = tuple(f"{entry.name}." for entry in found if entry.kind == "list")
+    return [
+        entry
+        for entry in found
+        if not any(entry.name.startswith(one) and entry.name[len(one) :].split(".")[0] != "0" for one in further)
+    ]
 
 
 def _entry(name: str, value: Any, language: Language) -> Entry:
-    if value is None:
-        return Entry(name, "nothing")
-    if isinstance(value, Quantity):
-        how = language.text(value.how) if value.how else ""
-        return Entry(name, "number", language.quantity(value), language.interval(value), value.unit, how)
-    if isinstance(value, str):
-        return Entry(name, "text", _shown(value))
-    if isinstance(value, bool):
-        return Entry(name, "truth", "yes" if value else "no")
-    if isinstance(value, int):
-        return Entry(name, "count", language.number(value))
-    if isinstance(value, list | tuple):
-        return _list(name, value, language)
+    match value:
+        case None:
+            return Entry(name, "nothing")
+        case Quantity():
+            how = language.text(value.how) if value.how else ""
+            return Entry(name, "number", language.quantity(value), language.interval(value), value.unit, how)
+        case str():
+            return Entry(name, "text", _shown(value))
+        case bool():
+            return Entry(name, "truth", "yes" if value else "no")
+        case int():
+            return Entry(name, "count", language.number(value))
+        case list() | tuple() if all(isinstance(one, str) for one in value):
+            return Entry(name, "list", _shown(language.join(list(value))), example=f"{{{{ {name}|join_words }}}}")
+        case list() | tuple():
+            held = [key for key, inner in parts(value[0]) if isinstance(inner, str | Quantity)]
+            inner = f"one.{held[0]}" if held else "one"
+            example = f"{{% for one in {name} %}}{{{{ {inner} }}}}{{% endfor %}}"
+            return Entry(name, "list", f"{len(value)} entries" if len(value) > 1 else "1 entry", example=example)
     if below := [key for key, _ in parts(value)]:
         return Entry(name, "group", _shown(", ".join(below)))
     return Entry(name, "value", _shown(repr(value)))
 
 
-def _list(name: str, value: Sequence[Any], language: Language) -> Entry:
-    if all(isinstance(one, str) for one in value):
-        return Entry(name, "list", _shown(language.join(list(value))), example=f"{{{{ {name}|join_words }}}}")
-    held = [key for key, inner in parts(value[0]) if isinstance(inner, str | Quantity)]
-    inner = f"one.{held[0]}" if held else "one"
-    example = f"{{% for one in {name} %}}{{{{ {inner} }}}}{{% endfor %}}"
-    return Entry(name, "list", f"{len(value)} entries" if len(value) > 1 else "1 entry", example=example)
-
-
 def _shown(text: str) -> str:
     """A text of one line that a terminal can show, whatever it holds."""
     line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(text.split()))
-    return printable(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…")
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -39,12 +39,6 @@ def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) ->
     return [int(i) for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:most]]
 
 
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error in 0-1: |accuracy − confidence| over equal-width bins (Guo et al. 2017, section 2)."""
-    images, confidence, right = calibration_bins(probabilities, labels, bins)
-    return float(np.abs(right - confidence * images).sum() / labels.size)
-
-
 def calibration_bins(
     probabilities: np.ndarray, labels: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,9 +10,11 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cnnlab.errors import printable
+from report.evidence.statistics import wilson
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -59,6 +61,46 @@ class Quantity:
     digits: int | None = None
 
 
+class HasId(Protocol):
+    """A record: whatever tells its id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Makes the quantities of one source; `how` is a message id of the catalogue."""
+
+    runs: tuple[str, ...]
+
+    def __call__(self, value: float, unit: Unit, **more: Any) -> Quantity:
+        return Quantity(value=value, unit=unit, runs=self.runs, **more)
+
+    def count(self, value: Any, how: str = "") -> Quantity:
+        """A whole number of things."""
+        return self(int(value), "count", how=how)
+
+    def share(self, right: int, n: int, how: str = "Right answers over images, Wilson interval") -> Quantity:
+        """`right` of `n`, of which there is at least one, with its 95 % Wilson interval."""
+        low, high = wilson(right, n)
+        return self(right / n, "share", n=n, low=low, high=high, how=how)
+
+    def mean(self, values: Sequence[float], how: str) -> Quantity:
+        """Mean of at least one value, without decimals where it has none."""
+        mean = fmean(values)
+        return self(mean, "count" if mean.is_integer() else "number", n=len(values), how=how)
+
+    def part(self, value: float, of: float, how: str) -> Quantity:
+        """A part of a whole, without an interval."""
+        return self(value / of, "share", n=int(of), how=how)
+
+
+def numbers_of(*sources: HasId | str) -> Numbers:
+    """The maker of quantities that come from these records, or from records of these ids."""
+    return Numbers(tuple(one if isinstance(one, str) else one.id for one in sources))
+
+
 Cell = Quantity | str | None
 
 
@@ -94,6 +136,20 @@ class Table:
     rows: tuple[Mapping[str, Cell], ...]
     note: str = ""
     whole: Attachment | None = None
+
+
+def table(
+    caption: str,
+    heads: Mapping[str, str],
+    rows: Sequence[Mapping[str, Cell]],
+    *,
+    note: str = "",
+    best: Mapping[str, Literal["max", "min"]] | None = None,
+    whole: Attachment | None = None,
+) -> Table:
+    """A table by the heads of its columns; `best` says of which the largest or the smallest value is marked."""
+    columns = tuple(Column(key=key, head=head, best=(best or {}).get(key)) for key, head in heads.items())
+    return Table(caption=caption, columns=columns, rows=tuple(rows), note=note, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Quantities side by side: accuracy by network and split, accuracy by class, images by class."""
+"""Accuracies with their intervals: of networks by split, and of one network by class."""
 
 from __future__ import annotations
 
@@ -7,32 +7,22 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity
-from report.evidence.words import joined, worded
-from report.figures import hover
-from report.figures.distribution import ONE_COLUMN, SPLITS, class_distribution
-from report.figures.sizes import NetworkSize, block_counts, networks_compared
-from report.figures.theme import Theme, Words, clean, network_style, network_title, number, percent
+from report.evidence.words import joined
+from report.figures.distribution import ONE_COLUMN, SPLITS
+from report.figures.theme import Theme, bands, canvas, clean, network_style, network_title, round_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
-
-__all__ = [
-    "NetworkSize",
-    "accuracy_comparison",
-    "block_counts",
-    "class_distribution",
-    "networks_compared",
-    "per_class_accuracy",
-]
 
 _MOST = 120  # classes that fit in two columns
 
 
 def accuracy_comparison(
     accuracies: Mapping[str, Mapping[str, Quantity]],
-    language: Words,
+    language: Language,
     *,
     caption: str,
     note: str = "",
@@ -49,36 +39,25 @@ def accuracy_comparison(
     """
     if not any(accuracies.values()):
         raise ValueError("no accuracy to draw")
-    code = language.code
-    named = {network: {"title": title} for network, title in (titles or {}).items()}  # these remember their numbers
-    shown = {**accuracies, **{network: {} for network in titles or () if network not in accuracies}}
-    rows: list[dict[str, Any]] = [
-        {"network": network, "title": clean((titles or {}).get(network, network_title(network))), "splits": [
-            {"split": split, "name": language.text(SPLITS[split]), **_interval(by_split[split])}
-            for split in SPLITS if split in by_split
-        ]}
-        for network, by_split in shown.items()
-    ]  # fmt: skip
-    told = joined((_told({**row, **named.get(row["network"], {})}, shown[row["network"]], code) for row in rows), " ")
-    words = {"axis": language.text("Accuracy"), "interval": language.text("95% interval")}
-    data = {"rows": rows, "code": code, "words": words}
-    alt = language.text("Accuracy with 95% intervals.") + " " + told
+    rows, told = [], [language.text("Accuracy with 95% intervals.")]
+    for network in dict.fromkeys([*accuracies, *(titles or {})]):
+        title, given = (titles or {}).get(network, clean(network_title(network))), accuracies.get(network, {})
+        names = {split: language.text(SPLITS[split]) for split in SPLITS if split in given}
+        rows.append({"network": network, "title": clean(title), "splits": [
+            {"split": split, "name": name, **_interval(f"{clean(title)}, {name}", given[split], language)}
+            for split, name in names.items()
+        ]})  # fmt: skip
+        values = joined((joined([f"{names[split]} ", language.quantity(given[split])]) for split in names), ", ")
+        told.append(joined([title, *([": ", values] if values else []), "."]))
+    data = {"rows": rows, "axis": language.text("Accuracy"), "code": language.code}
+    alt = joined(told, " ")
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
-
-
-def _told(row: dict[str, Any], by_split: Mapping[str, Quantity], code: str) -> str:
-    """ "VGG-19: training 90.1%, test 78.1%."."""
-    splits = [
-        joined([f"{one['name']} ", worded(percent(one["value"], 1, code), by_split[one["split"]])])
-        for one in row["splits"]
-    ]
-    return joined([row["title"], ": ", joined(splits, ", "), "."]) if splits else joined([row["title"], "."])
 
 
 def per_class_accuracy(
     names: Sequence[str],
     accuracies: Sequence[Quantity],
-    language: Words,
+    language: Language,
     *,
     caption: str,
     note: str = "",
@@ -94,85 +73,42 @@ def per_class_accuracy(
     Raises:
         ValueError: lengths differ, or no class has images.
     """
-    pairs: list[dict[str, Any]] = [
-        {"name": clean(name, 28), "images": accuracy.n, **_interval(accuracy)}
-        for name, accuracy in zip(names, accuracies, strict=True)
-        if accuracy.n != 0
-    ]
-    if not pairs:
+    shown = [(clean(name, 28), one) for name, one in zip(names, accuracies, strict=True) if one.n != 0]
+    if not shown:
         raise ValueError("no class with images")
-    pairs.sort(key=lambda pair: (-pair["value"], pair["name"]))
-    code, best, worst = language.code, pairs[0], pairs[-1]
-    known = {(clean(name, 28), round(float(one.value), 6)): one for name, one in zip(names, accuracies, strict=True)}
-    high, low = (worded(percent(pair["value"], 1, code), known[pair["name"], pair["value"]]) for pair in (best, worst))
+    shown.sort(key=lambda pair: (-round(pair[1].value, 6), pair[0]))
+    (best, high), (worst, low) = shown[0], shown[-1]
     alt = language.text(
         "Accuracy in {count} classes, sorted, with 95% intervals: best {best} with {high}, worst {worst} with {low}.",
-        count=len(pairs), best=best["name"], high=high, worst=worst["name"], low=low,
+        count=len(shown), best=best, high=high, worst=worst, low=low,
     )  # fmt: skip
-    omitted = max(0, len(pairs) - _MOST)
-    if omitted:
-        pairs = pairs[: _MOST // 2] + pairs[-_MOST // 2 :]
+    pairs, omitted = [{"name": name, **_interval(name, one, language)} for name, one in shown], len(shown) - _MOST
     data = {
-        "pairs": pairs, "network": network, "code": code,
-        "words": {
-            "axis": language.text("Accuracy"), "interval": language.text("95% interval"), "images": language.text("Images"),
-            "omitted": language.text("{count} classes between are left out", count=omitted) if omitted else "",
-        },
+        "pairs": pairs if omitted <= 0 else pairs[: _MOST // 2] + pairs[-_MOST // 2 :],
+        "network": network, "axis": language.text("Accuracy"), "code": language.code,
+        "omitted": language.text("{count} classes between are left out", count=omitted) if omitted > 0 else "",
     }  # fmt: skip
-    wide = len(pairs) > ONE_COLUMN
+    wide = len(shown) > ONE_COLUMN
     return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_classes, data), wide=wide)
 
 
-def _interval(quantity: Quantity) -> dict[str, float | None]:
-    return {
-        "value": round(float(quantity.value), 6),
-        "low": None if quantity.low is None else round(float(quantity.low), 6),
-        "high": None if quantity.high is None else round(float(quantity.high), 6),
-    }
-
-
-def _said(title: str, one: dict[str, Any], words: Mapping[str, str], code: str) -> str:
-    """What the mark of an accuracy answers: its value, its interval, and its images where they are known."""
-    known = one["low"] is not None and one["high"] is not None
-    span = f"{number(100 * one['low'], 1, code)}–{percent(one['high'], 1, code)}" if known else ""
-    images = number(one["images"], 0, code) if one.get("images") is not None else ""
-    rows = {words["axis"]: percent(one["value"], 1, code), words["interval"]: span, words.get("images", ""): images}
-    return hover.lines(title, rows)
-
-
-def _whisker(axes: Axes, theme: Theme, y: float, one: dict[str, Any], colour: str, **look: Any) -> None:
-    if one["low"] is not None and one["high"] is not None:
-        axes.plot([one["low"], one["high"]], [y, y], color=theme[colour], linewidth=look.pop("whisker", 1.4),
-                  marker="|", markersize=4, solid_capstyle="butt")  # fmt: skip
-    look.pop("whisker", None)
-    axes.plot([one["value"]], [y], color=theme[colour], linewidth=0, **look)
-
-
-def _share_axis(axes: Axes, code: str, values: Sequence[dict[str, Any]]) -> None:
-    """From a round share below the lowest interval to a round one above the highest."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    low = min(one["value"] if one["low"] is None else one["low"] for one in values)
-    high = max(one["value"] if one["high"] is None else one["high"] for one in values)
-    left = max(0.0, math.floor((low - 0.02) * 10) / 10)
-    right = min(1.0, math.ceil((high + 0.02) * 10) / 10)
-    pad = (right - left) * 0.02
-    axes.set_xlim(left - pad, right + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, 0, code)))
-    axes.grid(axis="x")
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+def _interval(title: str, one: Quantity, language: Language) -> dict[str, Any]:
+    """An accuracy and its interval as drawn, `printed`, and what its row says."""
+    low, high = (None if bound is None else round(float(bound), 6) for bound in (one.low, one.high))
+    said = [title, f"{language.text('Accuracy')}: {language.quantity(one)}"]
+    if low is not None:
+        said.append(f"{language.text('95% interval')}: {language.interval(one).strip('()')}")
+    if one.n is not None:
+        said.append(f"{language.text('Images')}: {language.number(one.n)}")
+    value, printed = round(float(one.value), 6), str(language.quantity(one))
+    return {"value": value, "low": low, "high": high, "printed": printed, "said": "\n".join(said)}
 
 
 def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
-    from matplotlib.figure import Figure as Canvas
-
-    rows, code = data["rows"], data["code"]
-    lines = sum(len(row["splits"]) + 1.15 for row in rows)
-    figure = Canvas(figsize=(theme.width, (lines * theme.size * 1.55 + 4 * theme.size) / 72), layout="constrained")
-    axes = figure.subplots()
-    ticks, labels, said, y = [], [], [], 0.0
+    rows = data["rows"]
+    count = sum(len(row["splits"]) + 1.15 for row in rows)
+    figure, axes = canvas(theme, (count * theme.size * 1.55 + 4 * theme.size) / 72)
+    places, shown, y = [], [], 0.0
     for row in rows:
         look = network_style(row["network"])
         axes.annotate(row["title"], (0, y), xycoords=("axes fraction", "data"), va="center", ha="left",
@@ -180,66 +116,68 @@ def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
         for one in row["splits"]:
             y += 1
             test = one["split"] == "test"
-            _whisker(axes, theme, y, one, look.colour, marker=look.marker, markersize=6 if test else 5,
+            _whisker(axes, theme, y, one, look.colour, 1.4, marker=look.marker, markersize=6 if test else 5,
                      markerfacecolor=theme[look.colour] if test else theme["paper"])  # fmt: skip
-            axes.annotate(percent(one["value"], 1, code), (1, y), xycoords=("axes fraction", "data"), va="center",
-                          xytext=(8, 0), textcoords="offset points", color=theme["ink"],
-                          fontweight="bold" if test else "normal", annotation_clip=False)  # fmt: skip
-            ticks.append(y)
-            labels.append(one["name"])
-            said.append((_said(f"{row['title']}, {one['name']}", one, data["words"], code), [(one["value"], y)]))
+            axes.annotate(one["printed"], (1, y), xycoords=("axes fraction", "data"), va="center", xytext=(8, 0),
+                          textcoords="offset points", color=theme["ink"], fontweight="bold" if test else "normal",
+                          annotation_clip=False)  # fmt: skip
+            places.append(y)
+            shown.append(one)
         y += 1.15
-    axes.set_yticks(ticks, labels)
+    axes.set_yticks(places, [one["name"] for one in shown])
     axes.set_ylim(y - 0.5, -0.6)
-    _share_axis(axes, code, [one for row in rows for one in row["splits"]])
-    axes.set_xlabel(data["words"]["axis"] + " (%)")
-    hover.rows(axes, said)
+    _share_axis(axes, theme, data, shown, places)
     return figure
-
-
-def _beside(axes: Axes, theme: Theme, y: float, one: dict[str, Any], text: str, colour: str) -> None:
-    """The value of a class at that end of its whisker where the axis has more room."""
-    low, high = one["low"] or one["value"], one["high"] or one["value"]
-    left = low - axes.get_xlim()[0] > axes.get_xlim()[1] - high
-    axes.annotate(text, (low if left else high, y), xytext=(-5 if left else 5, 0), textcoords="offset points",
-                  ha="right" if left else "left", va="center", color=theme[colour], fontsize=theme.size * 0.92)  # fmt: skip
-
-
-def _columns(count: int) -> int:
-    return 1 if count <= ONE_COLUMN else 2
 
 
 def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
-    from matplotlib.figure import Figure as Canvas
-
-    pairs, code = data["pairs"], data["code"]
-    columns = _columns(len(pairs))
+    pairs, look = data["pairs"], network_style(data["network"] or "vgg19")
+    columns = 1 if len(pairs) <= ONE_COLUMN else 2
     rows = math.ceil(len(pairs) / columns)
     size = theme.size * (1 if rows <= 15 else 0.92 if columns == 1 else 0.84)
     height = (rows + 0.6) * size * (1.6 if rows <= 15 else 1.32) + 4 * theme.size
-    figure = Canvas(figsize=(theme.wide if columns == 2 else theme.width, height / 72), layout="constrained")
-    look = network_style(data["network"])
-    colour, marker = (look.colour, look.marker) if data["network"] else ("series-1", "o")
-    for column, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
+    figure, panels = canvas(theme, height / 72, 1, columns, wide=columns == 2, squeeze=False)
+    for column, axes in enumerate(panels[0]):
         part = pairs[column * rows : (column + 1) * rows]
-        for y, one in enumerate(part):
-            rank = column * rows + y
-            mark = "good" if rank == 0 else "bad" if rank == len(pairs) - 1 else ""
-            _whisker(axes, theme, y, one, mark or colour, marker=marker, markersize=6 if mark else 4,
-                     whisker=1.6 if mark else 0.8)  # fmt: skip
         axes.set_yticks(range(len(part)), [one["name"] for one in part], fontsize=size)
         axes.set_ylim(rows - 0.4, -0.6)
-        _share_axis(axes, code, pairs)
-        for y, label in enumerate(axes.get_yticklabels()):
-            rank, one = column * rows + y, part[y]
-            if rank in (0, len(pairs) - 1):
-                colour_name = "good" if rank == 0 else "bad"
-                label.set(fontweight="bold", color=theme[colour_name])
-                _beside(axes, theme, y, one, percent(one["value"], 1, code), colour_name)
-        axes.set_xlabel(data["words"]["axis"] + " (%)")
-        hover.rows(
-            axes, [(_said(one["name"], one, data["words"], code), [(one["value"], y)]) for y, one in enumerate(part)]
-        )
-    if data["words"]["omitted"]:
-        figure.suptitle(data["words"]["omitted"], fontsize=theme.size, color=theme["muted"])
+        _share_axis(axes, theme, data, part, range(len(part)))
+        for y, one in enumerate(part):
+            mark = "good" if one is pairs[0] else "bad" if one is pairs[-1] else ""
+            _whisker(axes, theme, y, one, mark or look.colour, 1.6 if mark else 0.8, marker=look.marker,
+                     markersize=6 if mark else 4)  # fmt: skip
+            if mark:
+                axes.get_yticklabels()[y].set(fontweight="bold", color=theme[mark])
+                low, high = one["low"] or one["value"], one["high"] or one["value"]
+                left = low - axes.get_xlim()[0] > axes.get_xlim()[1] - high  # where the axis has more room
+                axes.annotate(one["printed"], (low if left else high, y), xytext=(-5 if left else 5, 0),
+                              textcoords="offset points", ha="right" if left else "left", va="center",
+                              color=theme[mark], fontsize=theme.size * 0.92)  # fmt: skip
+    if data["omitted"]:
+        figure.suptitle(data["omitted"], fontsize=theme.size, color=theme["muted"])
     return figure
+
+
+def _whisker(axes: Axes, theme: Theme, y: float, one: dict[str, Any], colour: str, width: float, **look: Any) -> None:
+    if one["low"] is not None:
+        axes.plot([one["low"], one["high"]], [y, y], color=theme[colour], linewidth=width, marker="|", markersize=4,
+                  solid_capstyle="butt")  # fmt: skip
+    axes.plot([one["value"]], [y], color=theme[colour], linewidth=0, **look)
+
+
+def _share_axis(
+    axes: Axes, theme: Theme, data: dict[str, Any], shown: Sequence[dict[str, Any]], places: Sequence[float]
+) -> None:
+    """From a round share below the lowest interval of all to a round one above the highest; what each row says."""
+    every = data.get("pairs") or shown
+    ends = [one[end] if one[end] is not None else one["value"] for one in every for end in ("low", "high")]
+    left = max(0.0, math.floor((min(ends) - 0.02) * 10) / 10)
+    right = min(1.0, math.ceil((max(ends) + 0.02) * 10) / 10)
+    axes.set_xlim(left - (right - left) * 0.02, right + (right - left) * 0.02)
+    number = Language(data["code"]).number
+    round_ticks(axes.xaxis, lambda value, digits: number(100 * value, digits), most=5, scale=100)
+    axes.set_xlabel(f"{data['axis']} (%)")
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    bands(axes.axhspan, theme, zip(places, (one["said"] for one in shown), strict=True))

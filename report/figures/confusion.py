@@ -1,4 +1,4 @@
-"""The confusion matrix, legible from 2 to a thousand classes, in the order of `report.figures.similarity`."""
+"""The confusion matrix, legible from 2 to a thousand classes, those that are taken for each other side by side."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity
-from report.evidence.words import joined, worded
-from report.figures import hover
-from report.figures.confusion_cells import paint_cells
-from report.figures.similarity import similar_order
-from report.figures.theme import Theme, Words, clean, number, percent
+from report.evidence.words import joined
+from report.figures.theme import Theme, canvas, clean, tip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
 
+VECTORS = 20_000
+"""Cells that are not empty, up to which each is drawn; pixels beyond, since a page could not hold them."""
+
 _LARGE = 12  # classes up to which cells and digits have the size of the text
 _NAMED = 30  # up to which each has its row of text, and each cell its digits
 _STAGGERED = 120  # up to which names fit in two columns
+_OPTIMAL = 300  # up to which the order is the best one, which takes time with the square of their number and more
 _MARKED = 8
-_SMALL = 5.0  # points of the smallest text
-_CUT = 20  # characters of a name in it
+_SMALL, _CUT = 5.0, 20  # points of the smallest text; characters of a name in it
+_PIXELS = "#3f7dd1"  # of the picture that replaces cells on screen: seen on white and on the dark page
 
 
 def confusion_matrix(
-    counts: Sequence[Sequence[int]], names: Sequence[str], language: Words, *, caption: str, note: str = ""
+    counts: Sequence[Sequence[int]], names: Sequence[str], language: Language, *, caption: str, note: str = ""
 ) -> Figure:
     """Share of each true class's images (rows) that were taken for each class (columns), similar classes side by side.
 
@@ -40,89 +42,158 @@ def confusion_matrix(
     Raises:
         ValueError: not square, or not as many names.
     """
-    table = [[int(value) for value in row] for row in counts]
-    if any(len(row) != len(names) for row in table) or len(table) != len(names) or not table:
+    table, text, count = [[int(value) for value in row] for row in counts], language.text, len(names)
+    if any(len(row) != count for row in table) or len(table) != count or not table:
         raise ValueError("counts must be square, with one name a class")
-    code = language.code
-    labels = [clean(name) for name in names]
-    top = _top(table, min(_MARKED, max(1, len(names) // 2)))
-    right = sum(table[index][index] for index in range(len(table)))
-    total = sum(map(sum, table))
-    alt = language.text("Confusion matrix of {count} classes: {right} of {total} images on the diagonal.",
-                        count=len(names), right=_count(right, code), total=_count(total, code))  # fmt: skip
+    labels, totals = [clean(name) for name in names], [sum(row) for row in table]
+    # By share of the true class, then by number, then in the order given.
+    wrong = [(i, j) for i in range(count) for j in range(count) if i != j and table[i][j]]
+    wrong.sort(key=lambda pair: (-table[pair[0]][pair[1]] / totals[pair[0]], -table[pair[0]][pair[1]]))
+    top = wrong[: min(_MARKED, max(1, count // 2))]
+    shares = [Quantity(value=table[i][j] / totals[i], unit="share", n=totals[i]) for i, j in top]
+    alt = text("Confusion matrix of {count} classes: {right} of {total} images on the diagonal.", count=count,
+               right=sum(table[index][index] for index in range(count)), total=sum(totals))  # fmt: skip
     if top:
-        listed = joined((_told(labels, table, pair, language) for pair in top[:3]), "; ")
-        alt += " " + language.text("Most frequent confusions: {list}.", list=listed)
+        listed = [
+            text("{true} taken for {predicted}, {share}", true=labels[i], predicted=labels[j], share=language.quantity(one, 0))
+            for (i, j), one in zip(top[:3], shares, strict=False)
+        ]  # fmt: skip
+        alt += " " + text("Most frequent confusions: {list}.", list=joined(listed, "; "))
     data = {
-        "counts": table, "names": labels, "top": top, "code": code,
+        "counts": table, "names": labels, "top": [list(pair) for pair in top], "code": language.code,
+        "shares": [language.quantity(one, 0) for one in shares],
         "words": {
-            "true": language.text("True class"), "predicted": language.text("Predicted class"),
-            "share": language.text("% of the true class"), "listed": language.text("Most frequent confusions"),
-            "images": language.text("Images"), "of": language.text("{part} of {all}", part="{part}", all="{all}"),
+            "true": text("True class"), "predicted": text("Predicted class"), "share": text("% of the true class"),
+            "listed": text("Most frequent confusions"), "images": text("Images"),
+            "of": text("{part} of {all}", part="{part}", all="{all}"),
         },
     }  # fmt: skip
-    wide = len(names) > _LARGE
-    if len(names) > 2:
-        ordered = language.text("Classes that are taken for each other stand side by side.")
+    if count > 2:
+        ordered = text("Classes that are taken for each other stand side by side.")
         note = joined([note, ordered], " ") if note else ordered
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data), wide=wide)
+    draw = partial(_draw, data)
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=draw, wide=count > _LARGE)
 
 
-def _told(labels: list[str], table: list[list[int]], pair: list[int], language: Words) -> str:
-    true, predicted = pair
-    images = sum(table[true])
-    value = table[true][predicted] / images
-    share = worded(percent(value, 0, language.code), Quantity(value=value, unit="share", n=images))
-    return language.text(
-        "{true} taken for {predicted}, {share}", true=labels[true], predicted=labels[predicted], share=share
-    )
+def similar_order(counts: Sequence[Sequence[int]]) -> list[int]:
+    """A permutation of the classes by how often they are confused, from a confusion matrix of images (K, K).
+
+    Average-linkage clustering of the row-normalised matrix made symmetric, its leaves in the order that has the
+    smallest distances between neighbours (Bar-Joseph, Gifford & Jaakkola 2001). Classes that are never confused keep
+    their order, and the first class stands in the first half.
+    """
+    import numpy as np
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import squareform
+
+    table = np.asarray(counts, dtype=np.float64)
+    classes = len(table)
+    if classes < 3:
+        return list(range(classes))
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    alike = (shares + shares.T) / 2
+    np.fill_diagonal(alike, 0)
+    apart = np.abs(np.subtract.outer(np.arange(classes), np.arange(classes))) / classes  # ties keep their order
+    distances = squareform(1 - alike / max(alike.max(), 1e-12) + 1e-3 * apart, checks=False)
+    tree = linkage(distances, "average")
+    if classes <= _OPTIMAL:
+        tree = optimal_leaf_ordering(tree, distances)
+    order = [int(index) for index in leaves_list(tree)]
+    return order if order.index(0) < classes / 2 else order[::-1]
 
 
-def _count(value: int, code: str) -> str:
-    return worded(number(value, 0, code), Quantity(value=value, unit="count"))
-
-
-def _top(table: list[list[int]], most: int) -> list[list[int]]:
-    """The most frequent confusions as [true, predicted], by share of the true class, then by number."""
-    cells = [
-        (table[i][j] / sum(table[i]), table[i][j], -i, -j)
-        for i in range(len(table))
-        for j in range(len(table))
-        if i != j and table[i][j]
-    ]
-    return [[-i, -j] for _, _, i, j in sorted(cells, reverse=True)[:most]]
+def tint(share: float) -> float:
+    """Opacity of a cell, with a leap at one half: no digit can be read on the tints between, in light and dark."""
+    if share <= 0:
+        return 0.0
+    return 0.06 + 0.46 * (2 * share) ** 0.8 if share <= 0.5 else 0.76 + 0.48 * (share - 0.5)
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     order = similar_order(data["counts"])
-    place = {label: position for position, label in enumerate(order)}
     counts = [[data["counts"][i][j] for j in order] for i in order]
     shown = {
         **data, "counts": counts, "names": [data["names"][i] for i in order],
-        "shares": [[value / images for value in row] for row in counts for images in [sum(row) or 1]],
-        "top": [[place[i], place[j]] for i, j in data["top"]],
+        "table": [[value / (sum(row) or 1) for value in row] for row in counts],
+        "top": [[order.index(i), order.index(j)] for i, j in data["top"]],
     }  # fmt: skip
-    count = len(order)
-    figure = _named(shown, theme) if count <= _NAMED else _listed(shown, theme, staggered=count <= _STAGGERED)
-    if theme.name == "screen":  # a million texts, where there are a thousand classes
-        hover.cells(
-            figure.axes[0], (data["words"]["true"], data["words"]["predicted"]), shown["names"], _answers(shown)
-        )
+    return _named(shown, theme) if len(order) <= _NAMED else _listed(shown, theme)
+
+
+def _named(data: dict[str, Any], theme: Theme) -> MplFigure:
+    """A row of text for each class, and digits in the cells; between many classes only from half a per cent on."""
+    from matplotlib.patches import Rectangle
+
+    names, words, language = data["names"], data["words"], Language(data["code"])
+    count, many = len(names), len(names) > _LARGE
+    width = theme.wide if many else theme.width
+    height = width * 0.98 if many else min(width * 0.86, count * theme.size * 4.4 / 72 + 1.5)
+    figure, axes = canvas(theme, height, wide=many)
+    _grid(axes, theme, data)
+    axes.set_aspect("equal")
+    _cells(axes, theme, data["table"], None)
+    small, shown = theme.size * (0.8 if many else 0.92), [clean(name, 28) for name in names]
+    turned: dict[str, Any] = {"rotation": 90} if many else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(count), shown, fontsize=small, va="top", **turned)
+    axes.set_yticks(range(count), shown, fontsize=small)
+    size = max(_SMALL, theme.size * 0.98 * (1 - 0.018 * (count - _LARGE))) if many else theme.size
+    for i, row in enumerate(data["table"]):
+        images = sum(data["counts"][i])
+        for j, share in enumerate(row):
+            if share >= (0.005 if many else 1e-9):
+                axes.text(j, i, language.number(100 * share), ha="center", va="center", fontsize=size,
+                          color=theme["on-heat" if share > 0.5 else "ink"])  # fmt: skip
+            if share > 0 and theme.name == "screen":
+                of = words["of"].format(part=language.number(data["counts"][i][j]), all=language.number(images))
+                value = language.quantity(Quantity(value=share, unit="share"))
+                cell = axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, alpha=0, linewidth=0))
+                tip(cell, f"{words['images']}: {of} ({value})", f"{words['true']}: {names[i]}",
+                    f"{words['predicted']}: {names[j]}")  # fmt: skip
+    axes.set_title(words["share"], fontweight="normal", color=theme["muted"])
+    _mark(axes, theme, data, 0)
     return figure
 
 
-def _answers(data: dict[str, Any]) -> list[list[str]]:
-    """What each cell says besides its classes: images, and their share of the row."""
-    words, code = data["words"], data["code"]
-    told: dict[tuple[int, int], str] = {}
-    for row in data["counts"]:
-        images = sum(row)
-        for value in row:
-            if (value, images) not in told:
-                of = words["of"].format(part=number(value, 0, code), all=number(images, 0, code))
-                share = f" ({percent(value / images, 1, code)})" if images else ""
-                told[value, images] = f"{words['images']}: {of}{share}"
-    return [[told[value, images] for value in row] for row in data["counts"] for images in [sum(row)]]
+def _listed(data: dict[str, Any], theme: Theme) -> MplFigure:
+    """Above 30 classes: numbered marks with a list; names in two columns as long as each fits in the height of two rows."""
+    from matplotlib.figure import Figure as Canvas
+
+    count, words, size = len(data["names"]), data["words"], theme.size
+    staggered, total = count <= _STAGGERED, theme.wide * 72
+    column = 3 + 0.5 * _SMALL * max(len(clean(name, _CUT)) for name in data["names"])  # points
+    left, foot, listed = (4 + 2 * column, 4 + 2 * column, 11 * size) if staggered else (14, 16, 0)
+    side = total - left - 2 if staggered else total * 0.62
+    height = side + foot + listed + 6
+    figure = Canvas(figsize=(theme.wide, height / 72))
+    axes = figure.add_axes((left / total, (foot + listed) / height, side / total, side / height))
+    _grid(axes, theme, data)
+    axes.set(xticks=[], yticks=[])
+    _cells(axes, theme, data["table"], side)
+    _mark(axes, theme, data, count / 160)  # small cells keep their colour inside the mark
+    for rank, (x, y) in enumerate(_free_places(data["top"], count), 1):
+        axes.text(x, y, str(rank), ha="center", va="center_baseline", fontweight="bold", color=theme["bad"],
+                  fontsize=size * 0.92)  # fmt: skip
+    if not staggered:
+        axes.xaxis.labelpad = axes.yaxis.labelpad = 3
+        aside = (left + side + 26) / total
+        _list(figure.add_axes((aside, foot / height, 1 - aside, (side - 2 * size) / height)), theme, data, 1)
+        return figure
+    axes.set(xlabel="", ylabel="")
+    look: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
+    line = {"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.3, "shrinkA": 0, "shrinkB": 0}
+    for index, name in enumerate(data["names"]):  # every other name one column further out, at the end of a thin line
+        out, odd = 3 + (index % 2) * column, index % 2
+        own = {**look, "fontsize": _SMALL, "color": theme["ink"], "arrowprops": line if odd else None}
+        axes.annotate(clean(name, _CUT), (0, index), xycoords=("axes fraction", "data"), xytext=(-out, 0), ha="right",
+                      va="center", **own)  # fmt: skip
+        axes.annotate(clean(name, _CUT), (index, 0), xycoords=("data", "axes fraction"), xytext=(0, -out), ha="center",
+                      va="top", rotation=90, **own)  # fmt: skip
+    # What rows and columns are, in the corner that the names leave free.
+    for head, down in ((f"{words['true']} ↑", 10), (f"{words['predicted']} →", 10 + 1.5 * size)):
+        axes.annotate(head, (0, 0), xycoords="axes fraction", xytext=(-4, -down), ha="right", va="top",
+                      color=theme["muted"], **look)  # fmt: skip
+    _list(figure.add_axes((0, 0, 1, (listed - 2 * size) / height)), theme, data, 4)
+    return figure
 
 
 def _grid(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
@@ -133,117 +204,50 @@ def _grid(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
     axes.tick_params(length=0)
 
 
-def _named(data: dict[str, Any], theme: Theme) -> MplFigure:
-    """A row of text for each class, and digits in the cells."""
-    from matplotlib.figure import Figure as Canvas
+def _cells(axes: Axes, theme: Theme, shares: Sequence[Sequence[float]], side: float | None) -> None:
+    """One colour by opacity, so that it suits any background; all cells of one tint are one path.
 
-    count = len(data["names"])
-    width = theme.wide if count > _LARGE else theme.width
-    height = min(width * 0.86, count * theme.size * 4.4 / 72 + 1.5) if count <= _LARGE else width * 0.98
-    figure = Canvas(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    _grid(axes, theme, data)
-    axes.set_aspect("equal")
-    paint_cells(axes, theme, data["shares"])
-    _names(axes, theme, data["names"])
-    _values(axes, theme, data["shares"], data["code"])
-    axes.set_title(data["words"]["share"], fontweight="normal", color=theme["muted"])
-    _mark(axes, theme, data, numbered=False)
-    return figure
+    Args:
+        side: points of the whole matrix where they are known; cells are then strokes, half as long to write down.
+    """
+    import numpy as np
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
 
-
-def _names(axes: Axes, theme: Theme, names: list[str]) -> None:
-    many = len(names) > _LARGE
-    size, shown = theme.size * (0.8 if many else 0.92), [clean(name, 28) for name in names]
-    axes.set_xticks(range(len(names)), shown, fontsize=size)
-    for label in axes.get_xticklabels():
-        if many:
-            label.set(rotation=90, ha="center", va="top")
+    table = np.array(shares)
+    if np.count_nonzero(table) > VECTORS:
+        pixels = np.zeros((*table.shape, 4))
+        pixels[..., :3] = to_rgb(theme["heat"] if theme.name == "print" else _PIXELS)
+        pixels[..., 3] = np.where(table > 0, 0.16 + 0.84 * table**0.6, 0)
+        axes.imshow(pixels, interpolation="none", zorder=0, aspect="auto")
+        return
+    by_tint: dict[float, list[tuple[int, int]]] = {}
+    for i, j in np.argwhere(table).tolist():
+        strength = tint(table[i, j]) if side is None else 0.16 + 0.84 * table[i, j] ** 0.6
+        by_tint.setdefault(round(float(strength), 2), []).append((i, j))
+    thick = max((side or 0) / len(table), 0.9)  # points of a stroke; the smallest that can be seen
+    half = thick / side * len(table) / 2 if side else 0.5
+    for strength, cells in sorted(by_tint.items()):
+        if side is None:
+            corners = [(x, y) for i, j in cells for x, y in
+                       ((j - 0.5, i - 0.5), (j + 0.5, i - 0.5), (j + 0.5, i + 0.5), (j - 0.5, i + 0.5), (j, i))]  # fmt: skip
+            codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+            look: dict[str, Any] = {"facecolor": theme["heat"], "linewidth": 0}
         else:
-            label.set(rotation=45, ha="right", va="top", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), shown, fontsize=size)
+            corners = [end for i, j in cells for end in ((j - half, i), (j + half, i))]
+            codes = [Path.MOVETO, Path.LINETO]
+            look = {"fill": False, "edgecolor": theme["heat"], "linewidth": thick, "capstyle": "butt"}
+        axes.add_patch(PathPatch(Path(corners, codes * len(cells)), alpha=strength, zorder=0.5, **look))
 
 
-def _values(axes: Axes, theme: Theme, shares: list[list[float]], code: str) -> None:
-    """Percentages; between many classes only from one per cent on, since the others would be a 0."""
-    count = len(shares)
-    size = theme.size if count <= _LARGE else max(_SMALL, theme.size * 0.98 * (1 - 0.018 * (count - _LARGE)))
-    for i, row in enumerate(shares):
-        for j, share in enumerate(row):
-            if share >= (0.005 if count > _LARGE else 1e-9):
-                axes.text(j, i, number(100 * share, 0, code), ha="center", va="center", fontsize=size,
-                          color=theme["on-heat" if share > 0.5 else "ink"])  # fmt: skip
-
-
-def _listed(data: dict[str, Any], theme: Theme, *, staggered: bool) -> MplFigure:
-    """Above 30 classes: numbered marks with a list; names in two columns as long as each fits in the height of two rows."""
-    from matplotlib.figure import Figure as Canvas
-
-    total = theme.wide * 72
-    left, foot, listed = (4 + 2 * _column(data), 4 + 2 * _column(data), 11 * theme.size) if staggered else (14, 16, 0)
-    side = total - left - 2 if staggered else total * 0.62
-    height = side + foot + listed + 6
-    figure = Canvas(figsize=(theme.wide, height / 72))
-    axes = figure.add_axes((left / total, (foot + listed) / height, side / total, side / height))
-    _grid(axes, theme, data)
-    axes.set(xticks=[], yticks=[])
-    paint_cells(axes, theme, data["shares"], side=side)
-    _mark(axes, theme, data, numbered=True)
-    if staggered:
-        _stagger(axes, theme, data)
-        axes.set(xlabel="", ylabel="")
-        _list(figure.add_axes((0, 0, 1, (listed - 2 * theme.size) / height)), theme, data, columns=4)
-        _heads(figure, theme, data, (left / total, (foot + listed) / height))
-    else:
-        axes.xaxis.labelpad = axes.yaxis.labelpad = 3
-        aside = (left + side + 26) / total
-        high = side - 2 * theme.size
-        _list(figure.add_axes((aside, foot / height, 1 - aside, high / height)), theme, data, columns=1)
-    return figure
-
-
-def _column(data: dict[str, Any]) -> float:
-    """Points that a column of staggered names takes."""
-    return 3 + 0.5 * _SMALL * max(len(clean(name, _CUT)) for name in data["names"])
-
-
-def _stagger(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
-    """Every other name one column further out, at the end of a thin line."""
-    for index, name in enumerate(data["names"]):
-        out = 3 + (index % 2) * _column(data)
-        line = {"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.3, "shrinkA": 0, "shrinkB": 0}
-        look: dict[str, Any] = {
-            "textcoords": "offset points", "fontsize": _SMALL, "color": theme["ink"], "annotation_clip": False,
-            "arrowprops": line if index % 2 else None,
-        }  # fmt: skip
-        text = clean(name, _CUT)
-        axes.annotate(
-            text, (0, index), xycoords=("axes fraction", "data"), xytext=(-out, 0), ha="right", va="center", **look
-        )
-        axes.annotate(text, (index, 0), xycoords=("data", "axes fraction"), xytext=(0, -out), ha="center", va="top",
-                      rotation=90, **look)  # fmt: skip
-
-
-def _heads(figure: MplFigure, theme: Theme, data: dict[str, Any], corner: tuple[float, float]) -> None:
-    """What rows and columns are, in the corner that the names leave free."""
-    look: dict[str, Any] = {"xycoords": "figure fraction", "textcoords": "offset points", "color": theme["muted"]}
-    figure.axes[0].annotate(f"{data['words']['true']} ↑", corner, xytext=(-4, -10), ha="right", va="top", **look)
-    figure.axes[0].annotate(f"{data['words']['predicted']} →", corner, xytext=(-4, -10 - 1.5 * theme.size), ha="right",
-                            va="top", **look)  # fmt: skip
-
-
-def _mark(axes: Axes, theme: Theme, data: dict[str, Any], *, numbered: bool) -> None:
+def _mark(axes: Axes, theme: Theme, data: dict[str, Any], margin: float) -> None:
     from matplotlib.patches import Rectangle
 
-    count = len(data["names"])
-    margin = count / 160 if numbered else 0  # small cells keep their colour inside the mark
+    side = 1 + 2 * margin
     for i, j in data["top"]:
-        corner, side = (j - 0.5 - margin, i - 0.5 - margin), 1 + 2 * margin
-        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=theme["bad"], linewidth=1.2, clip_on=False))
-    if numbered:
-        for rank, (x, y) in enumerate(_free_places(data["top"], count), 1):
-            axes.text(x, y, str(rank), ha="center", va="center_baseline", fontweight="bold", color=theme["bad"],
-                      fontsize=theme.size * 0.92)  # fmt: skip
+        axes.add_patch(Rectangle((j - 0.5 - margin, i - 0.5 - margin), side, side, fill=False, edgecolor=theme["bad"],
+                                 linewidth=1.2, clip_on=False))  # fmt: skip
 
 
 def _free_places(marks: Sequence[Sequence[int]], count: int) -> list[tuple[float, float]]:
@@ -255,25 +259,24 @@ def _free_places(marks: Sequence[Sequence[int]], count: int) -> list[tuple[float
     taken: list[tuple[float, float]] = []
     for x, y in centres:
         step = away if x > y else -away
+        places = [(x + step * right, y + step * down) for right, down in around]
         free = [
-            (x + step * right, y + step * down) for right, down in around
-            if 0 <= x + step * right < count and 0 <= y + step * down < count
-            and all(max(abs(x + step * right - a), abs(y + step * down - b)) > 0.9 * away for a, b in [*centres, *taken])
+            (a, b) for a, b in places if 0 <= a < count and 0 <= b < count
+            and all(max(abs(a - c), abs(b - d)) > 0.9 * away for c, d in [*centres, *taken])
         ]  # fmt: skip
         taken.append(free[0] if free else (x + away, y))
     return taken
 
 
-def _list(axes: Axes, theme: Theme, data: dict[str, Any], *, columns: int) -> None:
+def _list(axes: Axes, theme: Theme, data: dict[str, Any], columns: int) -> None:
     """What the numbered marks stand for, in columns: number, true class, predicted class and its share."""
     axes.set_axis_off()
     axes.set(xlim=(0, columns), ylim=(0, 1))
     axes.set_title(data["words"]["listed"])
     rows = -(-_MARKED // columns)
     step, indent = 1 / (rows + 0.1), 0.1 if columns == 1 else 0.09
-    for rank, (i, j) in enumerate(data["top"]):
+    for rank, ((i, j), share) in enumerate(zip(data["top"], data["shares"], strict=True)):
         x, y = rank // rows, 1 - step * (rank % rows + 0.15)
-        share = percent(data["shares"][i][j], 0, data["code"])
         axes.text(x, y, str(rank + 1), va="top", fontweight="bold", color=theme["bad"])
         axes.text(x + indent, y, f"{clean(data['names'][i], 24)}\n→ {clean(data['names'][j], 20)}, {share}", va="top",
                   linespacing=1.0)  # fmt: skip

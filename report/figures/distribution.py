@@ -1,4 +1,4 @@
-"""Images by class, stacked by split: a row a class while names fit, then columns or, of very many, one outline."""
+"""Images by class, stacked by split: a row a class while names fit, then columns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity
-from report.evidence.words import worded
-from report.figures import hover
-from report.figures.theme import Theme, Words, clean, number
+from report.figures.theme import Theme, bands, canvas, clean, round_ticks
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
 
 ONE_COLUMN = 30
@@ -25,7 +23,7 @@ _APART = 150  # columns that can be told apart
 
 
 def class_distribution(
-    names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Words, *, caption: str, note: str = ""
+    names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Language, *, caption: str, note: str = ""
 ) -> Figure:
     """Number of images of each class, stacked by split, sorted.
 
@@ -35,7 +33,7 @@ def class_distribution(
     Raises:
         ValueError: lengths differ, or there is no class.
     """
-    splits = [split for split in SPLITS if split in counts]
+    splits, text = [split for split in SPLITS if split in counts], language.text
     if not names or not splits:
         raise ValueError("no classes to draw")
     rows: list[dict[str, Any]] = [
@@ -43,111 +41,63 @@ def class_distribution(
         for name, *values in zip(names, *(counts[split] for split in splits), strict=True)
     ]
     rows.sort(key=lambda row: (-sum(row["counts"]), row["name"]))
-    totals, code = [sum(row["counts"]) for row in rows], language.code
+    totals = [sum(row["counts"]) for row in rows]
     mean = sum(totals) / len(totals)
-    if totals[0] == totals[-1]:
-        alt = language.text("Each of the {count} classes has {images} images.", count=len(rows),
-                            images=_count(mean, 0, code))  # fmt: skip
-    else:
-        alt = language.text(
+    alt = text("Each of the {count} classes has {images} images.", count=len(rows), images=totals[0])
+    if totals[0] != totals[-1]:
+        average = language.quantity(Quantity(value=mean, unit="number"), 1)
+        alt = text(
             "Images in {count} classes: most in {most} ({high}), fewest in {fewest} ({low}), {mean} on average.",
-            count=len(rows), most=rows[0]["name"], high=_count(totals[0], 0, code), fewest=rows[-1]["name"],
-            low=_count(totals[-1], 0, code), mean=_count(mean, 1, code),
+            count=len(rows), most=rows[0]["name"], high=totals[0], fewest=rows[-1]["name"], low=totals[-1], mean=average,
         )  # fmt: skip
+    words = [text(SPLITS[split]) for split in splits]
+    for row, total in zip(rows, totals, strict=True):
+        row["total"] = language.number(total)
+        told = [f"{name}: {language.number(value)}" for name, value in zip(words, row["counts"], strict=True)]
+        row["said"] = "\n".join([row["name"], f"{text('Images')}: {row['total']}", *told])
     data = {
-        "rows": rows, "mean": mean, "code": code,
-        "words": {
-            "splits": [language.text(SPLITS[split]) for split in splits], "axis": language.text("Images"),
-            "mean": language.text("mean: {value}", value=number(mean, 0 if mean == int(mean) else 1, code)),
-            "classes": language.text("Classes, by number of images"),
-        },
+        "rows": rows, "mean": mean, "splits": words, "axis": text("Images"), "code": language.code,
+        "told": text("mean: {value}", value=language.number(mean, 0 if mean == int(mean) else 1)),
+        "classes": text("Classes, by number of images"),
     }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_distribution, data))
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data))
 
 
-def _count(value: float, digits: int, code: str) -> str:
-    return worded(number(value, digits, code), Quantity(value=value, unit="number" if digits else "count"))
-
-
-def _draw_distribution(data: dict[str, Any], theme: Theme) -> MplFigure:
-    from matplotlib.figure import Figure as Canvas
-
+def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     rows, count = data["rows"], len(data["rows"])
     named = count <= ONE_COLUMN
-    height = (count * theme.size * 1.5 + 6 * theme.size) / 72 if named else theme.width * 0.42
-    figure = Canvas(figsize=(theme.width, height), layout="constrained")
-    axes = figure.subplots()
-    _stack(axes, theme, data, named)
-    (hover.rows if named else hover.columns)(axes, _answers(data, named))
+    figure, axes = canvas(theme, (count * 1.5 + 6) * theme.size / 72 if named else theme.width * 0.42)
+    base = [0] * count
+    for index, (name, tint) in enumerate(zip(data["splits"], (1, 0.55, 0.28), strict=False)):
+        top = [below + row["counts"][index] for below, row in zip(base, rows, strict=True)]
+        look: dict[str, Any] = {"color": theme["series-1"], "alpha": tint, "label": name, "linewidth": 0}
+        part = [row["counts"][index] for row in rows]
+        if count > _APART:
+            axes.fill_between(range(count), base, top, step="mid", **look)
+        elif named:
+            axes.barh(range(count), part, 0.72, base, **look)
+        else:
+            axes.bar(range(count), part, 0.86, base, **look)
+        base = top
+    line = axes.axvline if named else axes.axhline
+    line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["told"])
+    round_ticks(axes.xaxis if named else axes.yaxis, Language(data["code"]).number, whole=True)
+    figure.legend(loc="outside upper right", ncols=4, handlelength=1.3, columnspacing=1.2)
+    axes.grid(axis="x" if named else "y")
     if named:
-        axes.set_yticks(range(count), [row["name"] for row in rows])
-        axes.set_ylim(count - 0.4, -0.6)
-        axes.set_xlabel(data["words"]["axis"])
+        axes.barh(range(count), base, 0.72, fill=False, edgecolor=theme["series-1"], linewidth=0.7)
+        axes.set(yticks=range(count), yticklabels=[row["name"] for row in rows], ylim=(count - 0.4, -0.6))
+        axes.set_xlabel(data["axis"])
         axes.tick_params(axis="y", length=0)
     else:
-        axes.set_xlim(-0.8, count - 0.2)
-        axes.set_xticks([])
-        axes.set_xlabel(data["words"]["classes"])
-        axes.set_title(data["words"]["axis"], fontweight="normal", color=theme["muted"])
-        _ends(axes, theme, data)
+        axes.set(xlim=(-0.8, count - 0.2), xticks=[], xlabel=data["classes"], ylim=(0, max(base) * 1.16))
+        axes.set_title(data["axis"], fontweight="normal", color=theme["muted"])
+        # Names of the largest and the smallest class, where there is no room for all names.
+        for index, side in ((0, "left"), (count - 1, "right")) if base[0] != base[-1] else ():
+            arrow = {"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": 1,
+                     "relpos": (0 if side == "left" else 1, 0)}  # fmt: skip
+            axes.annotate(f"{rows[index]['name']}: {rows[index]['total']}", (index, base[index]), ha=side, va="bottom",
+                          xytext=(index, max(base) * 1.06), color=theme["ink"], arrowprops=arrow)  # fmt: skip
+    if count <= _APART:
+        bands(axes.axhspan if named else axes.axvspan, theme, ((at, row["said"]) for at, row in enumerate(rows)))
     return figure
-
-
-def _answers(data: dict[str, Any], named: bool) -> list[hover.Entry]:
-    """What each class says: its images, in all and by split."""
-    words, code = data["words"], data["code"]
-    entries: list[hover.Entry] = []
-    for place, row in enumerate(data["rows"]):
-        total = sum(row["counts"])
-        told = {name: number(value, 0, code) for name, value in zip(words["splits"], row["counts"], strict=True)}
-        text = hover.lines(row["name"], {words["axis"]: number(total, 0, code), **told})
-        entries.append((text, [(total, place) if named else (place, total)]))
-    return entries
-
-
-def _stack(axes: Axes, theme: Theme, data: dict[str, Any], named: bool) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    rows, code = data["rows"], data["code"]
-    base = [0] * len(rows)
-    draw = axes.barh if named else axes.bar
-    for index, name in enumerate(data["words"]["splits"]):
-        part = [row["counts"][index] for row in rows]
-        look: dict[str, Any] = {"left": base, "height": 0.72} if named else {"bottom": base, "width": 0.86}
-        tint: dict[str, Any] = {
-            "color": theme["series-1"],
-            "alpha": (1, 0.55, 0.28)[index],
-            "label": name,
-            "linewidth": 0,
-        }
-        top = [a + b for a, b in zip(base, part, strict=True)]
-        if len(rows) > _APART:
-            axes.fill_between(range(len(rows)), base, top, step="mid", **tint)
-        else:
-            draw(range(len(rows)), part, **tint, **look)
-        base = top
-    if named:
-        axes.barh(range(len(rows)), base, height=0.72, fill=False, edgecolor=theme["series-1"], linewidth=0.7)
-    line = axes.axvline if named else axes.axhline
-    line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["words"]["mean"])
-    amount = axes.xaxis if named else axes.yaxis
-    amount.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    amount.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, code)))
-    axes.figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=theme.size * 0.92, handlelength=1.3,
-                       labelcolor=theme["muted"], columnspacing=1.2)  # fmt: skip
-    axes.grid(axis="x" if named else "y")
-
-
-def _ends(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
-    """Names of the largest and the smallest class, where there is no room for all names."""
-    rows = data["rows"]
-    top = max(sum(row["counts"]) for row in rows)
-    axes.set_ylim(0, top * 1.16)
-    if all(sum(row["counts"]) == top for row in rows):
-        return
-    for index, ha in ((0, "left"), (len(rows) - 1, "right")):
-        total = sum(rows[index]["counts"])
-        axes.annotate(f"{rows[index]['name']}: {number(total, 0, data['code'])}", (index, total), xytext=(index, top * 1.06),
-                      textcoords="data", ha=ha, va="bottom", color=theme["ink"],
-                      arrowprops={"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": 1,
-                                  "relpos": (0 if ha == "left" else 1, 0)})  # fmt: skip

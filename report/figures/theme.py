@@ -1,30 +1,26 @@
-"""How every figure looks: colours, one style per network, fonts, and the SVG that a page can hold.
+"""How every figure looks: colours, one style per network, fonts, and the pieces that charts are made of.
 
 On screen each colour is written as `var(--name, #fallback)`, so that the page's style sheet switches to dark mode
-without drawing again. On paper colours are plain. Text stays text: pages select it, and what Source Sans lacks
-(Chinese, Arabic, emoji) is drawn by the reader's fonts. Nothing here imports matplotlib until a figure is drawn.
+without drawing again. On paper colours are plain. Nothing here imports matplotlib until a figure is drawn.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
+from cnnlab.errors import printable
 from cnnlab.networks import find_network, network_names
 from cnnlab.style import LEAST_CONTRAST, readable
 
 if TYPE_CHECKING:
-    from report.evidence.quantity import Figure
-
-VERSION = 5
-"""Bumped by hand when the same figure would be drawn otherwise."""
+    from matplotlib.artist import Artist
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure as MplFigure
 
 COLOURS: dict[str, tuple[str, str]] = {
     "ink": ("#1c1f24", "#e9eaec"),
@@ -53,10 +49,8 @@ COLOURS: dict[str, tuple[str, str]] = {
 }
 """Custom property -> colour on white and on the dark page. Light values are all different: they are the sentinels."""
 
-DARK_PAPER = COLOURS["paper"][1]
-
 WRITTEN = {
-    name: (readable(light, COLOURS["paper"][0], LEAST_CONTRAST), readable(dark, DARK_PAPER, LEAST_CONTRAST))
+    name: (readable(light, COLOURS["paper"][0], LEAST_CONTRAST), readable(dark, COLOURS["paper"][1], LEAST_CONTRAST))
     for name, (light, dark) in COLOURS.items()
     if name.startswith("series-")
 }
@@ -70,49 +64,48 @@ class Theme:
     Attributes:
         name: `screen` (colours become custom properties) or `print` (plain colours).
         colours: hex value by name of `COLOURS`.
-        family: font families, the preferred one first.
         size: points of ordinary text in the figure.
         width: inches of a figure in the text column.
         wide: inches of a figure that has the full width.
+        family: font families, the preferred one first.
     """
 
     name: Literal["screen", "print"]
     colours: Mapping[str, str]
-    family: tuple[str, ...]
     size: float
     width: float
     wide: float
+    family: tuple[str, ...] = ("Source Sans 3", "DejaVu Sans")
 
     def __getitem__(self, name: str) -> str:
         return self.colours[name]
 
 
-_FAMILY = ("Source Sans 3", "DejaVu Sans")
 _LIGHT = {name: light for name, (light, _) in COLOURS.items()}
-SCREEN = Theme(name="screen", colours=_LIGHT, family=_FAMILY, size=9.75, width=6.2, wide=7.08)
-PRINT = Theme(name="print", colours={**_LIGHT, "paper": "#ffffff"}, family=_FAMILY, size=8.0, width=5.1, wide=6.53)
+SCREEN = Theme("screen", _LIGHT, size=9.75, width=6.2, wide=7.08)
+PRINT = Theme("print", {**_LIGHT, "paper": "#ffffff"}, size=8.0, width=5.1, wide=6.53)
 
 
 @dataclass(frozen=True)
 class NetworkStyle:
-    """One network's looks: name of its colour in `COLOURS`, matplotlib dash pattern and marker."""
+    """One network's looks: name of its colour in `COLOURS`, matplotlib line style and marker."""
 
     colour: str
-    dash: tuple[float, ...] | None
+    dash: Any
     marker: str
 
 
 NETWORK_STYLES = {
-    "vgg19": NetworkStyle("series-1", None, "o"),
-    "alexnet": NetworkStyle("series-2", (5, 1.6), "s"),
-    "resnet50": NetworkStyle("series-3", (7, 1.6, 1.4, 1.6), "^"),
+    "vgg19": NetworkStyle("series-1", "solid", "o"),
+    "alexnet": NetworkStyle("series-2", (0, (5, 1.6)), "s"),
+    "resnet50": NetworkStyle("series-3", (0, (7, 1.6, 1.4, 1.6)), "^"),
 }
 _OTHERS = (
-    NetworkStyle("series-4", (1.4, 1.4), "D"),
-    NetworkStyle("series-5", (9, 2), "v"),
-    NetworkStyle("series-6", (3, 1.4, 1.2, 1.4, 1.2, 1.4), "P"),
-    NetworkStyle("series-7", (10, 1.6, 3, 1.6), "X"),
-    NetworkStyle("series-8", (2.6, 2.6), "p"),
+    NetworkStyle("series-4", (0, (1.4, 1.4)), "D"),
+    NetworkStyle("series-5", (0, (9, 2)), "v"),
+    NetworkStyle("series-6", (0, (3, 1.4, 1.2, 1.4, 1.2, 1.4)), "P"),
+    NetworkStyle("series-7", (0, (10, 1.6, 3, 1.6)), "X"),
+    NetworkStyle("series-8", (0, (2.6, 2.6)), "p"),
 )
 """Of networks without an entry. All eight differ in dash and in marker, so that grey print tells them apart."""
 
@@ -135,85 +128,58 @@ def network_title(network: str) -> str:
     return find_network(network).TITLE if network in network_names() else network
 
 
-class Words(Protocol):
-    """What figures need of `report.evidence.language.Language`: its code and its catalogue."""
-
-    @property
-    def code(self) -> str:
-        """`es`, `en`, …"""
-
-    def text(self, msgid: str, /, **fields: Any) -> str:
-        """The message in the language, its fields filled in."""
-
-
-def number(value: float, digits: int, code: str) -> str:
-    """`value` with a fixed number of decimals, thousands grouped: 1.234,5 in Spanish, 1,234.5 otherwise."""
-    # Ties go to the even digit, as in prose and tables: 80.55 is 80.6 in both.
-    text = f"{Decimal(repr(round(float(value), 10))):,.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return text.translate(str.maketrans(",.", ".,")) if code.split("_")[0].split("-")[0] == "es" else text
-
-
-def significant(value: float, code: str) -> str:
-    """A positive number with three significant digits, without the zeros at its end: 0,0125."""
-    decimals = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
-    text = number(value, min(decimals, 10), code)
-    return text.rstrip("0").rstrip(",.") if decimals else text
-
-
-def compact(value: float, code: str) -> str:
-    """A count, from ten thousand on with one decimal and k, M or G: 4.096, 38,7 k, 143,7 M."""
-    for limit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= max(limit, 1e4) and value >= limit:
-            return f"{number(value / limit, 1, code)}\N{NO-BREAK SPACE}{sign}"
-    return number(value, 0, code)
-
-
-def percent(value: float, digits: int, code: str) -> str:
-    """A share as a percentage: 63,2 % in Spanish, 63.2% in English."""
-    gap = "\N{NO-BREAK SPACE}" if code.startswith("es") else ""
-    return f"{number(100 * value, digits, code)}{gap}%"
-
-
 def clean(text: str, limit: int = 40) -> str:
     """Text of unknown origin made fit for XML and one line; longer than `limit` characters it ends in an ellipsis."""
-    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    visible = "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cs" or c in "\ufffe\uffff" else c for c in visible
-    )
-    visible = " ".join(visible.split())
-    return visible if len(visible) <= limit else visible[: limit - 1].rstrip() + "…"
+    spaced = "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text)
+    shown = printable(" ".join(spaced.split()))
+    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 
 
-def drawing_key(figure: Figure, theme: Theme) -> str:
-    """Sha256 (hex) of all that the drawing depends on: function, data, alternative text, theme and `VERSION`.
+def canvas(
+    theme: Theme, height: float, rows: int = 1, columns: int = 1, *, wide: bool = False, **grid: Any
+) -> tuple[MplFigure, Any]:
+    """A figure of the column's or of the full width, `height` inches high, and its axes as `Figure.subplots` gives them."""
+    from matplotlib.figure import Figure
 
-    Raises:
-        TypeError, ValueError: `figure.data` is not JSON (a NaN is not).
+    figure = Figure(figsize=(theme.wide if wide else theme.width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **grid)
+
+
+def round_ticks(
+    axis: Axis, show: Callable[[float, int], str], *, most: int = 6, least: int = 0, scale: int = 1, whole: bool = False
+) -> None:
+    """Round ticks, all with as many decimals as they need.
+
+    Args:
+        show: a value in words, with so many decimals; scale: what it multiplies the value with.
+        most: ticks; least: decimals; whole: whether only whole numbers have ticks.
     """
-    draw: Any = figure.draw
-    while isinstance(draw, partial):
-        draw = draw.func
-    parts = {
-        "draw": f"{draw.__module__}.{draw.__qualname__}",
-        "data": figure.data,
-        "alt": figure.alt,
-        "theme": {**asdict(theme), "colours": dict(theme.colours)},
-        "version": VERSION,
-    }
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=most, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+    first, second, *_ = axis.get_majorticklocs()
+    exponent = Decimal(f"{(second - first) * scale:.4g}").normalize().as_tuple().exponent
+    digits = max(least, -int(exponent))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value, digits)))
 
 
-def svg(figure: Figure, theme: Theme) -> str:
-    """Draw `figure` as an `<svg>` element to be put into a page; the same input gives the same bytes."""
-    from report.figures.svg import render
+def tip(artist: Artist, *lines: str) -> None:
+    """Have the page say these lines where the pointer rests on the artist; `report.figures.svg` writes its title."""
+    artist.set_gid("tip:" + "\n".join(filter(None, lines)).encode().hex())
 
-    return render(figure, theme, drawing_key(figure, theme))
+
+def bands(draw: Callable[..., Artist], theme: Theme, said: Iterable[tuple[float, str]]) -> None:
+    """Invisible bands across the axes that say these words half a unit around each place, on screen.
+
+    Args:
+        draw: `axvspan` or `axhspan` of axes whose limits are set.
+    """
+    for place, words in said if theme.name == "screen" else ():
+        tip(draw(place - 0.5, place + 0.5, alpha=0, linewidth=0), words)
 
 
 def screen_css() -> str:
     """The colours as custom properties, with those of dark mode, for the page's style sheet."""
     colours = COLOURS | {f"{name}-text": both for name, both in WRITTEN.items()}
-    light = "".join(f"--{name}:{value[0]};" for name, value in colours.items())
-    dark = "".join(f"--{name}:{value[1]};" for name, value in colours.items())
+    light, dark = ("".join(f"--{name}:{value[mode]};" for name, value in colours.items()) for mode in (0, 1))
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"

@@ -1,29 +1,29 @@
-"""Trials of a search: validation accuracy against the trial's number, and against its learning rate."""
+"""Points on two axes: the trials of a search, and the learning-rate range test."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from report.data.trials import Trial
+from report.data.trainings import Trial
+from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity
-from report.evidence.words import worded
-from report.figures import hover
-from report.figures.theme import Theme, Words, clean, network_style, network_title, number, percent, significant
+from report.figures.theme import PRINT, Theme, canvas, clean, network_style, network_title, round_ticks, tip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
 
-_LOOKS = {"complete": ("o", True), "pruned": ("v", False), "failed": ("x", True)}
-"""Marker by how a trial ended, and whether it is filled: shapes tell them apart without colour."""
+_MARKERS = {"complete": "o", "pruned": "v", "failed": "x"}
+"""By how a trial ended: shapes tell them apart without colour. Only complete ones are filled."""
 
 
 def trials_figure(
     trials: Sequence[Trial],
-    language: Words,
+    language: Language,
     *,
     network: str,
     selected: int,
@@ -44,168 +44,174 @@ def trials_figure(
     """
     if not trials:
         raise ValueError("no trial to draw")
-    code, text = language.code, language.text
-    points = [
-        {
-            "number": trial.number, "state": trial.state, "value": trial.value,
-            "rate": float(trial.params["learning_rate"]) if with_rate else None,
-        }
-        for trial in trials
-    ]  # fmt: skip
-    counts = {state: sum(trial.state == state for trial in trials) for state in _LOOKS}
-    best = next(trial for trial in trials if trial.number == selected)
+    text, points = language.text, []
+    words = {state: text(state) for state in _MARKERS} | {"selected": text("selected"), "best": text("best so far")}
+    axis, rate_head = text("Validation accuracy"), text("Peak learning rate")
+    for trial in trials:
+        value, rate = trial.value, float(trial.params["learning_rate"]) if with_rate else None
+        chosen = f", {words['selected']}" if trial.number == selected else ""
+        said = [f"{text('Trial')} {trial.number}, {words[trial.state]}{chosen}"]
+        if value is not None and trial.state != "failed":
+            said.append(f"{axis}: {language.quantity(Quantity(value=value, unit='share'))}")
+        if rate is not None:
+            said.append(f"{rate_head}: {language.quantity(Quantity(value=rate, unit='rate'))}")
+        points.append(
+            {"number": trial.number, "state": trial.state, "value": value, "rate": rate, "said": "\n".join(said)}
+        )
+    found = [trial.value if trial.state == "complete" and trial.value is not None else -1.0 for trial in trials]
+    counts = {state: sum(trial.state == state for trial in trials) for state in _MARKERS}
+    best = next(trial.value or 0.0 for trial in trials if trial.number == selected)
     alt = text(
         "Validation accuracy of {total} trials for {network}: {complete} complete, {pruned} pruned, {failed} failed. "
         "Trial {selected} was selected, with {value}.",
         total=len(trials), network=clean(network_title(network)), selected=selected,
-        value=worded(percent(best.value or 0.0, 1, code), Quantity(value=best.value or 0.0, unit="share")), **counts,
+        value=Quantity(value=best, unit="share"), **counts,
     )  # fmt: skip
     data = {
-        "points": points, "network": network, "selected": selected, "code": code, "with_rate": with_rate,
-        "best": _best_so_far(trials),
-        "words": {
-            "trial": text("Trial"), "axis": text("Validation accuracy"), "rate": text("Peak learning rate"),
-            "selected": text("selected"), "best": text("best so far"),
-            "complete": text("complete"), "pruned": text("pruned"), "failed": text("failed"),
-        },
+        "points": points, "network": network, "selected": selected, "code": language.code, "words": words, "axis": axis,
+        "best": [None if value < 0 else value for value in accumulate(found, max)], "trial": text("Trial"),
+        "rate": rate_head if with_rate else "",
     }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data), wide=with_rate)
+    draw = partial(_draw_trials, data)
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=draw, wide=with_rate)
 
 
-def _best_so_far(trials: Sequence[Trial]) -> list[float | None]:
-    """The highest accuracy of a complete trial up to each one, None before the first."""
-    highest: float | None = None
-    result = []
-    for trial in trials:
-        if trial.state == "complete" and trial.value is not None:
-            highest = trial.value if highest is None else max(highest, trial.value)
-        result.append(highest)
-    return result
+def range_test_figure(
+    rates: Sequence[float],
+    losses: Sequence[float],
+    smoothed: Sequence[float],
+    suggested: float | None,
+    language: Language,
+    *,
+    network: str,
+    dataset: str,
+    caption: str = "",
+    note: str = "",
+) -> Figure:
+    """Loss of each step's batch and its running average against the learning rate, on a logarithmic axis.
+
+    Args:
+        rates: one a step, rising; losses, smoothed: finite, in nats, one a rate.
+        suggested: the rate to mark, or None.
+
+    Raises:
+        ValueError: no steps, or lists of different lengths.
+    """
+    if not rates or not len(rates) == len(losses) == len(smoothed):
+        raise ValueError("a rate, a loss and a smoothed loss for every step are needed")
+    text, lowest = language.text, min(range(len(smoothed)), key=smoothed.__getitem__)
+    names = {"network": clean(network_title(network)), "dataset": clean(dataset, 28)}
+    alt = text(
+        "Loss of {network} on {dataset} while the learning rate rises from {low} to {high}: the smoothed loss is "
+        "lowest, {loss}, at {rate}.",
+        **names, low=rate_text(rates[0], language), high=rate_text(rates[-1], language), loss=float(smoothed[lowest]),
+        rate=rate_text(rates[lowest], language),
+    )  # fmt: skip
+    if suggested is not None:
+        alt += " " + text("It falls most steeply at {rate}.", rate=rate_text(suggested, language))
+    data = {
+        "network": network, "code": language.code, "rates": list(rates), "losses": list(losses),
+        "smoothed": list(smoothed), "suggested": suggested, "lowest": lowest,
+        "title": text("Loss of {network} on {dataset}", **names), "rate": text("Learning rate"),
+        "raw": text("of each batch"), "mean": text("smoothed"),
+        "told": text("suggested: {rate}", rate=rate_text(suggested, language)) if suggested else "",
+    }  # fmt: skip
+    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_range, data))
 
 
-def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
-    from matplotlib.figure import Figure as Canvas
+def range_test_svg(figure: Figure) -> str:
+    """The figure as an SVG file of its own: on white, with its fonts, in plain colours that every viewer knows."""
+    from report.figures.fonts import font_faces
+    from report.figures.svg import svg
 
-    width = theme.wide if data["with_rate"] else theme.width
-    figure = Canvas(figsize=(width, theme.width * 0.5), layout="constrained")
-    if data["with_rate"]:
-        left, right = figure.subplots(1, 2, sharey=True)
-    else:
-        left, right = figure.subplots(), None
-    _values_axis(left, data)
-    _by_number(left, data, theme)
-    if right is not None:
-        _by_rate(right, data, theme)
-    left.set_title(data["words"]["axis"])
-    _legend(figure, data, theme)
+    head, title, rest = svg(figure, PRINT).partition("</title>")
+    faces = "".join(rule for rule in font_faces().splitlines() if PRINT.family[0] in rule)
+    paper = f'<rect width="100%" height="100%" fill="{PRINT["paper"]}"/>'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{title}<style>{faces}</style>{paper}{rest}\n'
+
+
+def rate_text(rate: float, language: Language) -> str:
+    """A rate with two significant digits: 0,012 or, below a ten-thousandth, 1,2 · 10⁻⁵."""
+    return language.quantity(Quantity(value=float(f"{rate:.1e}"), unit="rate"))
+
+
+def _draw_trials(data: dict[str, Any], theme: Theme) -> MplFigure:
+    points, words, language = data["points"], data["words"], Language(data["code"])
+    columns = 1 + bool(data["rate"])
+    figure, panels = canvas(theme, theme.width * 0.5, 1, columns, wide=columns > 1, squeeze=False, sharey=True)
+    left, values = panels[0, 0], [point["value"] for point in points if point["value"] is not None]
+    low, high = min(values), max(values)
+    room = max(0.02, 0.12 * (high - low))  # failed ones stand below
+    left.set_ylim(max(0.0, low - 2 * room) if low > 2 * room else -room, min(1.0 + room / 2, high + room))
+    looks = {
+        state: {"marker": _MARKERS[state], "markersize": 5, "linestyle": "none", "markeredgewidth": 1.2, "color": theme[colour],
+                "markerfacecolor": theme["paper"] if state == "pruned" else theme[colour]}
+        for state, colour in (("complete", network_style(data["network"]).colour), ("pruned", "muted"), ("failed", "bad"))
+    }  # fmt: skip
+    ring: dict[str, Any] = {"marker": "o", "markersize": 11, "linestyle": "none", "markeredgewidth": 1.2,
+                            "markerfacecolor": "none", "markeredgecolor": theme["ink"]}  # fmt: skip
+    numbers = [point["number"] for point in points]
+    best = [math.nan if value is None else value for value in data["best"]]
+    left.plot(numbers, best, color=theme["rule"], linewidth=1.2, drawstyle="steps-post", zorder=1)
+    for axes, key in zip(panels[0], ("number", "rate"), strict=False):
+        for point in points:
+            lost = point["value"] is None or point["state"] == "failed"
+            spot = [point[key]], [left.get_ylim()[0] if lost else point["value"]]
+            tip(axes.plot(*spot, clip_on=False, zorder=3, **looks[point["state"]])[0], point["said"])
+            if point["number"] == data["selected"]:
+                axes.plot(*spot, zorder=3, **ring)
+        axes.grid(axis="y")
+    left.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
+    round_ticks(left.xaxis, language.number, most=8, whole=True)
+    round_ticks(
+        left.yaxis, lambda value, digits: language.quantity(Quantity(value=value, unit="share"), digits), scale=100
+    )
+    left.set_xlabel(data["trial"])
+    left.set_title(data["axis"])
+    for axes in panels[0, 1:]:
+        rates = [point["rate"] for point in points]
+        _rate_axis(axes, min(rates) / 1.3, max(rates) * 1.3, data)
+    keys = [(words[state], looks[state]) for state in _MARKERS if any(point["state"] == state for point in points)]
+    keys += [(words["selected"], ring), (words["best"], {"color": theme["rule"], "linewidth": 1.2})]
+    figure.legend(handles=[left.plot([], [], label=label, **look)[0] for label, look in keys], ncols=len(keys),
+                  loc="outside lower center", handletextpad=0.4, columnspacing=1.4)  # fmt: skip
     return figure
 
 
-def _values_axis(axes: Axes, data: dict[str, Any]) -> None:
-    """Percentages over the range of the trials; failed ones need room below."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    values = [point["value"] for point in data["points"] if point["value"] is not None]
-    low, high = min(values), max(values)
-    room = max(0.02, 0.12 * (high - low))
-    axes.set_ylim(max(0.0, low - 2 * room) if low > 2 * room else -room, min(1.0 + room / 2, high + room))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    step = abs(axes.get_yticks()[1] - axes.get_yticks()[0])
-    digits = max(0, math.ceil(-math.log10(100 * step) - 1e-9))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, digits, data["code"])))
+def _draw_range(data: dict[str, Any], theme: Theme) -> MplFigure:
+    figure, axes = canvas(theme, theme.width * 0.52)
+    rates, losses, smoothed, suggested = (data[key] for key in ("rates", "losses", "smoothed", "suggested"))
+    language, colour = Language(data["code"]), theme[network_style(data["network"]).colour]
+    axes.plot(rates, losses, color=theme["rule"], linewidth=0.8, label=data["raw"])
+    axes.plot(rates, smoothed, color=colour, label=data["mean"])
+    # All of the way down, with room below for a line of text; what rises far beyond the start leaves the axes.
+    top, bottom = max(smoothed[: data["lowest"] + 1]), min(losses)
+    height = max(top - bottom, 1e-3 * top, 1e-6)
+    axes.set_ylim(bottom - 0.2 * height, top + 0.35 * height)
+    low, high = rates[0] * (rates[0] / rates[-1]) ** 0.05, rates[-1] * (rates[-1] / rates[0]) ** 0.05
+    _rate_axis(axes, low, high, data)
+    round_ticks(axes.yaxis, lambda value, digits: language.number(value, digits) if value > -1e-9 else "")
     axes.grid(axis="y")
+    axes.set_title(data["title"])
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0, handlelength=1.4, columnspacing=1.6)
+    if suggested is not None:
+        nearest = min(range(len(rates)), key=lambda step: abs(math.log(rates[step] / suggested)))
+        axes.axvline(suggested, color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+        axes.plot([suggested], [smoothed[nearest]], marker="o", markersize=8, color=colour, markerfacecolor="none")
+        right = math.log(suggested / rates[0]) > 0.65 * math.log(rates[-1] / rates[0])
+        axes.annotate(data["told"], (suggested, 0), xycoords=("data", "axes fraction"), color=theme["ink"],
+                      xytext=(-6 if right else 6, 5), textcoords="offset points", ha="right" if right else "left",
+                      va="bottom", fontweight="bold")  # fmt: skip
+    return figure
 
 
-def _by_number(axes: Axes, data: dict[str, Any], theme: Theme) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    numbers = [point["number"] for point in data["points"]]
-    best = [math.nan if value is None else value for value in data["best"]]
-    axes.plot(numbers, best, color=theme["rule"], linewidth=1.2, drawstyle="steps-post", zorder=1)
-    _points(axes, data, theme, numbers)
-    axes.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    axes.set_xlabel(data["words"]["trial"])
-
-
-def _by_rate(axes: Axes, data: dict[str, Any], theme: Theme) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    rates = [point["rate"] for point in data["points"]]
-    _points(axes, data, theme, rates)
-    axes.set_xscale("log")
-    axes.set_xlim(min(rates) / 1.3, max(rates) * 1.3)
-    ticks = _rate_ticks(min(rates) / 1.3, max(rates) * 1.3)
-    axes.set_xticks(ticks)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _rate(value, data["code"])))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(data["words"]["rate"])
-    axes.grid(axis="y")
-
-
-def _rate_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten, with their doubles and quintuples where there are few."""
+def _rate_axis(axes: Axes, low: float, high: float, data: dict[str, Any]) -> None:
+    """A logarithmic axis of learning rates with powers of ten, and their multiples where there are few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for units in ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10))):
+    for units in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
         ticks = [unit * 10.0**power for power in powers for unit in units if low <= unit * 10.0**power <= high]
         if len(ticks) >= 3:
             break
-    return ticks
-
-
-def _rate(value: float, code: str) -> str:
-    return number(value, max(0, math.ceil(-math.log10(value) - 1e-9)), code)
-
-
-def _points(axes: Axes, data: dict[str, Any], theme: Theme, places: Sequence[float]) -> None:
-    foot, _ = axes.get_ylim()
-    said: list[hover.Entry] = []
-    for place, point in zip(places, data["points"], strict=True):
-        value = foot if point["value"] is None or point["state"] == "failed" else point["value"]
-        axes.plot([place], [value], clip_on=False, zorder=3, **_look(point["state"], data["network"], theme))
-        if point["number"] == data["selected"]:
-            axes.plot([place], [value], zorder=3, **_ring(theme))
-        said.append((_answer(point, data), [(place, value)]))
-    hover.points(axes, said)
-
-
-def _answer(point: dict[str, Any], data: dict[str, Any]) -> str:
-    """What a trial's mark says: how it ended, its accuracy and, where it was searched, its learning rate."""
-    words, code, state = data["words"], data["code"], point["state"]
-    title = f"{words['trial']} {point['number']}"
-    rate = "" if point["rate"] is None else significant(point["rate"], code)
-    value = "" if point["value"] is None or state == "failed" else percent(point["value"], 1, code)
-    chosen = f", {words['selected']}" if point["number"] == data["selected"] else ""
-    return hover.lines(f"{title}, {words[state]}{chosen}", {words["axis"]: value, words["rate"]: rate})
-
-
-def _look(state: str, network: str, theme: Theme) -> dict[str, Any]:
-    marker, filled = _LOOKS[state]
-    colour = theme[{"complete": network_style(network).colour, "pruned": "muted", "failed": "bad"}[state]]
-    return {
-        "marker": marker, "markersize": 5, "linestyle": "none", "markeredgewidth": 1.2, "color": colour,
-        "markerfacecolor": colour if filled else theme["paper"],
-    }  # fmt: skip
-
-
-def _ring(theme: Theme) -> dict[str, Any]:
-    return {
-        "marker": "o", "markersize": 11, "linestyle": "none", "markeredgewidth": 1.2, "markerfacecolor": "none",
-        "markeredgecolor": theme["ink"],
-    }  # fmt: skip
-
-
-def _legend(figure: MplFigure, data: dict[str, Any], theme: Theme) -> None:
-    """Only what is in the figure."""
-    from matplotlib.lines import Line2D
-
-    words, there = data["words"], {point["state"] for point in data["points"]}
-    keys = [
-        Line2D([], [], label=words[state], **_look(state, data["network"], theme)) for state in _LOOKS if state in there
-    ]
-    keys.append(Line2D([], [], label=words["selected"], **_ring(theme)))
-    keys.append(Line2D([], [], label=words["best"], color=theme["rule"], linewidth=1.2))
-    figure.legend(
-        handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, labelcolor=theme["muted"],
-        fontsize=theme.size * 0.92, handletextpad=0.4, columnspacing=1.4,
-    )  # fmt: skip
+    axes.set(xscale="log", xlim=(low, high), xlabel=data["rate"])
+    axes.set_xticks(ticks, [rate_text(tick, Language(data["code"])) for tick in ticks])
+    axes.minorticks_off()

@@ -16,7 +16,8 @@ from cnnlab.errors import Incomplete, TemplateProblem, printable
 from cnnlab.identity import canonical_json
 from cnnlab.lab import Lab
 from cnnlab.paths import code_hash
-from cnnlab.store.store import RunStore, replace_file
+from cnnlab.store.files import replace_file
+from cnnlab.store.store import RunStore
 from report.document.model import Document
 from report.document.provenance import record_hashes
 from report.evidence.language import Language
@@ -98,7 +99,8 @@ def build_notebook(
 def _shown(item: Item, language: Language) -> Any:
     """What the item's output depends on."""
     if isinstance(item, Figure):
-        from report.figures.theme import SCREEN, drawing_key
+        from report.figures.svg import drawing_key
+        from report.figures.theme import SCREEN
 
         return drawing_key(item, SCREEN)
     if isinstance(item, Gallery):
@@ -159,7 +161,7 @@ def notebook_page(path: Path, language: Language, *, templates: Sequence[Path]) 
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    from report.figures.page_fonts import font_faces
+    from report.figures.fonts import font_faces
 
     def read(name: str) -> str:
         place = next((folder / name for folder in templates if (folder / name).is_file()), None)

@@ -8,7 +8,8 @@ from typing import Any
 
 from cnnlab.errors import StoreError
 from cnnlab.spec import NetworkOptions
-from report.data.records import Part, RunData
+from report.data.records import Part
+from report.data.trainings import RunData
 
 LAB_VARIABLE = "CNNLAB_LAB"
 """Where the lab file is, in the environment of a kernel whose notebook does not say so."""
@@ -48,7 +49,7 @@ print("cnnlab", __version__)"""
 OPEN = """\
 import inspect
 
-from cnnlab.notebook import build_network, open_lab
+from cnnlab.notebook import build_network, open_lab, without_weights
 from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 
 os.environ["COLUMNS"] = "110"  # of printed summaries, however wide the window is
@@ -82,8 +83,7 @@ print(run)
 run.history"""
 COUNTED = """\
 for name, image_size in {sizes}:
-    with keras.StatelessScope(initialize_variables=False):  # no weights are drawn for a count
-        model = build_network(name, image_size=image_size, classes=1000)
+    model = without_weights(lambda: build_network(name, image_size=image_size, classes=1000))
     print(f"{{name}}: {{model.count_params():,}}")
 print(f"vgg19: {{modelVGG19.count_params():,}}")
 del model, modelVGG19"""

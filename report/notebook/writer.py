@@ -14,7 +14,7 @@ from cnnlab.paths import labs_dir
 from cnnlab.store.store import RunStore
 from report.data.records import Part
 from report.document.appendix import CHECKLIST, CHECKLIST_WORDS
-from report.document.asked import asked
+from report.document.ledger import asked
 from report.document.markdown import under_heading
 from report.document.model import Document, Placed, Prose, SectionText
 from report.document.provenance import used_records

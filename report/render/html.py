@@ -18,8 +18,8 @@ from cnnlab.errors import TemplateProblem, printable
 from cnnlab.paths import code_hash, templates_dir
 from report.data.kept import keep, kept
 from report.document.appendix import CHECKLIST, CHECKLIST_WORDS
-from report.document.asked import asked
-from report.document.compiled import Compiled, late
+from report.document.commentary import compiled_templates, late
+from report.document.ledger import asked
 from report.document.model import Document, Prose, SectionText
 from report.document.problems import line_reached
 from report.document.provenance import record_hashes
@@ -32,9 +32,6 @@ from report.render.stylesheet import read_stylesheet
 Medium = Literal["screen", "print"]
 TINY = 64
 """Images up to this side, in pixels, are enlarged without smoothing."""
-
-
-_COMPILED = Compiled("page")
 
 
 class Wording(Protocol):
@@ -150,7 +147,7 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        bytecode_cache=_COMPILED,
+        bytecode_cache=compiled_templates(),
     )
     environment.globals |= {"t": document.language.text, "number": document.language.number}
     filters: dict[str, Callable[..., Any]] = {
@@ -257,7 +254,7 @@ def _verdict(exhibit: Exhibit) -> str:
 
 def _drawing(figure: Figure, medium: Medium, cache: Path) -> str:
     """The figure in line on screen, so that dark mode reaches its colours; as a vector image on paper."""
-    from report.figures.cache import drawn
+    from report.figures.svg import drawn
     from report.figures.theme import PRINT, SCREEN
 
     if medium == "screen":
@@ -296,7 +293,7 @@ def _fit(text: str) -> str:
 
 
 def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str:
-    from report.figures.page_fonts import font_faces
+    from report.figures.fonts import font_faces
 
     sheets = [_read(templates, "style/common.css"), _read(templates, f"style/{medium}.css")]
     if medium == "screen":

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 
 from cnnlab.errors import Incomplete
 from report.evidence.quantity import Attachment
-from report.figures.page_fonts import font_faces
+from report.figures.fonts import font_faces
 from report.render.pdf import Pdf, pango_problem, render_pdf
 
 

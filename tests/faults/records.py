@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.store.store import Kind, RunStore
+from cnnlab.store.record import Kind
+from cnnlab.store.store import RunStore
 
 Arrays = dict[str, np.ndarray]
 

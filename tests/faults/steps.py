@@ -1,4 +1,4 @@
-"""Faults at a chosen step: every call by which `cnnlab.store.disk` and the store change the disk is counted, and one fails."""
+"""Faults at a chosen step: every call by which the store changes the disk is counted, and one fails."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from cnnlab.store import disk
-
-CALLS = ("open", "write", "fsync", "rename", "mkdir", "unlink", "rmdir", "ftruncate")
-NEED_SPACE = ("open", "write", "fsync", "rename", "mkdir")
+CALLS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "ftruncate")
+NEED_SPACE = ("open", "write", "fsync", "rename", "replace", "mkdir")
 
 Fault = Callable[[str, tuple[Any, ...]], None]
 
@@ -29,7 +28,7 @@ class Steps:
     def counted(self) -> Iterator[Steps]:
         """Count inside the block."""
         patches = [mock.patch.object(os, name, self._counting(name)) for name in self.calls]
-        patches.append(mock.patch.object(disk, "exchange", self._counting("exchange", disk)))
+        patches.append(mock.patch.object(Path, "write_bytes", self._counting("write_bytes", Path)))
         for patch in patches:
             patch.start()
         try:
@@ -53,8 +52,12 @@ class Steps:
 
 def kill(name: str, arguments: tuple[Any, ...]) -> None:
     """SIGKILL, of a write in its middle."""
+    half = bytes(arguments[1])[: len(arguments[1]) // 2] if "write" in name else b""
     if name == "write":
-        os.pwrite(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2], os.lseek(arguments[0], 0, os.SEEK_CUR))
+        os.pwrite(arguments[0], half, os.lseek(arguments[0], 0, os.SEEK_CUR))
+    if name == "write_bytes":
+        with arguments[0].open("wb") as handle:
+            handle.write(half)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -183,7 +183,7 @@ def test_the_pdf_is_made_as_well(tmp_path: Path, case: str) -> None:
     options, change = CASES[case]
     store = write_store(tmp_path / "runs", language="en", **{**SMALL, **options})
     change(store)
-    lab = load_lab("demo", overrides=["lab.language=en", "report.document.rubric=exercises"])
+    lab = load_lab("demo", overrides=["lab.language=en", "report.rubric=exercises"])
     assert build_report(store, lab, tmp_path / "out", {"pdf"}).paths[0].read_bytes().startswith(b"%PDF-")
 
 

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from report.data.kept import keep, kept
+from cnnlab.paths import cache_dir
+from report.figures.fonts import font_faces
 from report.notebook.kernel import execute
 from tests.command import ROOT
 
@@ -60,8 +62,11 @@ def test_the_doctor_lays_out_a_page(tmp_path: Path, lacking: str) -> None:
 def test_neither_kernel_nor_cache_needs_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", UNWRITABLE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    keep("one", b"content")
-    assert kept("one") is None
+    cache_dir.cache_clear()
+    font_faces.cache_clear()
+    assert "font/woff2" in font_faces("screen")
+    assert os.access(cache_dir(), os.W_OK) and str(cache_dir()).startswith(tempfile.gettempdir())
+    cache_dir.cache_clear()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])
     execute(notebook, tmp_path)
     assert notebook.cells[0].outputs[0].text == "1\n"

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlab.store.status import rows_of, words_of
-from cnnlab.store.store import RunStore
+from cnnlab.store.store import RunStore, words_of
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from tests.faults import toy
 
@@ -58,7 +57,7 @@ def test_a_damaged_run_is_said_set_aside_and_trained_again(tmp_path: Path, whole
     path = root / toy.RUNS[0] / name
     path.unlink() if how == "missing" else path.write_bytes(DAMAGE[how](path.read_bytes()))
     other = (root / toy.RUNS[1] / "manifest.json").stat()
-    status = {row["run"]: row for row in rows_of(RunStore(root))}
+    status = {row["run"]: row for row in RunStore(root).rows()}
     if (name, how) != ("manifest.json", "missing"):
         assert status[toy.RUNS[0]]["status"] == "damaged" and str(path) in words_of(status[toy.RUNS[0]])
     assert status[toy.RUNS[1]]["status"] == "done"
@@ -68,7 +67,7 @@ def test_a_damaged_run_is_said_set_aside_and_trained_again(tmp_path: Path, whole
     assert toy.result(root) == toy.result(whole) and trained == [toy.RUNS[0]]
     assert len(told) == 1 and f"the run {toy.RUNS[0]} is damaged" in told[0] and str(path) in told[0]
     (aside,) = RunStore(root).put_away()
-    assert str(aside) in told[0] and [row["where"] for row in rows_of(RunStore(root)) if "where" in row] == [str(aside)]
+    assert str(aside) in told[0] and [row["where"] for row in RunStore(root).rows() if "where" in row] == [str(aside)]
     same = (root / toy.RUNS[1] / "manifest.json").stat()
     assert (same.st_ino, same.st_mtime_ns) == (other.st_ino, other.st_mtime_ns), "the rest is not even written again"
 

@@ -43,28 +43,16 @@ def test_locks_that_keep_nobody_out_are_refused(tmp_path: Path, monkeypatch: pyt
 
 def test_renames_that_leave_the_old_file_or_fail_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(os, "rename", lambda source, target: None)
+        patched.setattr(os, "replace", lambda source, target: None)
         with pytest.raises(StoreError, match="does not rename files as it should"):
             RunStore(tmp_path).check_usable()
 
     def rename(source: object, target: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "replace", rename)
     with pytest.raises(Unwritable, match="Operation not permitted"):
         RunStore(tmp_path).check_usable()
-
-
-def test_a_publication_over_another_works_without_swapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exchange(one: Path, other: Path) -> None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-    monkeypatch.setattr("cnnlab.store.disk.exchange", exchange)
-    toy.live(tmp_path)
-    toy.live(tmp_path)
-    assert toy.faults(tmp_path) == []
-    RunStore(tmp_path).check_usable()
-    assert toy.leftovers(tmp_path) == []
 
 
 @pytest.fixture
@@ -151,7 +139,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: pytest.
             return dates.datetime.fromtimestamp(jumping(), tz)
 
     monkeypatch.setattr(time, "time", jumping)
-    for module in ("cnnlab.store.store", "cnnlab.store.locks"):
+    for module in ("cnnlab.store.store", "cnnlab.store.files"):
         monkeypatch.setattr(f"{module}.datetime", Dates)
     root = tmp_path / "runs"
     for _ in range(2):

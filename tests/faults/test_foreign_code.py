@@ -8,8 +8,7 @@ import pytest
 
 from cnnlab.errors import StoreError
 from cnnlab.store.store import RunStore
-from report.data.construction import foreign_part
-from report.data.records import Part, open_lab
+from report.data.records import Part, foreign_part, open_lab
 from report.notebook.code import built_cell, run_cell
 from tests.fabricate import write_store
 from tests.faults.records import forge_json

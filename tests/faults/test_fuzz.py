@@ -20,8 +20,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cnnlab.datasets.csv_list import read_csv
-from cnnlab.datasets.idx import parse_idx
+from cnnlab.datasets.fetch import parse_idx
+from cnnlab.datasets.folders import read_csv
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import CnnlabError
 from cnnlab.identity import make_run_id
@@ -159,7 +159,7 @@ def test_a_lab_file_of_strange_values(folder: Path, value: Any) -> None:
 KEYS = [
     "lab.title", "lab.seeds", "lab.budget_minutes", "datasets.d.path", "datasets.d.labels", "datasets.d.image_size",
     "datasets.d.split", "datasets.d.max_bad", "datasets.d.classes", "recipes.r.learning_rate", "recipes.r.gradient_clip",
-    "recipes.r.weights", "recipes.r.early_stopping.min_delta", "recipes.r.epochs", "report.document.rubric", "style.logo",
+    "recipes.r.weights", "recipes.r.early_stopping.min_delta", "recipes.r.epochs", "report.rubric", "style.logo",
     "style.accent", "searches.s.learning_rate.high", "runs", "profiles", "networks.vgg19.dropout",
 ]  # fmt: skip
 
@@ -440,7 +440,7 @@ def test_a_parquet_file(folder: Path, choose: st.DataObject) -> None:
         found = read_parquet([path], folder)
         for row in range(len(found.labels)):
             with contextlib.suppress(Exception):
-                found.encoded(row)
+                found.content(row)
 
     attempt(read)
 

@@ -18,7 +18,6 @@ from cnnlab.app.plan import PlannedRun
 from cnnlab.app.trainings import Trainings
 from cnnlab.errors import Unwritable
 from cnnlab.lab import load_lab
-from cnnlab.store.status import rows_of
 from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
@@ -86,7 +85,7 @@ def test_what_is_damaged_is_trained_again_and_the_rest_is_not(tmp_path: Path, st
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     (store.folder("evaluation", evaluations[1]) / "predictions.npz").write_bytes(b"")
-    assert [row["status"] for row in rows_of(store) if row["run"] == first.id] == ["damaged"]
+    assert [row["status"] for row in store.rows() if row["run"] == first.id] == ["damaged"]
     outcome, told = start()
     assert (outcome.trained, outcome.missing) == (1, [])
     assert [text.split(" is damaged")[0] for text in told if text.startswith("warning")] == [

@@ -15,7 +15,8 @@ from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.identity import make_run_id
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
-from cnnlab.store.store import Record, RunStore
+from cnnlab.store.record import Record
+from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
 from cnnlab.training.budget import Pace
 from cnnlab.training.fit import train_model
@@ -187,5 +188,5 @@ def test_the_space_that_was_estimated_is_what_is_taken(tmp_path: Path) -> None:
         train(store, what, watching)
     kept = [path.stat().st_size for path in store.work_folder().rglob("*.checkpoint")]
     weights = checkpoints / 15
-    assert len(kept) >= 2 and prepared.copies == 5 and record > weights
+    assert len(kept) >= 2 and preparation.weight_copies(what.recipe) == 5 and record > weights
     assert all(4 * weights < size < 5 * weights + 20_000 for size in kept), "the best is the model's own, as is said"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cnnlab.app import cli
-from cnnlab.store.signals import STOPPING, finishing
+from cnnlab.store.files import STOPPING, finishing
 from cnnlab.store.store import RunStore
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 from cnnlab.training.interruption import Terminated, terminable

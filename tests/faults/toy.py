@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.store import disk
-from cnnlab.store.store import Kind, RunStore
+from cnnlab.store import files
+from cnnlab.store.record import Kind
+from cnnlab.store.store import RunStore
 from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 
 EPOCHS = 4
@@ -52,7 +53,7 @@ def train(store: RunStore, run_id: str, tell: Tell, trained: Tell) -> None:
         if store.sound("run", run_id, tell):
             return
         folder = store.work_folder() / run_id
-        disk.remove_leftovers(folder)
+        files.remove_leftovers(folder)
         found = load_newest(folder, tell)
         state = [*found.model, *found.optimizer] if found else [np.zeros(50, np.float32), np.zeros(50, np.float32)]
         rows = list(found.meta["rows"]) if found else []
@@ -102,10 +103,10 @@ def result(root: Path) -> dict[str, str]:
 
 def _files(store: RunStore) -> list[tuple[str, str, str, str]]:
     return [
-        (kind, record.id, name, digest)
+        (kind, record_id, name, digest)
         for kind in KINDS
-        for record in store.records(kind)
-        for name, digest in record.manifest["files"].items()
+        for record_id in store.ids(kind)
+        for name, digest in store.read(kind, record_id).manifest["files"].items()
     ]
 
 
@@ -123,8 +124,7 @@ def faults(root: Path) -> list[str]:
 def leftovers(root: Path) -> list[str]:
     """What no start should leave behind: temporary files, work that is done, records that were set aside."""
     work = [*(root / ".work").rglob("*"), *root.rglob(".*.part"), *(root / ".damaged").glob("*")]
-    locks = [path for path in (root / ".locks").glob("*") if ".part" in path.name]
-    return [str(path.relative_to(root)) for path in (*work, *locks)]
+    return [str(path.relative_to(root)) for path in work]
 
 
 def faults_of(store: RunStore) -> list[str]:
