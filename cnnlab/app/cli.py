@@ -81,7 +81,7 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def cnnlab(
+def root(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which one.")
     ] = False,
