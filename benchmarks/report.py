@@ -1,6 +1,6 @@
 """The report rebuilt by cnnlab beside `jupyter nbconvert --execute` of the equivalent notebook, from the same cached runs.
 
-    pip install -e '.[benchmark]'        (nbconvert)
+    pip install -e '.[page]'             (nbconvert)
     cnnlab run demo
     python benchmarks/report.py [LAB] [--runs runs] [--rounds 3] [--work FOLDER] [--contenders …]
 

@@ -136,8 +136,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
     from report.checks.audit import audit
     from report.document.assembly import assemble
     from report.evidence.language import Language
-    from report.notebook.build import build_notebook, too_large
-    from report.notebook.page import render_notebook
+    from report.notebook.build import build_notebook, notebook_page, too_large
     from report.render.html import template_folders
     from report.render.pdf import pango_problem
     from report.render.pdf_process import PdfProcess
@@ -172,7 +171,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
                 path = build_notebook(store, lab, document, out)
                 files.keep(path.name, missing=too_large(path))
                 if "notebook-html" in formats:
-                    text = render_notebook(path, document.language, templates=template_folders(lab.templates))
+                    text = notebook_page(path, document.language, templates=template_folders(lab.templates))
                     files.write(FILES["notebook-html"], text.encode())
         if paper and begun:
             with files.alone():

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
-from cnnlab.app import bundle_install
 from cnnlab.app.bundle import WEIGHTS, write_bundle
-from cnnlab.app.wheel import make_wheel
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab, load_lab
 from cnnlab.store.store import RunStore
@@ -39,6 +34,13 @@ def bundle(trained_lab: Path) -> Path:
     return trained_lab / "out/shapes/shapes-bundle.zip"
 
 
+NOT_INSTALLED = f"""import sys
+sys.meta_path = [one for one in sys.meta_path if "editable" not in str(one)]
+sys.path = [one for one in sys.path if one != {str(ROOT)!r} and not one.startswith("__editable__")]
+"""
+"""An interpreter that has the libraries, but not this project."""
+
+
 def opened(folder: Path) -> tuple[RunStore, Lab, Path]:
     return RunStore(folder / "runs"), load_lab(str(folder / "shapes.toml")), folder / "out/shapes"
 
@@ -50,17 +52,12 @@ def test_it_holds_what_the_notebook_needs_and_no_more(bundle: Path, trained_lab:
         assert archive.read("report.ipynb") == (trained_lab / "out/shapes/report.ipynb").read_bytes()
         assert archive.read("runs/labs/shapes.json") == (trained_lab / "runs/labs/shapes.json").read_bytes()
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-    version = metadata.version("cnnlab")
-    assert names[:5] == [
-        "README.txt",
-        "install.py",
-        f"cnnlab-{version}-py3-none-any.whl",
-        "report.ipynb",
-        "shapes.toml",
-    ]
+    assert names[:3] == ["README.txt", "report.ipynb", "shapes.toml"]
+    sources = {"pyproject.toml", "cnnlab/__init__.py", "report/build.py", "templates/report.html.j2"}
+    assert sources <= set(names) and not [name for name in names if name.startswith(("labs/", "tests/"))]
     assert names[-1] == "runs/labs/shapes.json" and len(set(names)) == len(names)
     assert not [
-        name for name in names if name.endswith((WEIGHTS, ".png", ".jpg")) or ".work" in name or name[0] in "/."
+        name for name in names if name.endswith((WEIGHTS, ".png", ".jpg", ".pyc")) or ".work" in name or name[0] in "/."
     ]
     assert len(readme.splitlines()) == 5 and "shapes-bundle.zip" in readme and readme.startswith("Formas\n")
     kinds = {name.split("/")[1].partition("-")[0] for name in names if name.startswith("runs/")}
@@ -98,12 +95,10 @@ def test_a_damaged_record_and_an_absolute_path_are_refused(bundle: Path, trained
 
 
 def test_the_notebook_runs_from_it_in_an_empty_folder_and_shows_the_same(bundle: Path, tmp_path: Path) -> None:
-    """About half a minute: another process with the code of the bundle's own wheel, which builds the trained networks."""
-    site, work = tmp_path / "site", tmp_path / "deep" / "down" / "work"
+    """About half a minute: another process with the code that the bundle holds, which builds the trained networks."""
+    work = tmp_path / "deep" / "down" / "work"
+    work.mkdir(parents=True)
     with zipfile.ZipFile(bundle) as archive:
-        wheel = next(name for name in archive.namelist() if name.endswith(".whl"))
-        zipfile.ZipFile(io.BytesIO(archive.read(wheel))).extractall(site)
-        work.mkdir(parents=True)
         before = json.loads(archive.read("report.ipynb"))
     shutil.copy(bundle, work)
     book = shortened(before)
@@ -115,12 +110,15 @@ def test_the_notebook_runs_from_it_in_an_empty_folder_and_shows_the_same(bundle:
         "nbformat.write(book, sys.argv[1])\n"
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CNNLAB")}
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / "sitecustomize.py").write_text(NOT_INSTALLED)
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "book.ipynb")],
-        cwd=work, env=environment | {"PYTHONPATH": str(site)}, check=True, capture_output=True, timeout=300,
+        cwd=work, env=environment | {"PYTHONPATH": str(without)}, check=True, capture_output=True, timeout=300,
     )  # fmt: skip
     assert outputs(json.loads((tmp_path / "book.ipynb").read_text())) == outputs(shortened(before, cleared=False))
-    assert (work / "runs/labs/shapes.json").is_file() and (work / "install.py").is_file()
+    assert (work / "runs/labs/shapes.json").is_file() and (work / "cnnlab/app/cli.py").is_file()
 
 
 def setup(folder: str = "runs") -> str:
@@ -161,47 +159,26 @@ def test_where_everything_is_here_nothing_is_unpacked(tmp_path: Path, monkeypatc
         exec(setup(), {})
 
 
-def test_it_installs_the_wheel_and_only_libraries_that_are_missing(
+def test_only_libraries_that_are_missing_are_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, check: calls.append(command))
-    needs = ["numpy>=9000", "no-such-library-here[woff]>=1,<2", 'gone>=1; extra == "dev"']
-    monkeypatch.setattr(metadata, "requires", lambda name: needs)
-    with pytest.raises(SystemExit, match="unpack the bundle"):
-        bundle_install.install(tmp_path)
-    shutil.copy(bundle_install.__file__, tmp_path / "install.py")
-    (tmp_path / "cnnlab-0.1.0-py3-none-any.whl").touch()
-    runpy.run_path(str(tmp_path / "install.py"), run_name="__main__")
-    wheel = str(tmp_path / "cnnlab-0.1.0-py3-none-any.whl")
-    assert [command[6:] for command in calls] == [["--no-deps", wheel], ["no-such-library-here[woff]>=1,<2"]]
-    assert all(command[:4] == [sys.executable, "-m", "pip", "install"] for command in calls)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cnnlab").mkdir()
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["numpy>=9000", "imagehash", "fontpkg-source-sans-3>=1", "no-such-library-here[woff]>=1,<2"]\n'
+    )
+    exec(setup(), {})
+    assert calls == [[sys.executable, "-m", "pip", "install", "-q", "no-such-library-here[woff]>=1,<2"]]
     assert "installing 1 libraries" in capsys.readouterr().out
 
 
-def test_the_wheel_is_one_that_pip_takes(tmp_path: Path) -> None:
-    name, content = make_wheel(load_lab("demo"))
-    assert make_wheel(load_lab("demo")) == (name, content)
-    (tmp_path / name).write_bytes(content)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
-    subprocess.run(
-        [*command, str(tmp_path / "site"), str(tmp_path / name)], check=True, capture_output=True, timeout=60
-    )
-    site = tmp_path / "site"
-    assert (site / "cnnlab/labs/demo.toml").read_bytes() == (ROOT / "labs/demo.toml").read_bytes()
-    assert [path.name for path in (site / "cnnlab/labs").iterdir()] == ["demo.toml"]
-    assert (site / "cnnlab/templates/report.html.j2").is_file()
-    found = metadata.PathDistribution(next(site.glob("cnnlab-*.dist-info")))
-    assert found.metadata["Name"] == "cnnlab" and found.metadata["License-File"] == "LICENSE"
-    assert any(line.startswith("tensorflow") for line in found.requires or [])
-    assert [point.value for point in found.entry_points] == ["cnnlab.app.cli:main"]
-    assert found.read_text("direct_url.json") is None or str(ROOT) not in content.decode("latin-1")
-
-
-def test_without_an_installation_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> Any:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "distribution", absent)
-    with pytest.raises(StoreError, match="cnnlab is not installed"):
-        make_wheel(load_lab("demo"))
+def test_where_there_are_no_sources_it_says_so(
+    trained_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnlab.app.bundle.in_checkout", lambda: False)
+    store, lab, _ = opened(trained_lab)
+    with pytest.raises(StoreError, match="does not run from its sources"):
+        write_bundle(store, lab, tmp_path)

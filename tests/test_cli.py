@@ -91,7 +91,7 @@ FAILED = {
 @pytest.mark.parametrize("case", FAILED)
 def test_what_was_written_is_printed_whatever_failed(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     failed, missing, code, said = FAILED[case]
-    outcome = Outcome([Path("report.html")], missing, "checked", failed, ["a harmless warning"])
+    outcome = Outcome([Path("report.html")], missing, "checked", [], failed, ["a harmless warning"])
     monkeypatch.setattr("cnnlab.app.pipeline.render_lab", lambda *_, **__: outcome)
     for option, heard in ((), False), (("-v",), True):
         result = CliRunner().invoke(app, ["report", "demo", *option])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cnnlab.app.cli_commentary import section_key
+from cnnlab.app.cli_text import section_key
 from cnnlab.errors import LabError
 from cnnlab.lab import load_lab
 from report.data.literature import REFERENCES

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cnnlab.app import cli_commentary, cli_data
+from cnnlab.app import cli_data, cli_text
 from cnnlab.app.cli import app
 from cnnlab.lab import shipped_labs
 from cnnlab.networks import find_network, network_names
@@ -19,7 +19,7 @@ TEXT = "\n".join(
     path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 )
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-GROUPS = {"data": cli_data.app, "commentary": cli_commentary.app}
+GROUPS = {"data": cli_data.app, "commentary": cli_text.app}
 GROUP_COMMANDS = [
     f"{group} {command.name or command.callback.__name__}"
     for group, commands in GROUPS.items()

@@ -15,8 +15,8 @@ from cnnlab.lab import load_lab
 from cnnlab.store.store import RunStore
 from report.data.records import LabData, open_lab
 from report.document.assembly import assemble
+from report.document.provenance import used_records
 from report.evidence.language import Language
-from report.notebook.writer import manifests
 from tests.fabricate import write_store
 
 ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
@@ -115,7 +115,7 @@ def test_the_notebook_depends_on_every_record(lab: Callable[..., LabData]) -> No
         folds={"vgg19": [0.6, 0.7]}, searches={"vgg19": {}}, baselines={"clothes": {}}, diverged={"resnet50": "NaN"},
         **ONE,
     )  # fmt: skip
-    kinds = [json.dumps([one["kind"], one["status"]]) for one in manifests(made)]
+    kinds = [json.dumps([one.manifest["kind"], one.manifest["status"]]) for one in used_records(made)]
     # Two evaluated runs, two folds and one diverged training a data set that has them.
     assert kinds.count('["run", "done"]') == 4 and kinds.count('["run", "diverged"]') == 2
     assert kinds.count('["search", "done"]') == 1 and kinds.count('["baseline", "done"]') == 1

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from training_toys import Splits, build, spec, toy
 
-from cnnlab.app.selection import selected_recipe
+from cnnlab.app.plan import selected_recipe
 from cnnlab.errors import DataError, LabError, StoreError
 from cnnlab.identity import make_search_id
 from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
@@ -345,6 +345,6 @@ def test_a_damaged_selection_is_refused(tmp_path):
 
 
 def test_reading_a_selection_loads_neither_framework_nor_optuna():
-    code = "import cnnlab.app.selection, sys; print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
+    code = "import cnnlab.app.plan, sys; print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert json.loads(done.stdout.replace("'", '"')) == []

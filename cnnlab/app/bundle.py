@@ -1,21 +1,19 @@
-"""A lab's notebook in one zip with all that running it elsewhere needs: its runs, its lab file, and this program."""
+"""A lab's notebook in one zip with all that running it elsewhere needs: its runs, its lab file, and this program's sources."""
 
 from __future__ import annotations
 
 import uuid
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.app import bundle_install
-from cnnlab.app.archive import write_zip
-from cnnlab.app.wheel import make_wheel
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import LAB, Lab
-from cnnlab.paths import labs_dir
-from cnnlab.store.record import Kind
+from cnnlab.paths import in_checkout, labs_dir, templates_dir
 from cnnlab.store.store import RunStore
+from report.data.records import locked_records
 
 WEIGHTS = "weights.weights.h5"
 
@@ -24,14 +22,14 @@ README = {
 {title}
 1. Colab: upload {bundle} to the session's files, open report.ipynb, choose “Restart session and run all”.
 2. JupyterLab: unpack {bundle} into an empty folder, open report.ipynb there, choose “Restart kernel and run all cells”.
-3. The notebook's first cell installs cnnlab from this bundle where it is missing, and the libraries that are missing.
+3. The notebook's first cell unpacks cnnlab from this bundle where it is missing, and installs the libraries that are missing.
 4. The numbers come from the cached runs in runs/; a run that is missing there is trained, which needs its images.
 """,
     "es": """\
 {title}
 1. Colab: suba {bundle} a los archivos de la sesión, abra report.ipynb y elija «Reiniciar sesión y ejecutar todo».
 2. JupyterLab: desempaque {bundle} en una carpeta vacía, abra allí report.ipynb y elija «Reiniciar y ejecutar todo».
-3. La primera celda instala cnnlab desde este paquete donde falte, y las bibliotecas que falten.
+3. La primera celda desempaca cnnlab de este paquete donde falte, e instala las bibliotecas que falten.
 4. Los números vienen de las ejecuciones guardadas en runs/; la que falte allí se entrena, para lo que hacen falta sus imágenes.
 """,
 }
@@ -46,11 +44,6 @@ class Bundle:
     weights: int
 
 
-def bundle_name(lab: Lab) -> str:
-    """The file name of a lab's bundle; its notebook looks for this name."""
-    return f"{lab.stem}-bundle.zip"
-
-
 def write_bundle(store: RunStore, lab: Lab, folder: Path, *, weights: bool = False) -> Bundle:
     """Write `<stem>-bundle.zip` into `folder`, whose `report.ipynb` it holds; from the same files the same bytes.
 
@@ -58,65 +51,9 @@ def write_bundle(store: RunStore, lab: Lab, folder: Path, *, weights: bool = Fal
         weights: whether the trained weights are in it; only a new evaluation needs them.
 
     Raises:
-        StoreError: a record is absent or damaged, `folder` cannot be written, or cnnlab is not installed.
+        StoreError: a record is absent or damaged, `folder` cannot be written, or cnnlab does not run from its sources.
         LabError: the lab file names an absolute path, which the bundle would publish.
     """
-    _check_paths(lab)
-    records = list(_records(store, store.read_lab(lab.stem)))
-    kept = [entry for entry in records if weights or not entry[0].endswith(WEIGHTS)]
-    wheel, program = make_wheel(lab)
-    path = folder / bundle_name(lab)
-    files: list[tuple[str, bytes | Path]] = [
-        ("README.txt", README[lab.file.lab.language].format(title=lab.file.lab.title, bundle=path.name).encode()),
-        ("install.py", Path(bundle_install.__file__)),
-        (wheel, program),
-        ("report.ipynb", folder / "report.ipynb"),
-        *_lab_files(lab),
-        *kept,
-        # Last, so that what was unpacked in part does not look complete.
-        (f"runs/labs/{lab.stem}.json", store.root / "labs" / f"{lab.stem}.json"),
-    ]
-    _write(path, files)
-    heavy = sum(file.stat().st_size for name, file in records if name.endswith(WEIGHTS))
-    return Bundle(path, path.stat().st_size, heavy)
-
-
-def _records(store: RunStore, lock: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Every file of the records that the lab lock names, each once, verified."""
-    for kind, record_id in sorted(set(_named(lock))):
-        record = store.read(kind, record_id)
-        yield from ((_in_bundle(store, path), path) for path in [record.folder / "manifest.json"])
-        for name in sorted(record.manifest["files"]):
-            record.bytes(name)
-            yield _in_bundle(store, record.folder / name), record.folder / name
-
-
-def _in_bundle(store: RunStore, path: Path) -> str:
-    return f"runs/{path.relative_to(store.root).as_posix()}"
-
-
-def _named(lock: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
-    for dataset in lock["datasets"].values():
-        yield "dataset", dataset["record"]
-    for name in (lock.get("baselines") or {}).values():
-        yield "baseline", name
-    for name in lock["architectures"].values():
-        yield "architecture", name
-    kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
-    for entry in lock["runs"]:
-        yield from ((kind, entry[kind]) for kind in kinds if entry.get(kind))
-
-
-def _lab_files(lab: Lab) -> Iterator[tuple[str, Path]]:
-    """The lab's file and its own templates; those of a shipped lab are in the wheel."""
-    if lab.path.parent == labs_dir():
-        return
-    for path in [lab.path, *sorted(path for path in lab.templates.rglob("*") if path.is_file())]:
-        yield path.relative_to(lab.path.parent).as_posix(), path
-
-
-def _check_paths(lab: Lab) -> None:
-    """Refuse a lab file that would tell others where its author keeps things."""
     for key, value in _texts(LAB.parse(lab.path)):
         if value.startswith("/") and not key.startswith("lab."):
             raise LabError(
@@ -125,30 +62,69 @@ def _check_paths(lab: Lab) -> None:
                 received=value,
                 hint="write it from the lab file's folder, or with ~ or a $VARIABLE",
             )
+    path, temporary = folder / f"{lab.stem}-bundle.zip", folder / f".bundle-{uuid.uuid4().hex[:8]}"
+    readme = README[lab.file.lab.language].format(title=lab.file.lab.title, bundle=path.name)
+    records = {f"runs/{place.relative_to(store.root).as_posix()}": place for place in _records(store, lab)}
+    heavy = {name: place.stat().st_size for name, place in records.items() if name.endswith(WEIGHTS)}
+    files = {"README.txt": readme.encode(), "report.ipynb": folder / "report.ipynb", **_program(lab), **records}
+    # The lock comes last, so that what was unpacked in part does not look complete.
+    files[f"runs/labs/{lab.stem}.json"] = store.root / "labs" / f"{lab.stem}.json"
+    try:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, content in files.items():
+                if weights or name not in heavy:
+                    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                    entry.external_attr, entry.create_system = 0o100644 << 16, 3  # as made on Unix, wherever that is
+                    packed = name.endswith((".h5", ".npz"))
+                    entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
+        temporary.replace(path)
+    except OSError as problem:
+        received = problem.strerror
+        raise StoreError(
+            "the bundle cannot be written", where=path, received=received, hint="free some space"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Bundle(path, path.stat().st_size, sum(heavy.values()))
+
+
+def _program(lab: Lab) -> dict[str, bytes | Path]:
+    """The lab, and the sources by which the bundle is a checkout of its own; of the shipped labs it has this one alone."""
+    root = templates_dir().parent
+    if not in_checkout():
+        hint = "make the bundle in a checkout, as its README says"
+        raise StoreError("cnnlab does not run from its sources, which a bundle holds", where=root, hint=hint)
+    home = root if lab.path.parent == labs_dir() else lab.path.parent
+    found = [(home, lab.path), *((home, path) for path in _below(lab.templates)), (root, root / "pyproject.toml")]
+    found += [(root, path) for name in ("cnnlab", "report", "templates") for path in _below(root / name)]
+    return {path.relative_to(base).as_posix(): path for base, path in found}
+
+
+def _below(folder: Path) -> list[Path]:
+    """The files of a folder, without hidden ones and what Python compiled."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in files
+        if not any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
+    )
+
+
+def _records(store: RunStore, lab: Lab) -> Iterator[Path]:
+    """Every file of the records that the lab lock names, verified."""
+    for kind, record_id in sorted(locked_records(store.read_lab(lab.stem))):
+        record = store.read(kind, record_id)
+        yield record.folder / "manifest.json"
+        for name in sorted(record.manifest["files"]):
+            record.check(name)
+            yield record.folder / name
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Every text in a TOML table, by its dotted key."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _texts(inner, f"{key}.{name}" if key else name)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, f"{key}.{index}")
-    elif isinstance(value, str):
+    if isinstance(value, str):
         yield key, value
-
-
-def _write(path: Path, files: list[tuple[str, bytes | Path]]) -> None:
-    """Write the archive beside its place, then put it there."""
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        with temporary.open("wb") as handle:
-            write_zip(handle, files)
-        temporary.replace(path)
-    except OSError as problem:
-        raise StoreError(
-            "the bundle cannot be written", where=path, received=problem.strerror, hint="free some space"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    elif isinstance(value, Mapping | list):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _texts(inner, f"{key}.{name}" if key else str(name))

@@ -10,41 +10,60 @@ import re
 import shlex
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from cnnlab import paths
-from cnnlab.app import cli_bundle, cli_check, cli_commentary, cli_data, cli_preview, cli_training, cli_verify
-from cnnlab.app.cli_data import AsJson, LabName, Out, Profile, Runs, Verbose
-from cnnlab.app.pipeline import FORMATS, MORE_FORMATS, Outcome
-from cnnlab.app.terminal import print_json, say, tell
-from cnnlab.errors import CnnlabError, Incomplete, LabError
-from cnnlab.lab import Lab, load_lab, shipped_labs
-from cnnlab.store.store import RunStore
+from cnnlab import __version__, paths
+from cnnlab.app import cli_data, cli_more, cli_text
+from cnnlab.app.options import (
+    AsJson,
+    Commands,
+    LabName,
+    Out,
+    Overrides,
+    Profile,
+    Runs,
+    Verbose,
+    opened,
+    print_json,
+    say,
+    tell,
+)
+from cnnlab.errors import CnnlabError, Incomplete, LabError, did_you_mean
+
+if TYPE_CHECKING:
+    from cnnlab.app.pipeline import Outcome
+
+FORMATS = ("html", "pdf", "ipynb")
+MORE_FORMATS = ("notebook-html",)
+"""Made when they are asked for."""
+
+
+class Sections(Commands):
+    """All commands, by what one wants to do."""
+
+    sections = {
+        "Make a report": ("run", "report", "bundle"),
+        "Look before and after": ("plan", "find-rate", "status", "data", "doctor"),
+        "Write its text": ("init", "commentary", "preview"),
+        "Check it": ("check", "verify"),
+    }
+
 
 app = typer.Typer(
-    help="Train networks on image data sets, cache every run, and render the lab report.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    cls=Sections, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-
 app.add_typer(cli_data.app, name="data")
-app.add_typer(cli_commentary.app, name="commentary")
-app.command("find-rate")(cli_training.find_rate)
-app.command("preview")(cli_preview.preview)
-app.command("bundle")(cli_bundle.bundle)
-app.command("check")(cli_check.check)
-app.command("verify")(cli_verify.verify)
+app.add_typer(cli_text.app, name="commentary")
+app.command("find-rate")(cli_more.find_rate)
+app.command("preview")(cli_more.preview)
+app.command("bundle")(cli_more.bundle)
+app.command("check")(cli_text.check)
+app.command("verify")(cli_text.verify)
 
-ALL_FORMATS = ",".join(FORMATS)
-
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as recipes.NAME.epochs=5.")
-]
 SubmissionName = Annotated[
     str | None,
     typer.Option("--submission-name", metavar="NAME", help="Also copy notebook and PDF as NAME; {id}, {stem}, {date}."),
@@ -52,6 +71,22 @@ SubmissionName = Annotated[
 Formats = Annotated[
     str, typer.Option("--formats", help="Which of html, pdf, ipynb, notebook-html to write, separated by commas.")
 ]
+ALL_FORMATS = ",".join(FORMATS)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"cnnlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which one.")
+    ] = False,
+) -> None:
+    """Train networks on image data sets, cache every run, and render the lab report."""
 
 
 @app.command()
@@ -72,21 +107,20 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
-    loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
-    name = _submission_name(submission, loaded, wanted)
-    seconds = None if budget is None else _seconds(budget)
-    from cnnlab.app.pipeline import run_lab
+    (loaded, store), wanted = opened(lab, profile, overrides, runs), _formats(formats)
+    from cnnlab.app.pipeline import run_lab, submission_name
     from cnnlab.progress import Progress
 
+    name = None if submission is None else submission_name(submission, loaded, wanted)
     outcome = run_lab(
         loaded,
-        store=RunStore(paths.runs_dir(runs)),
+        store=store,
         out=paths.out_dir(out),
         formats=wanted,
         data_dir=paths.data_dir(),
         progress=Progress(),
         tell=tell,
-        budget_seconds=seconds,
+        budget_seconds=None if budget is None else _seconds(budget),
         fresh=fresh,
     )
     tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
@@ -105,12 +139,14 @@ def report(
     submission: SubmissionName = None,
     verbose: Verbose = False,
 ) -> None:
-    """Render the report from cached runs; never trains, needs no images and no framework (but for the notebook)."""
-    from cnnlab.app.pipeline import render_lab
+    """Render the report from cached runs, without training.
 
-    loaded, wanted = load_lab(lab, profile=profile, overrides=overrides or ()), _formats(formats)
-    name = _submission_name(submission, loaded, wanted)
-    store = RunStore(paths.runs_dir(runs))
+    It needs no images and, but for the notebook, no framework.
+    """
+    (loaded, store), wanted = opened(lab, profile, overrides, runs), _formats(formats)
+    from cnnlab.app.pipeline import render_lab, submission_name
+
+    name = None if submission is None else submission_name(submission, loaded, wanted)
     outcome = render_lab(loaded, store=store, out=paths.out_dir(out), formats=wanted, tell=tell, anew=force)
     _finish(outcome, name, verbose)
 
@@ -130,13 +166,12 @@ def plan(
     from cnnlab.app.pipeline import fingerprints, predict_lab
     from cnnlab.app.plan import make_plan
 
-    loaded = load_lab(lab, profile=profile, overrides=overrides or ())
-    store = RunStore(paths.runs_dir(runs))
+    loaded, store = opened(lab, profile, overrides, runs)
     planned = make_plan(loaded, store, fingerprints(loaded, paths.data_dir(), tell))
     predicted = predict_lab(loaded, planned, store=store, data_dir=paths.data_dir(), tell=tell, probe=probe)
-    rows = [{"run": one.id, "cached": one.cached, "why": one.why, **predicted.get(one.id, {})} for one in planned.runs]
     if as_json:
-        print_json(rows)
+        facts = ({"run": one.id, "cached": one.cached, "why": one.why} for one in planned.runs)
+        print_json([{**one, **predicted.get(str(one["run"]), {})} for one in facts])
         return
     for one in planned.runs:
         state = "cached" if one.cached else "train " if one.ready else "search"
@@ -147,8 +182,8 @@ def plan(
 
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
-    """List the cached runs, with what each came to, the damaged and the unfinished ones."""
-    from cnnlab.store.store import words_of
+    """List the cached runs, the damaged and the unfinished ones."""
+    from cnnlab.store.store import RunStore, words_of
 
     store = RunStore(paths.runs_dir(runs))
     rows = store.rows()
@@ -166,19 +201,35 @@ def init(
     lab: LabName = "demo",
     sections: Annotated[list[str] | None, typer.Argument(help="Sections, as activity-07; all when none.")] = None,
 ) -> None:
-    """Copy commentary files beside the lab, to be edited there; nothing is overwritten."""
-    from cnnlab.app.commentary_copy import copy_commentary
+    """Copy commentary files beside the lab, to be edited there.
+
+    Nothing is overwritten.
+    """
+    from cnnlab.store.files import replace_file
     from report.document.rubric import load_rubric
 
-    opened = load_lab(lab)
-    kinds = {section.key: section.kind for section in load_rubric(opened).sections}
-    for path in copy_commentary(opened, sections or [], kinds):
-        say(str(path))
+    loaded, _ = opened(lab, None, None)
+    folder = Path("commentary") / loaded.file.lab.language
+    shipped: dict[str, Path] = {}
+    for section in load_rubric(loaded).sections:
+        for name in (section.kind, section.key):  # its own text before that of its kind
+            if (place := paths.templates_dir() / folder / f"{name}.md.j2").is_file():
+                shipped[section.key] = place
+    for name in sections or ():
+        if name not in shipped:
+            hint = did_you_mean(name, shipped)
+            raise LabError("there is no such section", received=name, expected=", ".join(shipped), hint=hint)
+    for name in sections or sorted(shipped):
+        target = loaded.templates / folder / f"{name}.md.j2"
+        if not target.exists():
+            replace_file(target, shipped[name].read_bytes())
+            say(str(target))
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Say what this machine has for training and rendering, and what it lacks."""
+    """Say what this machine has for training and rendering."""
+    from cnnlab.lab import shipped_labs
     from cnnlab.training.hardware import hardware
     from cnnlab.training.memory import DEMO_GIB, machine_gib
     from cnnlab.training.precision import resolve
@@ -237,33 +288,23 @@ def _seconds(text: str) -> float:
         hours, minutes, seconds = (float(part or 0) for part in (found.groups() if found else ()))
     except ValueError:
         hours = minutes = seconds = 0.0
-    total = 3600 * hours + 60 * minutes + seconds
-    if total <= 0:
-        raise LabError("there is no such length of time", where="--budget", received=text, expected="90m, 2h or 1h30m")
-    return total
+    if (total := 3600 * hours + 60 * minutes + seconds) > 0:
+        return total
+    raise LabError("there is no such length of time", where="--budget", received=text, expected="90m, 2h or 1h30m")
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    wanted = tuple(part.strip() for part in text.split(",") if part.strip())
-    known = (*FORMATS, *MORE_FORMATS)
+    wanted, known = tuple(part.strip() for part in text.split(",") if part.strip()), (*FORMATS, *MORE_FORMATS)
     if not wanted or set(wanted) - set(known):
         raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(known))
     return wanted
 
 
-def _submission_name(template: str | None, lab: Lab, formats: tuple[str, ...]) -> str | None:
-    if template is None:
-        return None
-    from cnnlab.app.submission import submission_name, today
-
-    return submission_name(template, lab, formats, today())
-
-
 def _finish(outcome: Outcome, submission: str | None, verbose: bool) -> None:
-    if submission is not None:
-        from cnnlab.app.submission import copy_submission
+    """Say what a build came to, and leave with the exit code of what failed or is missing."""
+    from cnnlab.app.pipeline import copy_submission
 
-        outcome.paths += copy_submission(outcome.paths, submission)
+    outcome.paths += copy_submission(outcome.paths, submission) if submission is not None else []
     for line in (*outcome.accuracies, f"{outcome.checked}: cnnlab check says which", "open:"):
         tell(line)
     for path in outcome.paths:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,15 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.app.plan import plan_run
 from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
 from cnnlab.identity import canonical_json
-from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
+from cnnlab.lab import DEFAULT_RUBRIC, load_lab
 from cnnlab.paths import data_dir, labs_dir, templates_dir
 from cnnlab.spec import RunSpec
 from cnnlab.store.record import Kind, Record
 from cnnlab.store.store import RunStore
 from report.data.records import REMOVED, LabData
 from report.data.records import open_lab as open_records
-from report.data.trainings import RunData
 from report.evidence.language import Language
-from report.evidence.quantity import Evidence, Figure, Gallery, Item, Table
+from report.evidence.quantity import Figure, Gallery, Item, Table
 from report.notebook.code import LAB_VARIABLE
 
 if TYPE_CHECKING:
@@ -64,76 +63,47 @@ def open_lab(
         sections: in place of those of the rubric.
 
     Raises:
-        StoreError: no store knows the lab, or a record is absent or damaged.
+        StoreError: no store knows the lab, or a record other than a run's is absent or damaged.
         TemplateProblem: there is no such rubric, beside the lab or in the project.
     """
-    stem = Path(name).stem if "/" in name or name.endswith(".toml") else name
-    stem = f"{stem}-{profile}" if profile else stem
-    store = RunStore(_find_runs(Path(runs), stem))
-    name = _find_lab(name, store.root)
+    is_file = "/" in name or name.endswith(".toml")
+    stem = (Path(name).stem if is_file else name) + (f"-{profile}" if profile else "")
+    here, chosen = Path.cwd(), os.environ.get("CNNLAB_RUNS")
+    places = [Path(runs), *([Path(chosen)] if chosen else []), *(folder / "runs" for folder in (here, *here.parents))]
+    root = next((place for place in places if (place / "labs" / f"{stem}.json").is_file()), None)
+    if root is None:
+        raise StoreError(
+            "the lab's cached runs are not found",
+            where=Path(runs).resolve(),
+            received=f"no labs/{stem}.json there, nor in a folder “runs” above",
+            hint="say where they are: open_lab(…, runs=…)",
+        )
+    if is_file:
+        told = Path(os.environ.get(LAB_VARIABLE, ""))
+        files = [Path(name), *([told] if told.name == Path(name).name else []), root.parent / Path(name).name]
+        name = str(next((file for file in files if file.is_file()), name))
     if sections is None:
         from report.document.rubric import read_rubric
 
-        sections = read_rubric(rubric, [_templates(name), templates_dir()]).report_sections()
-    return NotebookLab(name, profile, store, stem, language, sections, without)
+        path = Path(name) if is_file else labs_dir() / name
+        sections = read_rubric(rubric, [path.parent / path.stem / "templates", templates_dir()]).report_sections()
+    return NotebookLab(name, profile, RunStore(root), without, stem, language, sections)
 
 
-def _find_lab(name: str, runs: Path) -> str:
-    """The lab's file as `load_lab` takes it, wherever it is now."""
-    if not ("/" in name or name.endswith(".toml")):
-        return name
-    chosen = os.environ.get(LAB_VARIABLE, "")
-    places = [
-        Path(name),
-        *([Path(chosen)] if Path(chosen).name == Path(name).name else []),
-        runs.parent / Path(name).name,
-    ]
-    return str(next((place for place in places if place.is_file()), name))
-
-
-def _templates(name: str) -> Path:
-    """The lab's own templates, whether or not its file is still there."""
-    path = Path(name) if "/" in name or name.endswith(".toml") else labs_dir() / name
-    return path.parent / path.stem / "templates"
-
-
-def _find_runs(given: Path, stem: str) -> Path:
-    here = Path.cwd()
-    chosen = [Path(text) for text in [os.environ.get("CNNLAB_RUNS", "")] if text]
-    places = [given, *chosen, *(folder / "runs" for folder in (here, *here.parents))]
-    for place in places:
-        if (place / "labs" / f"{stem}.json").is_file():
-            return place
-    raise StoreError(
-        "the lab's cached runs are not found",
-        where=given.resolve(),
-        received=f"no labs/{stem}.json there, nor in a folder “runs” above",
-        hint="say where they are: open_lab(…, runs=…)",
-    )
-
-
-class _Absent(Mapping[str, Any]):
+class _Absent(dict[str, Any]):
     """In place of the manifest of a record that is not there: it says so when it is looked into."""
 
-    def __init__(self, record: str, folder: Path) -> None:
-        self._record, self._folder = record, folder
+    folder: Path
 
-    def _refuse(self) -> StoreError:
-        return StoreError(
+    def __missing__(self, key: str) -> Any:
+        raise StoreError(
             "the run is not in the cache",
-            where=self._folder,
-            received=f"no {self._record}",
+            where=self.folder,
             hint="run the cell above that trains it, or: cnnlab run",
         )
 
-    def __getitem__(self, key: str) -> Any:
-        raise self._refuse()
-
-    def __iter__(self) -> Iterator[str]:
-        raise self._refuse()
-
-    def __len__(self) -> int:
-        raise self._refuse()
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key]
 
 
 class _PatientStore(RunStore):
@@ -141,19 +111,21 @@ class _PatientStore(RunStore):
 
     def __init__(self, root: Path, without: Sequence[str]) -> None:
         super().__init__(root)
-        self.without, self.absent = without, set[str]()
+        self._without, self.absent = without, set[str]()
 
     def read_lab(self, stem: str) -> dict[str, Any]:
+        """The lab lock as the report was made from it."""
         lock, nothing = super().read_lab(stem), {"run": None, "evaluation": None, "problem": REMOVED}
-        runs = [entry | (nothing if entry["run"] in self.without else {}) for entry in lock["runs"]]
-        return lock | {"runs": runs}
+        return lock | {"runs": [one | (nothing if one["run"] in self._without else {}) for one in lock["runs"]]}
 
     def read(self, kind: Kind, record_id: str) -> Record:
+        """Open a record."""
         if kind not in ("run", "evaluation") or self.has(kind, record_id):
             return super().read(kind, record_id)
         self.absent.add(record_id)
-        folder = self.folder(kind, record_id)
-        return Record(kind=kind, id=record_id, folder=folder, manifest=_Absent(record_id, folder))
+        manifest = _Absent()
+        manifest.folder = self.folder(kind, record_id)
+        return Record(kind=kind, id=record_id, folder=manifest.folder, manifest=manifest)
 
 
 class NotebookLab:
@@ -164,13 +136,12 @@ class NotebookLab:
         name: str,
         profile: str | None,
         store: RunStore,
+        without: Sequence[str],
         stem: str,
         language: str | None,
         sections: Sequence[Section],
-        without: Sequence[str] = (),
     ) -> None:
-        self._name, self._profile, self._stem, self._without = name, profile, stem, without
-        self.store = store
+        self._name, self._profile, self._stem, self._without, self.store = name, profile, stem, without, store
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
         self.language = Language(language or self.data.info["language"])
@@ -180,16 +151,15 @@ class NotebookLab:
         patient = _PatientStore(self.store.root, self._without)
         self.data: LabData = open_records(patient, self._stem, strict=True)
         self._missing = patient.absent
-        self._answer = cache(self._answered)
+        self._answer = cache(lambda activity: self._sections[activity].answer(self.data, self.language))
 
     def __repr__(self) -> str:
-        runs = [run for part in self.data.parts.values() for run in part.runs]
-        lines = [f"  {run.dataset:<16} {run.network:<10} {run.run.id}{self._state(run)}" for run in runs]
-        return "\n".join([f"{self.data.stem}: {self.data.info['title']}", *lines])
-
-    def _state(self, run: RunData) -> str:
-        absent = {run.run.id, run.evaluation.id} & self._missing
-        return "  (not in the cache: trained by its cell below)" if absent else ""
+        lines = [f"{self.data.stem}: {self.data.info['title']}"]
+        for run in (run for part in self.data.parts.values() for run in part.runs):
+            lost = {run.run.id, run.evaluation.id} & self._missing
+            state = "  (not in the cache: trained by its cell below)" if lost else ""
+            lines.append(f"  {run.dataset:<16} {run.network:<10} {run.run.id}{state}")
+        return "\n".join(lines)
 
     def figure(self, activity: int | str, name: str) -> None:
         """Show a chart of an activity (its number, or `"comparison"` and the like)."""
@@ -217,12 +187,12 @@ class NotebookLab:
     def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
         """The lab's run, trained and evaluated; None where the cache has none."""
         entry = self._entry(dataset, network, seed)
-        records: dict[Kind, str] = {"run": entry["run"], "evaluation": entry["evaluation"]}
-        if not all(name and self.store.has(kind, name) for kind, name in records.items()):
+        run, evaluation = entry["run"], entry["evaluation"]
+        if not (run and evaluation and self.store.has("run", run) and self.store.has("evaluation", evaluation)):
             return None
-        if self._missing & set(records.values()):
+        if self._missing & {run, evaluation}:
             self._open()
-        return NotebookRun(self.store.read("run", entry["run"]))
+        return NotebookRun(self.store.read("run", run))
 
     def spec(self, dataset: str, network: str, *, seed: int = 0) -> RunSpec:
         """What the run is trained by: the images' size and split, the network's options, the recipe and the seed.
@@ -231,8 +201,8 @@ class NotebookLab:
             LabError: the lab file asks for no such run, or by now for another one than the report has.
         """
         entry, wanted = self._entry(dataset, network, seed), (dataset, network, seed, None)
-        lab: Lab = load_lab(self._name, profile=self._profile)
-        specs = ((r, r.spec) for r in lab.requests())
+        lab = load_lab(self._name, profile=self._profile)
+        specs = ((request, request.spec) for request in lab.requests())
         request = next((r for r, s in specs if (s.dataset, s.network, s.seed, s.fold) == wanted), None)
         if request is None:
             raise self._no_run(f"{dataset} {network}, seed {seed}")
@@ -288,14 +258,10 @@ class NotebookLab:
         known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
         return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
 
-    def _answered(self, activity: int | str) -> Evidence:
-        return self._sections[activity].answer(self.data, self.language)
-
     def _item(self, activity: int | str, name: str, kind: type[Item]) -> Item:
         if activity not in self._sections:
-            raise LabError(
-                "the report has no such section", received=activity, expected=", ".join(map(str, self._sections))
-            )
+            known = ", ".join(map(str, self._sections))
+            raise LabError("the report has no such section", received=activity, expected=known)
         items = {key: item for key, item in self._answer(activity).items.items() if isinstance(item, kind)}
         if name not in items:
             raise LabError(
@@ -311,8 +277,7 @@ class NotebookLab:
 
         from report.notebook.outputs import bundle
 
-        data, metadata = bundle(item, self.language)
-        publish_display_data(data, metadata)
+        publish_display_data(*bundle(item, self.language))
 
 
 class NotebookRun:
@@ -331,18 +296,15 @@ class NotebookRun:
         """One row an epoch: losses, accuracies, learning rate and speed."""
         import pandas as pd
 
-        rows = self.record.rows("history.csv")
-        table: pd.DataFrame = pd.DataFrame(rows).apply(pd.to_numeric).set_index("epoch").round(4)
-        return table
+        table: pd.DataFrame = pd.DataFrame(self.record.rows("history.csv")).apply(pd.to_numeric)
+        return table.set_index("epoch").round(4)
 
     def __repr__(self) -> str:
         manifest, resolved = self.record.manifest, self.record.manifest["resolved"]
         hardware = manifest["hardware"]
         device = hardware["accelerator"] or f"{hardware['cpu']}, {hardware['cores']} cores"
-        epochs = (
-            f"{resolved['epochs_run']} of {resolved['epochs_requested']} epochs, the best is {resolved['best_epoch']}"
-        )
+        epochs = f"{resolved['epochs_run']} of {resolved['epochs_requested']} epochs"
         return (
-            f"{self.id} ({manifest['status']}, {manifest['created']})\n"
-            f"  {epochs}; {manifest['seconds']:.0f} s in {resolved['precision']} on {device}"
+            f"{self.id} ({manifest['status']}, {manifest['created']})\n  {epochs}, the best is {resolved['best_epoch']}; "
+            f"{manifest['seconds']:.0f} s in {resolved['precision']} on {device}"
         )

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.app.plan import Key, Plan, PlannedRun, key_of, locked_entries, make_plan
 from cnnlab.app.trainings import OpenData, Trainings, published, went_as_planned
-from cnnlab.errors import CnnlabError, Unwritable
+from cnnlab.errors import CnnlabError, LabError, Unwritable
 from cnnlab.identity import architecture_id, evaluation_id, make_search_id
 from cnnlab.lab import Lab
 from cnnlab.networks import find_network, network_names
 from cnnlab.spec import NetworkOptions, RunSpec
-from cnnlab.store.files import remove_leftovers
+from cnnlab.store.files import remove_leftovers, replace_file
 from cnnlab.store.record import Kind, Record
 from cnnlab.store.store import RunStore
 
 if TYPE_CHECKING:
     from cnnlab.progress import Progress
     from report.build import BuildResult
-
-FORMATS = ("html", "pdf", "ipynb")
-MORE_FORMATS = ("notebook-html",)
-"""Made when they are asked for."""
 
 PUBLISHED_SIZE = {name: find_network(name).PUBLISHED_SIZES[0] for name in network_names()}
 PUBLISHED_CLASSES = 1000
@@ -422,3 +420,53 @@ def _lock(
         "runs": entries,
         "architectures": dict(architectures),
     }
+
+
+def submission_name(template: str, lab: Lab, formats: Collection[str]) -> str:
+    """The file name without extension that `template` makes: `{id}` is the lab's student number, `{stem}` its name and
+    `{date}` today (or the day of `SOURCE_DATE_EPOCH`, UTC, so that a build can be repeated).
+
+    Raises:
+        LabError: a field is unknown or has no value, or the name is not safe as a file's.
+    """
+    where, number = "--submission-name", lab.file.style.student_id
+    if not set(formats) & {"ipynb", "pdf"}:
+        received = f"--formats {','.join(formats)}"
+        raise LabError(
+            "there is nothing to copy under that name", where=where, received=received, expected="ipynb or pdf"
+        )
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        today = datetime.fromtimestamp(int(epoch), UTC).date() if epoch else date.today()
+    except (ValueError, OverflowError, OSError):
+        what = "the date is not a number of seconds since 1970"
+        raise LabError(what, where="SOURCE_DATE_EPOCH", received=epoch, expected="a number, as 1767225600") from None
+    values = {"stem": lab.stem, "date": today.isoformat(), **({"id": number} if number else {})}
+    try:
+        name = template.format(**values)
+    except (LookupError, ValueError, AttributeError) as problem:
+        add = 'add to the lab file: [style] student_id = "…" (or --set style.student_id=…)'
+        raise LabError(
+            "the name cannot be filled in",
+            where=where,
+            received=template,
+            expected=", ".join(f"{{{field}}}" for field in values),
+            hint=add if problem.args == ("id",) else None,
+        ) from None
+    own = name.lower() in ("", "report", "report-edited") or name.lower().endswith((".ipynb", ".pdf"))
+    if own or not name.isprintable() or name != name.strip(" .") or set(name) & set('/\\:*?"<>|') or len(name) > 120:
+        raise LabError(
+            "the name is not one to hand in under",
+            where=where,
+            received=repr(name),
+            expected='a file name without extension, other than "report", as "{id}_tarea1"',
+        )
+    return name
+
+
+def copy_submission(paths: Sequence[Path], name: str) -> list[Path]:
+    """Copy the notebook and the PDF among `paths` under `name`, each into its own folder; returns the copies."""
+    copies = {path: path.with_name(f"{name}{path.suffix}") for path in paths if path.suffix in (".ipynb", ".pdf")}
+    for path, copy in copies.items():
+        replace_file(copy, path.read_bytes())
+    return list(copies.values())

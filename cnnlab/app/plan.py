@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.app.selection import selected_recipe
+from pydantic import ValidationError
+
 from cnnlab.errors import StoreError
 from cnnlab.identity import make_run_id, make_search_id, run_identity
 from cnnlab.lab import Lab, Request
-from cnnlab.spec import RunSpec
-from cnnlab.store.record import Kind
+from cnnlab.spec import SEARCHABLE, Recipe, RunSpec
+from cnnlab.store.record import Kind, Record
 from cnnlab.store.store import RunStore
 
 
@@ -117,16 +118,36 @@ def _previous_runs(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
 
 def locked_entries(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
     """The entries of the lab lock that name a run, by what they are of; none when the lab was never run here."""
+    found: dict[Key, dict[str, Any]] = {}
     try:
-        entries = store.read_lab(lab.stem)["runs"]
-        return {_entry_key(entry): entry for entry in entries if entry["run"]}
+        for entry in store.read_lab(lab.stem)["runs"]:
+            fold = entry.get("fold")
+            if entry["run"]:
+                found[entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None] = entry
     except (StoreError, KeyError, TypeError):
         return {}  # never run here, or damaged, which the next run mends
+    return found
 
 
-def _entry_key(entry: Mapping[str, Any]) -> Key:
-    fold = entry.get("fold")
-    return entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None
+def selected_recipe(recipe: Recipe, record: Record) -> Recipe:
+    """`recipe` with the values that the search of this record selected.
+
+    Raises:
+        StoreError: the record selects nothing, or what no recipe can have.
+    """
+    selected = record.manifest.get("selected")
+    try:
+        if isinstance(selected, dict) and selected and set(selected) <= set(SEARCHABLE):
+            return Recipe.model_validate({**recipe.model_dump(), **selected})
+    except ValidationError:
+        pass  # told below, as what is no recipe's at all
+    raise StoreError(
+        "the search's record is damaged",
+        where=f"{record.folder / 'manifest.json'}, selected",
+        received=selected,
+        expected=f"values of some of {', '.join(SEARCHABLE)}",
+        hint="remove the record's folder and run the lab again",
+    )
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -136,9 +157,5 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             yield from _changes(before, value, f"{prefix}{key}.")
         elif before != value:
-            yield f"{prefix}{key}: {_short(before)} -> {_short(value)}"
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text[:8] if len(text) == 64 else text
+            old_text, new_text = (text[:8] if len(text) == 64 else text for text in (str(before), str(value)))
+            yield f"{prefix}{key}: {old_text} -> {new_text}"

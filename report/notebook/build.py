@@ -1,6 +1,6 @@
 """The report as a Jupyter notebook whose cells were all run: the document's prose, and code that shows its items.
 
-The kernel runs only when what its cells show could have changed: their code, the evidence, the records or `VERSION`.
+The kernel runs only when what its cells show could have changed: their code, the items, the records or this project's code.
 Where only prose changed, it is replaced and the outputs stay; where nothing changed, the file is left alone.
 """
 
@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cnnlab
-from cnnlab.errors import printable
+from cnnlab.errors import Incomplete, TemplateProblem, printable
 from cnnlab.identity import canonical_json
 from cnnlab.lab import Lab
-from cnnlab.networks import network_names
+from cnnlab.paths import code_hash
 from cnnlab.store.files import replace_file
 from cnnlab.store.store import RunStore
 from report.document.model import Document
-from report.evidence.quantity import Exhibit, Figure, Gallery, Item, Listing, Quantity, Table
-from report.notebook.code import PRINTED_FILES
+from report.document.provenance import record_hashes
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Gallery, Item
 from report.notebook.kernel import CELL_SECONDS, execute, has_output
-from report.notebook.writer import Cell, CellWriter, manifests
-
-VERSION = 3
-"""Bumped by hand when the same cells would show something else."""
+from report.notebook.outputs import bundle, captions
+from report.notebook.writer import CellWriter
 
 MOST_BYTES = 10_000_000
 """Of the notebook: what can still be mailed, handed in and opened without thought."""
@@ -54,138 +50,67 @@ def build_notebook(
     path = out / "report.ipynb"
     writer = CellWriter(store, lab, document, out)
     cells = writer.cells()
+    items = [placed.item for section in document.sections for placed in section.items]
+    code = [source for kind, source in cells if kind == "code"]
+    shown = [_shown(item, document.language) for item in items]
     stamp = {
-        "evidence": _evidence_hash(document, cells),
+        "evidence": _sha256([code_hash(), document.language.code, code, shown, record_hashes(document.lab)]),
         "cells": _sha256(cells),
         "numbers": document.evidence_hash,
     }
     old = _read(path)
     found = old["metadata"]["cnnlab"] if old else {}
-    if old and found == stamp and _executed(old):
+    executed = old is not None and all(map(has_output, _code_cells(old)))  # a front end can clear outputs
+    if executed and found == stamp:
         return path
-    notebook = _notebook(document, cells, stamp)
-    if old and found["evidence"] == stamp["evidence"] and _executed(old):
-        _keep_outputs(notebook, old)
+
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    makers = {"code": new_code_cell, "markdown": new_markdown_cell}
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"},
+        "title": printable(document.title),
+        "authors": [{"name": printable(name)} for name in document.authors],
+        "cnnlab": stamp,
+    }
+    notebook = new_notebook(
+        cells=[makers[kind](source, id=f"cell-{index}") for index, (kind, source) in enumerate(cells, 1)],
+        metadata=metadata,
+    )
+    if old and executed and found["evidence"] == stamp["evidence"]:
+        for cell, before in zip(_code_cells(notebook), _code_cells(old), strict=True):
+            cell |= {"outputs": before["outputs"], "execution_count": before["execution_count"]}
     else:
         out.mkdir(parents=True, exist_ok=True)
-        notebook = _run(notebook, out, cell_seconds, writer.variables())
-    _scroll(notebook)
-    if old and _sha256(_sources(old)) != found["cells"]:
+        execute(notebook, out, cell_seconds=cell_seconds, variables=writer.variables())
+        nbformat.validate(notebook)
+    for cell in _code_cells(notebook):  # as Jupyter's own command for it does: all is there, and the next cell near
+        texts = ("".join(one.get("text") or one.get("data", {}).get("text/plain", "")) for one in cell["outputs"])
+        if sum(text.count("\n") for text in texts) > LONG_OUTPUT:
+            cell["metadata"]["scrolled"] = True
+    if old and _sha256([(cell["cell_type"], "".join(cell["source"])) for cell in old["cells"]]) != found["cells"]:
         replace_file(out / "report-edited.ipynb", path.read_bytes())
     replace_file(path, json.dumps(notebook, indent=1, ensure_ascii=False).encode())
     return path
 
 
-def _evidence_hash(document: Document, cells: Sequence[Cell]) -> str:
-    """Of all that the outputs depend on."""
-    items = [
-        (section.key, placed.name, _of_item(placed.item)) for section in document.sections for placed in section.items
-    ]
-    code = [source for kind, source in cells if kind == "code"]
-    records = [_sha256(manifest) for manifest in manifests(document.lab)]
-    return _sha256([VERSION, document.language.code, code, items, records, _printed_code()])
+def _shown(item: Item, language: Language) -> Any:
+    """What the item's output depends on."""
+    if isinstance(item, Figure):
+        from report.figures.svg import drawing_key
+        from report.figures.theme import SCREEN
 
-
-def _printed_code() -> list[str]:
-    """Of the files that the cells print or build networks with."""
-    folder = Path(cnnlab.__file__).parent
-    files = [folder / name for name in PRINTED_FILES]
-    files += [folder / "networks" / f"{name.replace('-', '_')}.py" for name in network_names()]
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-
-
-def _of_item(item: Item) -> Any:
-    match item:
-        case Figure():
-            from report.figures.svg import drawing_key
-            from report.figures.theme import SCREEN
-
-            return drawing_key(item, SCREEN)
-        case Gallery():
-            return [
-                item.alt,
-                item.group,
-                *([hashlib.sha256(e.pixels.tobytes()).hexdigest(), *_labels(e)] for e in item.items),
-            ]
-        case Table():
-            heads = [asdict(column) for column in item.columns]
-            return [heads, [{key: _of_cell(cell) for key, cell in row.items()} for row in item.rows]]
-        case Listing():
-            return [item.code, item.output]
-
-
-def _labels(exhibit: Exhibit) -> list[Any]:
-    return [exhibit.label, exhibit.origin, exhibit.predicted, _of_cell(exhibit.confidence)]
-
-
-def _of_cell(cell: Any) -> Any:
-    return [repr(float(cell.value)), cell.unit] if isinstance(cell, Quantity) else cell
+        return drawing_key(item, SCREEN)
+    if isinstance(item, Gallery):
+        pixels = [hashlib.sha256(exhibit.pixels.tobytes()).hexdigest() for exhibit in item.items]
+        return [item.alt, item.group, pixels, captions(item, language)]
+    return bundle(item, language)[0]
 
 
 def _sha256(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def _notebook(document: Document, cells: Sequence[Cell], stamp: Mapping[str, str]) -> dict[str, Any]:
-    """The notebook in nbformat 4.5, without outputs."""
-    return {
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "language_info": {
-                "name": "python",
-                "version": platform.python_version(),
-                "mimetype": "text/x-python",
-                "file_extension": ".py",
-                "pygments_lexer": "ipython3",
-                "codemirror_mode": {"name": "ipython", "version": 3},
-                "nbconvert_exporter": "python",
-            },
-            "title": printable(document.title),
-            "authors": [{"name": printable(name)} for name in document.authors],
-            "cnnlab": dict(stamp),
-        },
-        "cells": [_cell(index, *cell) for index, cell in enumerate(cells, 1)],
-    }
-
-
-def _cell(index: int, kind: str, source: str) -> dict[str, Any]:
-    extra: dict[str, Any] = {"outputs": [], "execution_count": None} if kind == "code" else {}
-    return {"cell_type": kind, "id": f"cell-{index}", "metadata": {}, "source": source, **extra}
-
-
-def _run(notebook: dict[str, Any], folder: Path, cell_seconds: int, variables: Mapping[str, str]) -> dict[str, Any]:
-    import nbformat
-
-    executed = nbformat.from_dict(notebook)
-    execute(executed, folder, cell_seconds=cell_seconds, variables=variables)
-    nbformat.validate(executed)
-    return dict(executed)
-
-
-def _scroll(notebook: Mapping[str, Any]) -> None:
-    """Let long outputs scroll in a box, as Jupyter's own command for it does: all is there, and the next cell near."""
-    for cell in _code_cells(notebook):
-        texts = ("".join(o.get("text") or o.get("data", {}).get("text/plain", "")) for o in cell["outputs"])
-        if sum(text.count("\n") for text in texts) > LONG_OUTPUT:
-            cell["metadata"]["scrolled"] = True
-
-
-def too_large(path: Path) -> list[str]:
-    """What to tell of a notebook that is larger than what a course's site or a front end takes: what is large in it."""
-    size = path.stat().st_size
-    if size <= MOST_BYTES:
-        return []
-    notebook = json.loads(path.read_bytes())
-    sizes = {index: len(json.dumps(cell)) for index, cell in enumerate(notebook["cells"], 1)}
-    largest = sorted(sizes, key=lambda index: -sizes[index])[:3]
-    told = [f"cell {i} ({_first_line(notebook['cells'][i - 1])}) {sizes[i] / 1e6:.1f} MB" for i in largest]
-    return [f"report.ipynb has {size / 1e6:.1f} MB, over {MOST_BYTES // 10**6} MB; the most is in {', '.join(told)}"]
-
-
-def _first_line(cell: Mapping[str, Any]) -> str:
-    return "".join(cell["source"]).split("\n")[0][:60]
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -202,15 +127,54 @@ def _code_cells(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
-def _executed(notebook: Mapping[str, Any]) -> bool:
-    """Whether every code cell still shows something: a front end can clear outputs."""
-    return all(map(has_output, _code_cells(notebook)))
+def too_large(path: Path) -> list[str]:
+    """What to tell of a notebook that is larger than what a course's site or a front end takes: what is large in it."""
+    size = path.stat().st_size
+    if size <= MOST_BYTES:
+        return []
+    cells = json.loads(path.read_bytes())["cells"]
+    sizes = {index: len(json.dumps(cell)) for index, cell in enumerate(cells, 1)}
+    largest = sorted(sizes, key=lambda index: -sizes[index])[:3]
+    first = {index: "".join(cells[index - 1]["source"]).split("\n")[0][:60] for index in largest}
+    told = ", ".join(f"cell {index} ({first[index]}) {sizes[index] / 1e6:.1f} MB" for index in largest)
+    return [f"report.ipynb has {size / 1e6:.1f} MB, over {MOST_BYTES // 10**6} MB; the most is in {told}"]
 
 
-def _sources(notebook: Mapping[str, Any]) -> list[Cell]:
-    return [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+def notebook_page(path: Path, language: Language, *, templates: Sequence[Path]) -> str:
+    """The notebook at `path` as one HTML page, which asks for nothing; its policy keeps whatever is in it from running.
 
+    Args:
+        templates: template folders, the lab's own first.
 
-def _keep_outputs(notebook: dict[str, Any], old: Mapping[str, Any]) -> None:
-    for cell, before in zip(_code_cells(notebook), _code_cells(old), strict=True):
-        cell |= {"outputs": before["outputs"], "execution_count": before["execution_count"]}
+    Raises:
+        Incomplete: nbconvert, which lays out the cells, is not installed.
+        TemplateProblem: the page's template or style sheet is missing.
+    """
+    try:
+        from nbconvert import HTMLExporter
+    except ModuleNotFoundError:
+        raise Incomplete(
+            "the notebook as a page needs nbconvert, which is not installed",
+            hint="install it: pip install 'cnnlab[page]', or in a checkout .venv/bin/pip install -e '.[page]'",
+        ) from None
+    import nbformat
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    from report.figures.fonts import font_faces
+
+    def read(name: str) -> str:
+        place = next((folder / name for folder in templates if (folder / name).is_file()), None)
+        if place is None:
+            raise TemplateProblem("a file of the notebook's page is missing", where=templates[-1] / name)
+        return place.read_text(encoding="utf-8")
+
+    notebook = nbformat.read(path, as_version=4)
+    for output in (output for cell in _code_cells(notebook) for output in cell["outputs"]):
+        if str(output.get("data", {}).get("text/html", "")).startswith("<pre"):
+            del output["data"]["text/html"]  # Keras prints in colours too pale to read; the same is there as text
+    body, _ = HTMLExporter(template_name="basic", anchor_link_text=" ").from_notebook_node(notebook)
+    style = "\n".join([font_faces(), *(read(f"style/{name}.css") for name in ("common", "notebook"))])
+    shell = Environment(autoescape=True, undefined=StrictUndefined).from_string(read("notebook.html.j2"))
+    title = notebook.metadata.get("title", path.stem)
+    return printable(shell.render(title=title, language=language.code, body=Markup(body), style=Markup(style)))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.errors import StoreError
@@ -21,7 +19,11 @@ SETUP = """\
 # Where cnnlab and its runs are here, this cell only prints its version. Elsewhere, as in Colab,
 # both come out of the bundle, which has to lie beside this notebook.
 import os
-import runpy
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
@@ -32,8 +34,14 @@ here = find_spec("cnnlab") and any(Path(place, lock).exists() for place in place
 if bundle.exists() and not here:
     with ZipFile(bundle) as archive:  # it writes below this folder only, and over nothing
         archive.extractall(members=[n for n in archive.namelist() if not Path(n).exists()])
-if find_spec("cnnlab") is None:
-    runpy.run_path("install.py", run_name="__main__")
+if Path("cnnlab").is_dir() and Path("pyproject.toml").exists():  # unpacked: libraries that are missing
+    sys.path.insert(0, os.getcwd())
+    wanted = tomllib.loads(Path("pyproject.toml").read_text())["project"]["dependencies"]
+    known = {{re.sub("[-_.]+", "-", one.name or "").lower() for one in metadata.distributions()}}
+    missing = [line for line in wanted if re.match("[A-Za-z0-9_.-]+", line)[0] not in known]
+    if missing:
+        print(f"installing {{len(missing)}} libraries, which can take some minutes")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], check=True)
 
 from cnnlab import __version__
 
@@ -73,10 +81,7 @@ if run is None:  # there is no such run in the cache: train and evaluate it now
     run = lab.cached({names})
 print(run)
 run.history"""
-PRINTED_FILES = ("training/loop.py", "training/optimizer.py")
-"""Files of `cnnlab`, besides those of its networks, whose code the cells print."""
-
-BUILT = """\
+COUNTED = """\
 for name, image_size in {sizes}:
     model = without_weights(lambda: build_network(name, image_size=image_size, classes=1000))
     print(f"{{name}}: {{model.count_params():,}}")
@@ -84,24 +89,17 @@ print(f"vgg19: {{modelVGG19.count_params():,}}")
 del model, modelVGG19"""
 
 
-def counted_cell(sizes: Sequence[tuple[str, int]]) -> str:
-    """The parameters of networks as published, by name and image size, beside VGG-19's."""
-    return BUILT.format(sizes=", ".join(f"({quoted(name)}, {size})" for name, size in sizes))
-
-
 def built_cell(part: Part, run: RunData) -> str:
+    """The network at the size of the part's images, with the options that its run changed."""
     options = run.spec["options"]
     default = NetworkOptions().model_dump(mode="json")
     changed = {key: options[key] for key, usual in default.items() if options.get(key, usual) != usual}
     size, classes = whole(run.spec["data"]["image_size"]), len(part.dataset.classes)
     arguments = f"{quoted(run.network)}, image_size={size}, classes={classes}"
-    if not changed:
-        return f"model = build_network({arguments})\nmodel.summary()"
     words = ", ".join(f"{key}={quoted(value)}" for key, value in changed.items())
-    return (
-        "from cnnlab.spec import NetworkOptions\n\n"
-        f"model = build_network({arguments}, options=NetworkOptions({words}))\nmodel.summary()"
-    )
+    first = "from cnnlab.spec import NetworkOptions\n\n" if changed else ""
+    more = f", options=NetworkOptions({words})" if changed else ""
+    return f"{first}model = build_network({arguments}{more})\nmodel.summary()"
 
 
 def run_cell(part: Part, run: RunData, names: str) -> str:
@@ -140,14 +138,3 @@ def steps_shown(steps: Mapping[str, str], listing: str) -> list[str]:
             found.append(name)
             left = before + after
     return found
-
-
-def relative_path(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-
-
-def in_one_project(path: Path, folder: Path) -> bool:
-    """Whether both are in one project: what they have in common is more than the system's or a user's own folder."""
-    common = Path(os.path.commonpath([path.resolve(), folder.resolve()]))
-    home = Path.home().resolve()
-    return common == home or not home.is_relative_to(common)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.app.terminal import print_json
+from cnnlab.app.options import print_json
 from cnnlab.errors import visible
 from tests.command import ROOT
 
