@@ -20,6 +20,7 @@ from report.activities import ANSWERERS
 from report.build import build_report, page
 from report.data.records import open_lab
 from report.document.assembly import assemble
+from report.document.commentary import commentary_path
 from report.document.rubric import Rubric, load_rubric, read_rubric
 from report.evidence.language import Language
 from report.notebook import build as notebook
@@ -91,7 +92,8 @@ def test_equal_questions_are_asked_alike_of_both_data_sets() -> None:
 def test_every_shipped_rubric_has_prose_in_both_languages_for_each_section(name: str) -> None:
     for section in read_rubric(name, [templates_dir()]).sections:
         for code in ("en", "es"):
-            assert (templates_dir() / "commentary" / code / f"{section.key}.md.j2").is_file()
+            found = commentary_path([templates_dir()], Language(code), section.key, section.kind)
+            assert found.stem.removesuffix(".md") in (section.key, section.kind)
 
 
 def test_a_rubric_makes_sections(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_notebook_and_pdf_are_copied_beside_themselves(tmp_path: Path) -> None:
     [
         (["--submission-name", "../a"], "not one to hand in under"),
         (["--submission-name", "{id}"], "student_id"),
-        (["--set", "style.logo=nowhere.png"], "the logo is not there"),
+        (["--set", "style.logo=nowhere.png"], "the logo cannot be read"),
     ],
 )
 def test_it_is_refused_before_anything_is_written(
