@@ -118,7 +118,7 @@ def test_resuming_after_any_epoch_changes_no_bit(tmp_path: Path, name: str) -> N
     run_id = make_run_id(what, TABLE_OF_TOY.fingerprint)
     watching = Stopping(store.work_folder() / run_id)
     expected = outcome(train(store, what, watching), store)
-    epochs = len(watching.rows)
+    epochs = len(watching.epochs_done)
     assert epochs >= 3 and (what.recipe.early_stopping is None) == (expected["resolved"]["best_epoch"] == epochs)
     for after in range(1, epochs):
         resumed, progress = RunStore(tmp_path / f"from-{after}"), QuietProgress()
