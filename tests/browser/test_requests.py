@@ -26,7 +26,7 @@ def test_no_request_leaves_the_page(report: Watched) -> None:
     page.emulate_media(media="print")
     assert len(page.pdf()) > 100_000
     own = page.url.partition("#")[0]
-    assert {one for one in report.document.asked if not one.startswith("data:")} == {own}
+    assert {one for one in report.asked if not one.startswith("data:")} == {own}
     assert report.said == []
     assert (
         page.evaluate("performance.getEntriesByType('resource').filter((one) => !one.name.startsWith('data:'))") == []
