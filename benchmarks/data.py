@@ -118,8 +118,9 @@ def epoch(root: Path, data: Path) -> dict[str, float]:
     with own_memory() as peak:
         started = time.perf_counter()
         batches = training_batches(
-            table.images, table.labels, rows, batch_size=BATCH, augmentation=("flip", "crop"), seed=0, epoch=0
-        )
+            table.images, table.labels, rows, classes=len(table.classes), batch_size=BATCH,
+            augmentation=("flip", "crop"), seed=0, epoch=0,
+        )  # fmt: skip
         for _ in prefetched(batches):
             pass
         return {"seconds": time.perf_counter() - started, "peak_mb": peak()}

@@ -83,7 +83,7 @@ def ours(arguments: argparse.Namespace, dataset: str, network: str) -> dict[str,
 
     from cnnlab.progress import Progress
     from cnnlab.store.store import RunStore
-    from cnnlab.training.fit import train_model
+    from cnnlab.training.run import train_model
 
     lab, _, table, splits = opened(arguments, dataset)
     started = time.perf_counter()
@@ -164,7 +164,7 @@ def validated(spec: Any, table: Any, splits: Any) -> tuple[float, float]:
 
     from cnnlab.progress import Progress
     from cnnlab.store.store import RunStore
-    from cnnlab.training.fit import train_model
+    from cnnlab.training.run import train_model
 
     with tempfile.TemporaryDirectory() as work:
         options = {"store": RunStore(Path(work)), "budget_seconds": None, "progress": Progress(Console(quiet=True))}

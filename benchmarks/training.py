@@ -56,7 +56,7 @@ def cnnlab_epochs(network: str, folder: Path, *, size: int, train: int, validati
     from cnnlab.readers import open_dataset
     from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec, Split
     from cnnlab.store.store import RunStore
-    from cnnlab.training.fit import train_model
+    from cnnlab.training.run import train_model
 
     class Clock(Progress):
         ends: list[float] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from cnnlab.networks import find_network
@@ -14,6 +15,9 @@ from cnnlab.spec import NetworkOptions, RunSpec, SearchSpec
 
 ENGINE_VERSION = 2
 """Version of the training engine; bumped by hand when the same spec would train to other numbers."""
+
+AUGMENTING_ENGINE_VERSION = 3
+"""The same of recipes that augment images by more than flips and crops."""
 
 EVALUATION_VERSION = 4
 """Version of the evaluation; bumped by hand when it would store other predictions or exhibits for the same run."""
@@ -29,8 +33,12 @@ def run_identity(spec: RunSpec, fingerprint: str) -> dict[str, Any]:
         "recipe": spec.recipe.model_dump(mode="json"),
         "seed": spec.seed,
         "fold": spec.fold.model_dump(mode="json") if spec.fold else None,
-        "versions": {"network": find_network(spec.network).VERSION, "engine": ENGINE_VERSION},
+        "versions": {"network": find_network(spec.network).VERSION, "engine": _engine(spec.recipe.augmentation)},
     }
+
+
+def _engine(augmentation: Iterable[str]) -> int:
+    return ENGINE_VERSION if set(augmentation) <= {"crop", "flip"} else AUGMENTING_ENGINE_VERSION
 
 
 def make_run_id(spec: RunSpec, fingerprint: str) -> str:
@@ -42,6 +50,8 @@ def make_run_id(spec: RunSpec, fingerprint: str) -> str:
 def make_search_id(spec: RunSpec, search: SearchSpec, fingerprint: str) -> str:
     """`<dataset>-<network>-<hash8>`: the record of a search, of which the spec gives all that is not varied."""
     base = run_identity(spec, fingerprint)
+    if search.augmentation is not None:
+        base["versions"]["engine"] = _engine(name for names in search.augmentation for name in names)
     base["recipe"] = {key: value for key, value in base["recipe"].items() if key not in search.varied}
     return f"{spec.dataset}-{spec.network}-{hash8({'base': base, 'search': search.model_dump(mode='json')})}"
 

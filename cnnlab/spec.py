@@ -134,7 +134,7 @@ class EarlyStopping(Frozen):
 
 
 Augmentation = Literal["crop", "cutmix", "erase", "flip", "mixup", "randaugment"]
-"""What may be done to training images; see `cnnlab.training.augment` for each."""
+"""What may be done to training images; see `cnnlab.training.batches` for each."""
 
 
 class Recipe(Frozen):

@@ -73,7 +73,7 @@ def write_store(
         searches: by network, `search` and `trials` as `write_search` takes them, or nothing for the usual ones.
         baselines: by data set, what `write_baseline` takes as changed.
         diverged: by network, why its training diverged, on both data sets.
-        insight: what `write_insight` takes as changed; None for evaluations without maps and filters.
+        insight: what `write_insight` takes as changed; None for evaluations without maps.
         flip, test_uses, time: as in the lab lock.
     """
     classes = classes or {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
@@ -267,12 +267,11 @@ def _run(
         np.savez(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
         images = generator.integers(0, 255, (splits["test"].size, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "exhibits.npz", images=images, ids=splits["test"])
-        confidence = arrays["test_probabilities"].max(axis=1).astype(np.float64)
         return {
             "run": run_id,
             "seconds": 2.0,
             "splits": {s: int(splits[s].size) for s in ("train", "validation", "test")},
-            **write_insight(folder, splits["test"], confidence, insight),
+            **write_insight(folder, splits["test"], insight),
         }
 
     store.publish("run", run_id, write_run)

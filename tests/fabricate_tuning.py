@@ -82,8 +82,7 @@ def write_baseline(
     """A baseline record whose linear classifier is right on the first `right` share of validation and test images.
 
     Args:
-        changed: `right` (0-1, usually 0.4), fields of `constant`, and `diversity` (of each class; without it the record
-            is as older ones).
+        changed: `right` (0-1, usually 0.4), fields of `constant`.
     """
     record, right = f"{dataset}-00000000", float(changed.get("right", 0.4))
 
@@ -95,8 +94,6 @@ def write_baseline(
             arrays[f"{split}_labels"] = labels
             arrays[f"{split}_predicted"] = np.where(known, labels, (labels + 1) % classes).astype(np.int32)
         np.savez(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
-        if "diversity" in changed:
-            np.savez(folder / "diversity.npz", train=np.asarray(changed["diversity"], np.float32))
         constant = {"label": 0, "loss": float(np.log(classes)), "accuracy_test": 1 / classes,
                     "accuracy_validation": 1 / classes}  # fmt: skip
         constant |= {key: value for key, value in changed.items() if key in constant}

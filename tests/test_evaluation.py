@@ -11,12 +11,12 @@ from training_toys import build, spec, toy
 
 from cnnlab.errors import CnnlabError, DataError, StoreError
 from cnnlab.evaluation import predict
-from cnnlab.evaluation.exhibits import choose, confusion_examples, explained
+from cnnlab.evaluation.exhibits import choose, confusion_examples
 from cnnlab.evaluation.predict import evaluate, load_model, read_spec
 from cnnlab.identity import evaluation_id, make_run_id
 from cnnlab.spec import Fold
 from cnnlab.store.store import RunStore
-from cnnlab.training.fit import Trained, train_model
+from cnnlab.training.run import Trained, train_model
 from report.activities.classes import class_order
 from report.evidence.metrics import top_confusions
 from tests.quiet import QuietProgress
@@ -108,14 +108,6 @@ def test_the_test_images_are_not_looked_at_unnoticed(trained, tmp_path):
     assert store.test_uses(TABLE.fingerprint, {**split, "seed": 1}) == 0
 
 
-def test_what_is_refused_is_no_use_of_the_test_images(trained, tmp_path):
-    _, (run, _, live, _) = trained
-    store = RunStore(tmp_path)
-    with pytest.raises(DataError):
-        evaluate(run, dataclasses.replace(TABLE, fingerprint="cd" * 32), SPLITS, store=store, predict=live)
-    assert not (tmp_path / "test-uses").exists()
-
-
 def test_a_fold_is_never_evaluated(tmp_path):
     store = RunStore(tmp_path)
     what = spec(epochs=1).model_copy(update={"fold": Fold(index=1, of=3)})
@@ -142,6 +134,7 @@ def test_other_images_and_damaged_weights_are_refused(trained, tmp_path):
     other = dataclasses.replace(TABLE, fingerprint="cd" * 32)
     with pytest.raises(DataError, match="not those that the run was trained on"):
         evaluate(run, other, SPLITS, store=RunStore(tmp_path), build=build)
+    assert not (tmp_path / "test-uses").exists(), "what is refused is no use of the test images"
     damaged = dataclasses.replace(run, folder=tmp_path)
     for name in run.manifest["files"]:
         (tmp_path / name).write_bytes((run.folder / name).read_bytes())
@@ -155,17 +148,17 @@ def test_many_classes_keep_the_largest_twenty(monkeypatch):
     monkeypatch.setattr(predict, "MOST_CLASSES", 2)
     monkeypatch.setattr(predict, "TOP", 2)
     rows = np.array([[0.1, 0.2, 0.7], [0.5, 0.1, 0.4]], np.float32)
-    part = predict._predicted(lambda images, ids: rows, TABLE, np.array([3, 5]))
+    part = predict.predicted(lambda images, ids: rows, TABLE, np.array([3, 5]))
     np.testing.assert_array_equal(part["classes"], [[2, 1], [0, 2]])
     np.testing.assert_allclose(part["probabilities"], [[0.7, 0.2], [0.5, 0.4]], atol=1e-3)
-    np.testing.assert_array_equal(predict._top(part)[0], [2, 0])
+    np.testing.assert_array_equal(predict.top(part)[0], [2, 0])
 
 
 def test_exhibits_are_the_most_confident_right_and_wrong_ones():
     labels = np.array([0] * 7 + [1] * 2)
     predicted = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0])
     confidence = np.array([0.5, 0.9, 0.8, 0.7, 0.6, 0.55, 0.95, 0.99, 0.51])
-    assert choose(predicted, confidence, labels, "ab").tolist() == [1, 2, 3, 4, 6, 5, 7, 8]
+    assert [one.tolist() for one in choose(predicted, confidence, labels, "ab")] == [[1, 2, 3, 4, 6, 5, 7, 8]] * 2
 
 
 def test_exhibits_of_many_classes_are_of_the_five_worst_and_best():
@@ -174,7 +167,7 @@ def test_exhibits_of_many_classes_are_of_the_five_worst_and_best():
     predicted = np.where(wrong, (labels + 1) % 30, labels)
     confidence = np.linspace(0.2, 0.9, 300)
     names = [chr(ord("z") - i) if i < 26 else f"{9 - i % 10}" for i in range(30)]  # in the opposite order of the labels
-    shown = choose(predicted, confidence, labels, names)
+    shown, _ = choose(predicted, confidence, labels, names)
     mistakes = np.flatnonzero(wrong)[-12:][::-1]
     assert len(set(shown.tolist())) == len(shown)
     assert set(shown) >= set(mistakes)
@@ -191,9 +184,9 @@ def test_the_images_kept_are_those_of_the_classes_that_a_report_calls_best_and_w
     matrix = np.zeros((100, 100), int)
     np.add.at(matrix, (labels, predicted), 1)
     order = class_order(names, matrix)
-    shown = set(labels[choose(predicted, random.rand(600), labels, names)].tolist())
+    shown, looked = (set(labels[one].tolist()) for one in choose(predicted, random.rand(600), labels, names))
     assert np.diag(matrix)[order[-1]] == np.diag(matrix)[order[-6]], "the worst are tied"
-    assert {order[0], order[-1]} <= shown
+    assert {order[0], order[-1]} <= shown and {order[0], order[-1]} <= looked
 
 
 def test_examples_of_a_confusion_are_its_surest_mistakes_beside_right_answers_of_both_classes():
@@ -204,7 +197,7 @@ def test_examples_of_a_confusion_are_its_surest_mistakes_beside_right_answers_of
     found = confusion_examples(predicted, confidence, labels, 3).tolist()
     assert found[:9] == [0, 1, 2, 5, 6, 7, 12, 13, 14], "0 taken for 1, right ones of 0, right ones of 1"
     assert found[9:17] == [10, 11, 12, 13, 14, 21, 22, 23] and found[17:18] == [20]
-    kept = choose(predicted, confidence, labels, "abc")
+    kept, _ = choose(predicted, confidence, labels, "abc")
     assert set(found) <= set(kept.tolist()) and len(set(kept.tolist())) == len(kept)
 
 
@@ -218,12 +211,10 @@ def test_the_confusions_kept_are_those_that_a_report_names():
     assert matrix[pairs[0]] == matrix[pairs[1]] or matrix[pairs[1]] == matrix[pairs[2]], "a tie is among them"
     confidence = random.rand(480)
     names = [f"class {i:02}" for i in range(40)]
-    for chosen in (choose, explained):
-        kept = chosen(predicted, confidence, labels, names)
+    shown, looked = choose(predicted, confidence, labels, names)
+    for kept in (shown, looked):
         for true, taken in pairs:
             for label, answer in ((true, taken), (true, true), (taken, taken)):
                 wanted = ((labels == label) & (predicted == answer)).sum()
                 assert ((labels[kept] == label) & (predicted[kept] == answer)).sum() >= min(3, wanted)
-    assert len(choose(predicted, confidence, labels, names)) <= 159
-    assert len(explained(predicted, confidence, labels, names)) <= 55
-    assert set(explained(predicted, confidence, labels, names)) <= set(choose(predicted, confidence, labels, names))
+    assert len(shown) <= 159 and len(looked) <= 55 and set(looked) <= set(shown)

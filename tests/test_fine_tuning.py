@@ -14,7 +14,7 @@ from cnnlab.evaluation.predict import load_model
 from cnnlab.layers.kernels import PIXEL_SCALE
 from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec
 from cnnlab.store.store import RunStore
-from cnnlab.training.fit import train_model
+from cnnlab.training.run import train_model
 from tests.quiet import QuietProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -17,8 +17,8 @@ import pytest
 from training_toys import Splits, build, spec, toy
 
 from cnnlab.errors import DataError, LabError
-from cnnlab.training.loop import Trainer
-from cnnlab.training.range_test import RangeTest, RisingRate, range_test, smooth, summarised
+from cnnlab.training.engine import Trainer
+from cnnlab.training.range_test import RangeTest, range_test, smooth, summarised
 from report.evidence.language import Language
 from report.figures.svg import svg
 from report.figures.theme import SCREEN
@@ -88,12 +88,6 @@ def test_a_network_that_starts_at_nan_and_wrong_arguments_are_refused(monkeypatc
             range_test(spec(), TABLE, SPLITS, low=low, high=high, build=build)
     with pytest.raises(LabError, match="needs more steps"):
         range_test(spec(), TABLE, SPLITS, steps=9, build=build)
-
-
-def test_the_rate_inside_the_graph_is_the_one_that_is_reported():
-    schedule = RisingRate(1e-6, 1.0, 100)
-    assert [float(schedule(step)) for step in (0, 33, 99)] == pytest.approx([1e-6, 1e-4, 1.0], rel=1e-4)
-    assert schedule.get_config() == {"low": 1e-6, "high": 1.0, "steps": 100}
 
 
 def test_smoothing_is_corrected_for_its_start():

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,9 @@ from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
 from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
 from cnnlab.training import search as searching
-from cnnlab.training.fit import train_model
-from cnnlab.training.history import EpochRow
+from cnnlab.training.run import train_model
 from cnnlab.training.search import best_trial, run_search
+from cnnlab.training.session import EpochRow
 from tests.command import ROOT
 from tests.quiet import QuietProgress
 
@@ -49,6 +50,7 @@ class Scripted:
 
     script: list[Any]
     rows: list[EpochRow] = field(default_factory=list)
+    trainer: Any = field(default_factory=lambda: SimpleNamespace(release=lambda: None))
 
     def run(self, progress: QuietProgress, title: str, at_boundary: Any) -> str:
         for index, accuracy in enumerate(self.script):
@@ -67,12 +69,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch, script: Any) -> list[RunSpec]:
     """Train nothing: `script` gives a trial's accuracies from its spec. The list fills with the specs tried."""
     tried: list[RunSpec] = []
 
-    def open_session(what: RunSpec, *rest: Any, **options: Any) -> Scripted:
+    def session(what: RunSpec, *rest: Any, **options: Any) -> Scripted:
         tried.append(what)
         return Scripted(script(what))
 
-    monkeypatch.setattr(searching, "open_session", open_session)
-    monkeypatch.setattr(searching, "release", lambda session: None)
+    monkeypatch.setattr(searching, "Session", session)
     monkeypatch.setattr(searching.gc, "collect", lambda: 0)  # there are no models to free
     return tried
 
@@ -140,13 +141,13 @@ def test_a_trial_is_the_training_of_its_recipe_to_the_last_bit(tmp_path):
 
 
 def test_a_finished_trial_holds_no_memory(tmp_path, monkeypatch):
-    opened, open_session = [], searching.open_session
+    opened, real = [], searching.Session
 
     def watched(*arguments: Any, **options: Any) -> Any:
-        opened.append(open_session(*arguments, **options))
+        opened.append(real(*arguments, **options))
         return opened[-1]
 
-    monkeypatch.setattr(searching, "open_session", watched)
+    monkeypatch.setattr(searching, "Session", watched)
     run(RunStore(tmp_path), SearchSpec(trials=2, learning_rate=RATES))
     for session in opened:
         variables = [*session.trainer.model.variables, *session.trainer.optimizer.variables]
@@ -224,17 +225,8 @@ def test_an_interrupted_search_ends_as_an_uninterrupted_one(tmp_path, monkeypatc
     assert ("goes on after trial 5 of 12" in progress.messages[0]) == (at == 22)
 
 
-def test_a_real_search_resumes_to_the_same_bits(tmp_path):
-    search = SearchSpec(trials=3, learning_rate=RATES)
-    whole = run(RunStore(tmp_path / "whole"), search)
-    store = RunStore(tmp_path / "parts")
-    with pytest.raises(KeyboardInterrupt):
-        run(store, search, progress=Interrupting(17))
-    assert trials(run(store, search)) == trials(whole)
-
-
-@pytest.mark.parametrize("line, kept", [(0, 0), (25, 2)])
-def test_of_a_damaged_journal_the_trials_before_the_damage_are_kept(tmp_path, monkeypatch, line, kept):
+@pytest.mark.parametrize("line", [0, 25])
+def test_a_damaged_journal_is_set_aside_and_its_trials_are_made_again(tmp_path, monkeypatch, line):
     scripted(monkeypatch, of_rate)
     search = SearchSpec(trials=12, learning_rate=RATES)
     whole = run(RunStore(tmp_path / "whole"), search)
@@ -246,7 +238,7 @@ def test_of_a_damaged_journal_the_trials_before_the_damage_are_kept(tmp_path, mo
     journal.write_bytes(b"".join([*lines[:line], b"no JSON\n", *lines[line + 1 :]]))
     progress = QuietProgress()
     resumed = run(store, search, progress=progress)
-    assert f"of its trials {kept} can be kept" in progress.messages[0] and "journal.damaged" in progress.messages[0]
+    assert "its trials are made again" in progress.messages[0] and "journal.damaged" in progress.messages[0]
     assert trials(resumed) == trials(whole)
 
 

@@ -16,17 +16,12 @@ from cnnlab.errors import DataError
 from cnnlab.layers.factory import build_network
 from cnnlab.spec import Fold, NetworkOptions, Recipe
 from cnnlab.store.store import RunStore
-from cnnlab.training import hardware, precision, preparation
-from cnnlab.training.budget import Pace
-from cnnlab.training.fit import train_model
-from cnnlab.training.loop import Trainer
-from cnnlab.training.model import rate_factors
-from cnnlab.training.optimizer import make_optimizer
-from cnnlab.training.preparation import prepare_run
-from cnnlab.training.sanity import overfit
-from cnnlab.training.start import open_session
+from cnnlab.training import machine, preparation
+from cnnlab.training.engine import Trainer, make_optimizer, rate_factors
+from cnnlab.training.preparation import Pace, overfit, prepare_run
+from cnnlab.training.run import train_model
+from cnnlab.training.session import Session
 from tests.quiet import QuietProgress
-from tests.test_training_run import Interrupting
 
 IMAGES, LABELS = TABLE_OF_TOY.images[:16], TABLE_OF_TOY.labels[:16]
 
@@ -52,15 +47,6 @@ def test_the_moving_average_is_the_papers_and_stands_in_for_measuring_only() -> 
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
     for found, wanted in zip(values(one.model), seen[-1], strict=True):
         np.testing.assert_array_equal(found, wanted)
-
-
-def test_a_run_keeps_the_averages_and_resumes_to_the_same_bits(tmp_path) -> None:
-    what = spec(ema=0.9, epochs=4)
-    plain = finished(spec(epochs=4), tmp_path / "plain")
-    whole, resumed = finished(what, tmp_path / "whole"), interrupted(what, tmp_path / "resumed", after=2)
-    assert any((a != b).any() for a, b in zip(plain, whole, strict=True)), "averages are other weights"
-    for a, b in zip(whole, resumed, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_factors_are_powers_of_the_blocks_before_the_head() -> None:
@@ -93,13 +79,6 @@ def finished(what, folder) -> list[np.ndarray]:
     return [variable.value.numpy().copy() for variable in trained.model.weights]
 
 
-def interrupted(what, folder, *, after: int) -> list[np.ndarray]:
-    options = {"store": RunStore(folder), "budget_seconds": None, "build": build, "checkpoint_seconds": 0}
-    with pytest.raises(KeyboardInterrupt):
-        train_model(what, TABLE_OF_TOY, SPLITS_OF_TOY, progress=Interrupting(after), **options)
-    return finished(what, folder)
-
-
 def test_the_base_is_frozen_first_and_then_learns(tmp_path) -> None:
     start = build("alexnet", image_size=SIZE, classes=CLASSES, seed=0).get_layer("conv").kernel.value.numpy()
     frozen, thawed = (finished(spec(frozen_epochs=2, epochs=epochs), tmp_path / str(epochs))[0] for epochs in (2, 4))
@@ -107,21 +86,13 @@ def test_the_base_is_frozen_first_and_then_learns(tmp_path) -> None:
     assert (thawed != start).all()
 
 
-@pytest.mark.parametrize("after", [1, 2, 3], ids=["frozen", "at the boundary", "thawed"])
-def test_a_staged_training_resumes_to_the_same_bits(tmp_path, after: int) -> None:
-    what = spec(frozen_epochs=2, epochs=4, optimizer="adam", learning_rate=0.01, rate_decay=0.5)
-    whole, resumed = finished(what, tmp_path / "whole"), interrupted(what, tmp_path / "resumed", after=after)
-    for a, b in zip(whole, resumed, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_thawing_frees_the_classifiers_optimiser_in_a_trial_too() -> None:
     what = spec(frozen_epochs=1, epochs=2, optimizer="adam")
-    session = open_session(what, TABLE_OF_TOY, SPLITS_OF_TOY, precision.resolve("float32"), build=build)
+    session = Session(what, TABLE_OF_TOY, SPLITS_OF_TOY, machine.resolve("float32"), build=build)
     former = session.trainer
     former.step(IMAGES, LABELS)
-    assert session.unfrozen is not None
-    whole = session.unfrozen(former)
+    session.thaw()
+    whole = session.trainer
     assert {int(np.size(variable.value.numpy())) for variable in former.optimizer.variables} == {0}
     assert len(whole.optimizer.variables) > len(former.optimizer.variables)
     whole.step(IMAGES, LABELS)
@@ -152,15 +123,15 @@ def test_preparing_checks() -> None:
     sanity = prepared.sanity
     assert sanity["ln_classes"] == pytest.approx(1.0986, abs=1e-4) and 0.2 < sanity["initial_loss"] < 4
     assert sanity["overfit"]["images"] == 8 and sanity["overfit"]["loss"] < 0.5 * sanity["overfit"]["loss_before"]
-    assert prepared.steps == 5 and prepared.fixed_seconds > prepared.seconds > prepared.opening > 0
-    if hardware.peak_memory_gib() is not None:
+    assert prepared.steps == 5 and prepared.fixed_seconds > prepared.seconds > 0
+    if machine.peak_memory_gib() is not None:
         assert 0.1 < prepared.memory_gib < 100
 
 
 def test_a_network_that_cannot_learn_fails_its_check() -> None:
     """Its images are the same grey: nothing tells them apart."""
     one = trainer(Recipe())
-    found = overfit(one.predict, np.full_like(IMAGES, 128), LABELS, np.arange(16), "float32")
+    found = overfit(one.predict, np.full_like(IMAGES, 128), LABELS, "float32")
     assert found["steps"] == 200 and found["loss"] > 0.5 * found["loss_before"]
 
 
@@ -191,11 +162,10 @@ def test_more_folds_than_images_of_any_class_are_refused() -> None:
     [(0.5, "mixed_bfloat16", "measured:2.0"), (1.25, "float32", "measured-slower:0.8")],
 )
 def test_a_processor_that_does_not_tell_is_measured(monkeypatch, bfloat16: float, policy: str, reason: str) -> None:
-    monkeypatch.setattr(hardware, "bfloat16_units", lambda: ())
-    monkeypatch.setattr(hardware, "accelerator", lambda: None)
-    monkeypatch.setattr(hardware, "tells_its_units", lambda: False)
-    monkeypatch.setattr(precision, "_product_seconds", {"float32": 1.0, "bfloat16": bfloat16}.__getitem__)
-    assert precision.resolve("auto")[:2] == (policy, reason)
+    monkeypatch.setattr(machine, "bfloat16_units", lambda: None)
+    monkeypatch.setattr(machine, "accelerator", lambda: None)
+    monkeypatch.setattr(machine, "product_seconds", {"float32": 1.0, "bfloat16": bfloat16}.__getitem__)
+    assert machine.resolve("auto")[:2] == (policy, reason)
 
 
 @pytest.mark.parametrize("faster", [True, False])

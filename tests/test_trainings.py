@@ -15,7 +15,7 @@ from cnnlab.identity import make_run_id
 from cnnlab.spec import Fold
 from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
-from cnnlab.training.budget import Pace
+from cnnlab.training.preparation import Pace
 from cnnlab.training.session import Session
 from tests.quiet import QuietProgress
 

@@ -230,9 +230,8 @@ def init(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has for training and rendering."""
     from cnnlab.lab import shipped_labs
-    from cnnlab.training.hardware import hardware
+    from cnnlab.training.machine import hardware, resolve
     from cnnlab.training.memory import DEMO_GIB, machine_gib
-    from cnnlab.training.precision import resolve
     from report.render.pdf_process import try_pdf
 
     precision = resolve("auto")

@@ -118,7 +118,7 @@ def _check_memory(missing: list[PlannedRun], trainings: Trainings) -> None:
     """Predict the memory of each from its network's layers; on a GPU, which has its own, nothing is said."""
     if not missing:
         return  # no framework is loaded where nothing is trained
-    from cnnlab.training.hardware import accelerator
+    from cnnlab.training.machine import accelerator
     from cnnlab.training.memory import check_memory, predicted_gib
 
     if accelerator() is not None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
     from cnnlab.progress import Progress
-    from cnnlab.training.fit import Trained
     from cnnlab.training.preparation import Prepared
+    from cnnlab.training.run import Trained
 
 log = logging.getLogger("cnnlab.training")
 
@@ -163,7 +163,7 @@ class Trainings:
         """The problem in a line; what was not foreseen leaves its traceback in the run's log."""
         if isinstance(problem, CnnlabError):
             return str(problem)
-        from cnnlab.training.logs import logged
+        from cnnlab.training.run import logged
 
         path = self.store.work_folder() / planned.id / "train.log"
         with logged(path, "cnnlab.training"):
@@ -184,7 +184,7 @@ class Trainings:
                 trained.release()
 
     def _train(self, planned: PlannedRun) -> Trained:
-        from cnnlab.training.fit import train_model
+        from cnnlab.training.run import train_model
 
         opened = self.data[planned.spec.dataset]
         prepared = self._prepared.get(planned.id)

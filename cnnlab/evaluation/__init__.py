@@ -1,1 +1,0 @@
-"""Evaluation: from a run record to its predictions on every split. Light: `predict` imports the framework."""

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlab.errors import DataError
-from cnnlab.evaluation.diversity import class_diversity
 from cnnlab.identity import hash8
-from cnnlab.spec import DatasetSpec
+from cnnlab.spec import SPLITS, DatasetSpec
 from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
 
@@ -48,46 +47,42 @@ def publish_baseline(store: RunStore, name: str, spec: DatasetSpec, table: Image
         `validation_labels`, `test_predicted`, `test_labels`, int32, rows in the order of the split. The manifest's
         `constant` is of always answering the most frequent training class: accuracies in [0, 1], and the cross entropy
         in nats on validation of answering the training class frequencies (none below 1e-7). What is measured on a split
-        without images is None. `diversity.npz`: `train`, how varied the training images of each class are, see
-        `class_diversity`.
+        without images is None.
 
     Raises:
         DataError: there is no training image.
     """
-    record_id = baseline_id(name, spec, table.fingerprint)
+    record_id, classes = baseline_id(name, spec, table.fingerprint), len(table.classes)
     with store.lock(record_id):
         if store.has("baseline", record_id):
             return store.read("baseline", record_id)
         if not len(splits.train):
             raise DataError("there is no training image to fit a baseline on", where=f"datasets.{name}.split")
         started = time.perf_counter()
-        labels = {part: table.labels[getattr(splits, part)].astype(np.int32) for part in _PARTS}
-        seen = {part: thumbnails(table.images, getattr(splits, part)) for part in _PARTS}
-        diversity = class_diversity(seen["train"], labels["train"], len(table.classes))
-        strength, predicted = _linear(seen, labels)
-        fields = {
-            "dataset": name,
-            "fingerprint": table.fingerprint,
-            "split": spec.identity(),
-            "method": METHOD,
-            "side": SIDE,
-            "strength": strength,
-            "classes": len(table.classes),
-            "constant": _constant(labels, len(table.classes)),
-        }
+        labels = {part: table.labels[getattr(splits, part)].astype(np.int32) for part in SPLITS}
+        strength, predicted = _linear(
+            {part: thumbnails(table.images, getattr(splits, part)) for part in SPLITS}, labels
+        )
+        frequencies = np.bincount(labels["train"], minlength=classes) / len(labels["train"])
+        losses = -np.log(np.maximum(frequencies, _LEAST_PROBABILITY))[labels["validation"]]
+        right = {part: labels[part] == frequencies.argmax() for part in SPLITS}
+        constant: dict[str, Any] = {"label": int(frequencies.argmax())}
+        for key, values in (
+            ("loss", losses), ("accuracy_test", right["test"]), ("accuracy_validation", right["validation"]),
+        ):  # fmt: skip
+            constant[key] = float(values.mean()) if len(values) else None
 
         def write(folder: Path) -> dict[str, Any]:
-            arrays: dict[str, Any] = {}
-            for part in _PARTS[1:]:
-                arrays |= {f"{part}_predicted": predicted[part], f"{part}_labels": labels[part]}
+            arrays: dict[str, Any] = {f"{part}_predicted": one for part, one in predicted.items()}
+            arrays |= {f"{part}_labels": labels[part] for part in predicted}
             np.savez_compressed(folder / "predictions.npz", **arrays)
-            np.savez_compressed(folder / "diversity.npz", train=diversity)
-            return {**fields, "seconds": round(time.perf_counter() - started, 3)}
+            return {
+                "dataset": name, "fingerprint": table.fingerprint, "split": spec.identity(), "method": METHOD,
+                "side": SIDE, "strength": strength, "classes": classes, "constant": constant,
+                "seconds": round(time.perf_counter() - started, 3),
+            }  # fmt: skip
 
         return store.publish("baseline", record_id, write)
-
-
-_PARTS = ("train", "validation", "test")
 
 
 def thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -99,7 +94,9 @@ def thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
         images: uint8 (N, S, S, 3), perhaps memory-mapped.
     """
     size = images.shape[1]
-    areas = _areas(size)
+    edges, pixels = np.arange(SIDE + 1) * size / SIDE, np.arange(size)
+    shared = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    areas = (np.clip(shared, 0, None) * SIDE / size).astype(np.float32)  # (8, S), rows add up to 1
     chunk = max(1, _CHUNK_VALUES // (size * size * 3))
     parts = [np.empty((0, SIDE * SIDE * 3), np.float32)]
     for start in range(0, len(rows), chunk):
@@ -109,57 +106,25 @@ def thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _areas(size: int) -> np.ndarray:
-    """float32 (8, S): the share of each cell that each pixel of a line of S takes up; rows add up to 1."""
-    edges = np.arange(SIDE + 1) * size / SIDE
-    pixels = np.arange(size)
-    ends = np.minimum(edges[1:, None], pixels + 1)
-    starts = np.maximum(edges[:-1, None], pixels)
-    return (np.clip(ends - starts, 0, None) * SIDE / size).astype(np.float32)
-
-
 def _linear(thumbs: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
     """The strength that is best on validation, and what it predicts of validation and test, int32."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import RidgeClassifier
+
     seen = {part: values.astype(np.float64) for part, values in thumbs.items()}
     mean, deviation = seen["train"].mean(axis=0), seen["train"].std(axis=0)
     deviation[deviation < 1e-3] = 1  # a cell of one colour throughout, whose deviation is rounding
     for values in seen.values():
         values -= mean
         values /= deviation
-    best: tuple[int, float, Any] | None = None
+    one_class = len(np.unique(labels["train"])) == 1  # which leaves nothing to separate
+    found: list[tuple[int, float, dict[str, np.ndarray]]] = []
     for strength in STRENGTHS:
-        model = _fitted(seen["train"], labels["train"], strength)
-        right = int((_predicted(model, seen["validation"]) == labels["validation"]).sum())
-        if best is None or right >= best[0]:
-            best = right, strength, model
-    assert best is not None
-    return best[1], {part: _predicted(best[2], seen[part]) for part in _PARTS[1:]}
-
-
-def _fitted(seen: np.ndarray, labels: np.ndarray, strength: float) -> Any:
-    from sklearn.dummy import DummyClassifier
-    from sklearn.linear_model import RidgeClassifier
-
-    if len(np.unique(labels)) == 1:  # which leaves nothing to separate
-        return DummyClassifier(strategy="most_frequent").fit(seen, labels)
-    return RidgeClassifier(alpha=strength, solver="cholesky").fit(seen, labels)
-
-
-def _predicted(model: Any, seen: np.ndarray) -> np.ndarray:
-    return np.asarray(model.predict(seen) if len(seen) else [], np.int32)
-
-
-def _constant(labels: dict[str, np.ndarray], classes: int) -> dict[str, Any]:
-    frequencies = np.bincount(labels["train"], minlength=classes) / len(labels["train"])
-    label = int(frequencies.argmax())
-    losses = -np.log(np.maximum(frequencies, _LEAST_PROBABILITY))[labels["validation"]]
-    return {
-        "label": label,
-        "loss": _mean(losses),
-        "accuracy_test": _mean(labels["test"] == label),
-        "accuracy_validation": _mean(labels["validation"] == label),
-    }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None
+        model = DummyClassifier() if one_class else RidgeClassifier(alpha=strength, solver="cholesky")
+        model.fit(seen["train"], labels["train"])
+        answers = {
+            part: np.asarray(model.predict(seen[part]) if len(seen[part]) else [], np.int32) for part in SPLITS[1:]
+        }
+        found.append((int((answers["validation"] == labels["validation"]).sum()), strength, answers))
+    _, strength, answers = max(found, key=lambda one: one[:2])
+    return strength, answers

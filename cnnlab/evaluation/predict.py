@@ -10,16 +10,15 @@ import numpy as np
 
 from cnnlab.backend import keras
 from cnnlab.errors import DataError, StoreError
-from cnnlab.evaluation.attention import explain, first_filters, sample
-from cnnlab.evaluation.exhibits import choose, explained
+from cnnlab.evaluation.attention import grad_cam, map_layer, normalised
+from cnnlab.evaluation.exhibits import choose
 from cnnlab.identity import EVALUATION_VERSION, evaluation_id
 from cnnlab.layers.weights import check_contained
 from cnnlab.spec import SPLITS, DatasetSpec, Fold, NetworkOptions, Recipe, RunSpec
 from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
-from cnnlab.training.loop import Predictor
-from cnnlab.training.model import Build, build_model
-from cnnlab.training.precision import Precision
+from cnnlab.training.engine import Build, Predictor, build_model
+from cnnlab.training.machine import Precision
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
@@ -48,14 +47,13 @@ def evaluate(
         flip: probabilities are the mean of the image's and of its mirror image's (left to right), on every split.
 
     Returns:
-        The evaluation record, the one already there if there is one. `predictions.npz` holds for each split s
-        `s_probabilities` float16 (N, K), `s_labels` and `s_ids` int32 (N,), rows in the order of the split; with more
-        than 1,000 classes the 20 largest probabilities in falling order, and `s_classes` int32 (N, 20). The manifest's
-        `correct` counts what the first largest of these float16 values gets right, its `test_use` how many evaluations
-        had looked at these test images by then, this one included. `exhibits.npz`: see `choose`. `attention.npz`: `ids`
-        int32 (n,) and what `explain` gives of the images themselves, not mirrored: of those that `explained` chooses,
-        and of a `sample` of the test images; the manifest's `attention` says which layer's map it is. `filters.npz`:
-        `filters`, see `first_filters`. Either file is left out where the network has nothing to put into it.
+        The evaluation record, the one already there if there is one. `predictions.npz` holds for each split s what
+        `predicted` gives as `s_probabilities`, `s_labels` and `s_ids`. The manifest's `correct` counts what the first
+        largest of these float16 values gets right, its `test_use` how many evaluations had looked at these test images
+        by then, this one included. `exhibits.npz`: `images` uint8 (n, S, S, 3) and `ids`, see `choose`.
+        `attention.npz`: `maps` uint8 (n, h, w), Grad-CAM of the predicted class of the images themselves, not mirrored,
+        and `ids`; the manifest's `attention` says which layer's they are and how many cells a side they have. It is
+        left out where the network has no map of 4x4 cells.
 
     Raises:
         StoreError: the run's files cannot be trusted, or it has no weights.
@@ -65,55 +63,49 @@ def evaluate(
     if spec.fold is not None:
         raise DataError(
             "a fold of a cross-validation is not evaluated: that would look at the test images once for each fold",
-            where=run.folder,
-            received=f"fold {spec.fold.index + 1} of {spec.fold.of}",
+            where=run.folder, received=f"fold {spec.fold.index + 1} of {spec.fold.of}",
             hint="its accuracy is that on its own validation images, in history.csv",
-        )
+        )  # fmt: skip
     record_id = evaluation_id(run.id, flip=flip)
     with store.lock(record_id):
         if store.has("evaluation", record_id):
             return store.read("evaluation", record_id)
         if run.manifest["fingerprint"] != table.fingerprint:
             raise DataError(
-                "the images are not those that the run was trained on",
-                where=run.folder,
-                received=f"fingerprint {table.fingerprint}",
-                expected=f"fingerprint {run.manifest['fingerprint']}",
+                "the images are not those that the run was trained on", where=run.folder,
+                received=f"fingerprint {table.fingerprint}", expected=f"fingerprint {run.manifest['fingerprint']}",
                 hint="run the lab again, it trains on the data as they are now",
-            )
+            )  # fmt: skip
         started = time.perf_counter()
         predictor = predict or Predictor(load_model(run, len(table.classes), build=build))
         split = spec.data.split.model_dump(mode="json")
         uses = store.note_test_use(table.fingerprint, split, evaluation=record_id)
-        arrays: dict[str, Any] = {}
-        correct = {}
-        for name in SPLITS:
-            part = _predicted(predictor, table, getattr(splits, name), flip=flip)
-            correct[name] = int((_top(part)[0] == part["labels"]).sum())
-            arrays |= {f"{name}_{key}": value for key, value in part.items()}
-        fields = {
-            "run": run.id,
-            "weights": run.manifest["files"].get("weights.weights.h5"),
-            "splits": {name: len(getattr(splits, name)) for name in SPLITS},
-            "correct": correct,
-            "flip": flip,
-            "test_use": uses,
-            "version": EVALUATION_VERSION,
-        }
-        test = {key.removeprefix("test_"): value for key, value in arrays.items() if key.startswith("test_")}
-        fields["attention"], attention = _attention(predictor, test, table)
-        files = {
-            "predictions": arrays,
-            "exhibits": _exhibits(test, table),
-            "attention": attention,
-            "filters": _filters(predictor.model),
-        }
+        parts = {name: predicted(predictor, table, getattr(splits, name), flip=flip) for name in SPLITS}
+        test = parts["test"]
+        answers, confidence = top(test)
+        shown, explained = choose(answers, confidence, test["labels"], table.classes)
+        arrays: dict[str, dict[str, Any]] = {"predictions": {}}
+        for name, part in parts.items():
+            arrays["predictions"] |= {f"{name}_{key}": one for key, one in part.items()}
+        arrays["exhibits"] = {"images": np.asarray(table.images[test["ids"][shown]]), "ids": test["ids"][shown]}
+        attention: dict[str, Any] = {}
+        layer = map_layer(predictor.model)
+        if layer is not None:
+            images = np.asarray(table.images[test["ids"][explained]])
+            maps = normalised(grad_cam(predictor.model, layer, images, answers[explained]))
+            arrays["attention"] = {"ids": test["ids"][explained], "maps": maps}
+            attention = {"layer": layer.name, "side": int(maps.shape[1])}
 
         def write(folder: Path) -> dict[str, Any]:
-            for name, content in files.items():
-                if content:
-                    np.savez_compressed(folder / f"{name}.npz", **content)
-            return {**fields, "seconds": round(time.perf_counter() - started, 3)}
+            for name, content in arrays.items():
+                np.savez_compressed(folder / f"{name}.npz", **content)
+            return {
+                "run": run.id, "weights": run.manifest["files"].get("weights.weights.h5"), "attention": attention,
+                "splits": {name: len(getattr(splits, name)) for name in SPLITS},
+                "correct": {name: int((top(part)[0] == part["labels"]).sum()) for name, part in parts.items()},
+                "flip": flip, "test_use": uses, "version": EVALUATION_VERSION,
+                "seconds": round(time.perf_counter() - started, 3),
+            }  # fmt: skip
 
         return store.publish("evaluation", record_id, write)
 
@@ -126,20 +118,15 @@ def load_model(run: Record, classes: int, *, build: Build | None = None) -> kera
     """
     if "weights.weights.h5" not in run.manifest["files"]:
         raise StoreError(
-            "the run has no weights to evaluate",
-            where=run.folder,
-            received=f"status {run.manifest['status']}",
-            expected="at least one finished epoch",
-            hint="lower the learning rate or lengthen the warm-up",
-        )
+            "the run has no weights to evaluate", where=run.folder, received=f"status {run.manifest['status']}",
+            expected="at least one finished epoch", hint="lower the learning rate or lengthen the warm-up",
+        )  # fmt: skip
     run.bytes("weights.weights.h5")  # raises unless it is what was published
     check_contained(run.folder / "weights.weights.h5")
     resolved = run.manifest["resolved"]
     precision = Precision(resolved["precision"], resolved["precision_reason"], resolved["fused_batch_norm"])
-    momentum = resolved["batch_norm_momentum"]
-    model = build_model(
-        read_spec(run), classes, precision, momentum=0.99 if momentum is None else momentum, build=build
-    )
+    momentum = resolved["batch_norm_momentum"] or 0.99
+    model = build_model(read_spec(run), classes, precision, momentum=momentum, build=build)
     model.load_weights(run.folder / "weights.weights.h5")
     return model
 
@@ -159,10 +146,9 @@ def read_spec(run: Record) -> RunSpec:
     )
 
 
-def _predicted(
-    predictor: Predictor, table: ImageTable, ids: np.ndarray, *, flip: bool = False
-) -> dict[str, np.ndarray]:
-    """One split's arrays, without the split's name."""
+def predicted(predictor: Predictor, table: ImageTable, ids: np.ndarray, *, flip: bool = False) -> dict[str, np.ndarray]:
+    """`probabilities` float16 (N, K), `labels` and `ids` int32 (N,), rows in the order of `ids`; with more than 1,000
+    classes the 20 largest probabilities in falling order, and `classes` int32 (N, 20)."""
     probabilities = predictor(table.images, ids)
     if flip:
         probabilities = (probabilities + predictor(table.images[:, :, ::-1], ids)) / 2
@@ -174,35 +160,8 @@ def _predicted(
     return {"probabilities": probabilities.astype(np.float16), **found}
 
 
-def _top(part: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def top(part: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Predicted class and its probability, (N,) each, from the stored float16 values as every reader finds them."""
     probabilities = part["probabilities"]
-    column = probabilities.argmax(axis=1)
-    rows = np.arange(len(column))
+    rows, column = np.arange(len(probabilities)), probabilities.argmax(axis=1)
     return (part["classes"][rows, column] if "classes" in part else column), probabilities[rows, column]
-
-
-def _exhibits(test: dict[str, Any], table: ImageTable) -> dict[str, Any]:
-    ids = test["ids"][choose(*_top(test), test["labels"], table.classes)]
-    return {"images": np.asarray(table.images[ids]), "ids": ids}
-
-
-def _attention(
-    predictor: Predictor, test: dict[str, Any], table: ImageTable
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What the manifest says of the maps, and `attention.npz`."""
-    predicted, confidence = _top(test)
-    shown = explained(predicted, confidence, test["labels"], table.classes)
-    sampled = sample(predicted == test["labels"])
-    positions = np.union1d(shown, sampled)
-    ids = test["ids"][positions]
-    images = np.asarray(table.images[ids])
-    about, arrays = explain(
-        predictor.model, predictor, images, np.asarray(predicted)[positions], np.isin(positions, sampled)
-    )
-    return about, {"ids": ids, **arrays} if arrays else {}
-
-
-def _filters(model: keras.Model) -> dict[str, np.ndarray]:
-    filters = first_filters(model)
-    return {} if filters is None else {"filters": filters}

@@ -6,32 +6,22 @@ it. Each kind of augmentation has a stream of its own, so that adding one change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnlab.training.augment import MIXING, MOVING, augmented, erased, mixed, randaugmented
+from cnnlab.backend import keras
 
 _SHUFFLE, _MOVE, _SAMPLE, _DROPOUT, _RANDAUGMENT, _ERASE, _MIX = range(7)
 
 
 class Batch(NamedTuple):
-    """Images uint8 (B, S, S, 3) and labels int32 (B,).
-
-    Where images are mixed, image i counts `share[i]`, float32 in [0, 1], as `labels[i]` and the rest as `partners[i]`,
-    int32; otherwise both are None.
-    """
+    """Images (B, S, S, 3) from 0 to 255, uint8 or float32, and labels: int32 (B,), of mixed images float32 (B, K) shares."""
 
     images: np.ndarray
     labels: np.ndarray
-    partners: np.ndarray | None = None
-    share: np.ndarray | None = None
-
-
-def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, epoch, stream]))
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
@@ -44,6 +34,7 @@ def training_batches(
     labels: np.ndarray,
     ids: np.ndarray,
     *,
+    classes: int,
     batch_size: int,
     augmentation: Iterable[str],
     seed: int,
@@ -52,38 +43,69 @@ def training_batches(
     """The batches of one epoch (0-based), shuffled and augmented.
 
     Args:
-        images: uint8 (N, S, S, 3). labels: int32 (N,). ids: rows of both to train on.
-        augmentation: any of `spec.Augmentation`, done in this order: "crop" and "flip", "randaugment", "erase", then
-            "mixup" or "cutmix"; see `cnnlab.training.augment`.
+        images: uint8 (N, S, S, 3). labels: int32 (N,) below `classes`. ids: rows of both to train on.
+        augmentation: any of `spec.Augmentation`, done in this order: "crop" and "flip", see `moved`; by Keras's layers
+            "randaugment" (two of eleven operations on each batch, at half their strength) and "erase" (of half of the
+            images a rectangle of 2 to 20 %, to grey); then "mixup" (weights of Beta(0.2, 0.2)) or "cutmix" (shares of
+            Beta(1, 1)), with both chosen one of them at random for each batch.
 
     Yields:
         When `ids` is no multiple of B, the last partial batch is dropped; which images that leaves out changes from
         epoch to epoch.
     """
     order = _generator(seed, epoch, _SHUFFLE).permutation(ids)
-    streams = {stream: _generator(seed, epoch, stream) for stream in (_MOVE, _RANDAUGMENT, _ERASE, _MIX)}
-    chosen = frozenset(augmentation)
+    chosen, moves, kinds = frozenset(augmentation), _generator(seed, epoch, _MOVE), _generator(seed, epoch, _MIX)
+    layers = {name: _layer(name, seed, epoch) for name in _LAYERS if name in chosen}
+    mixing = [layer for name, layer in layers.items() if name in ("cutmix", "mixup")]
     for step in range(steps_per_epoch(len(ids), batch_size)):
         rows = order[step * batch_size : (step + 1) * batch_size]
-        yield _batch(images, labels, rows, chosen, streams)
+        batch = Batch(moved(images, rows, chosen, moves), labels[rows])
+        for name in ("randaugment", "erase"):
+            if name in layers:
+                batch = batch._replace(images=np.asarray(layers[name](batch.images)))
+        if mixing:
+            truth = np.eye(classes, dtype=np.float32)[batch.labels]
+            mixed = mixing[kinds.integers(len(mixing))]({"images": batch.images, "labels": truth})
+            batch = Batch(np.asarray(mixed["images"]), np.asarray(mixed["labels"]))
+        yield batch
 
 
-def _batch(
-    images: np.ndarray,
-    labels: np.ndarray,
-    rows: np.ndarray,
-    chosen: frozenset[str],
-    streams: Mapping[int, np.random.Generator],
-) -> Batch:
-    pixels = augmented(images, rows, chosen, streams[_MOVE]) if chosen & MOVING else images[rows]
-    if "randaugment" in chosen:
-        pixels = randaugmented(pixels, streams[_RANDAUGMENT])
-    if "erase" in chosen:
-        pixels = erased(pixels, streams[_ERASE])
-    if not chosen & MIXING:
-        return Batch(pixels, labels[rows])
-    pixels, partners, share = mixed(pixels, chosen, streams[_MIX])
-    return Batch(pixels, labels[rows], labels[rows[partners]], share)
+_LAYERS: dict[str, tuple[int, str, dict[str, Any]]] = {
+    "randaugment": (_RANDAUGMENT, "RandAugment", {"factor": 0.5}),
+    "erase": (_ERASE, "RandomErasing", {"factor": (0.5, 0.5), "scale": (0.02, 0.2), "fill_value": 127.5}),
+    "mixup": (_MIX, "MixUp", {"alpha": 0.2}),
+    "cutmix": (_MIX, "CutMix", {"factor": (1.0, 1.0)}),
+}
+"""Stream, class and arguments of Keras's layers."""
+
+
+def _layer(name: str, seed: int, epoch: int) -> Any:
+    """Keras's layer of an augmentation, whose draws depend on (seed, epoch) alone."""
+    stream, kind, arguments = _LAYERS[name]
+    return getattr(keras.layers, kind)(**arguments, seed=_state(seed, epoch, stream), dtype="float32")
+
+
+def moved(images: np.ndarray, rows: np.ndarray, chosen: frozenset[str], rng: np.random.Generator) -> np.ndarray:
+    """The images of `rows`, flipped and shifted at random: one gather from the memory-mapped table does both.
+
+    Args:
+        images: uint8 (N, S, S, 3).
+        chosen: "flip" mirrors half of the images left to right; "crop" shifts each by up to S // 8 pixels both ways,
+            the border filled by reflection (as padding by S // 8 and cropping back to S). Others are not looked at.
+
+    Returns:
+        uint8 (len(rows), S, S, 3).
+    """
+    if not chosen & {"crop", "flip"}:
+        return images[rows]
+    size, count = images.shape[1], len(rows)
+    x = y = np.broadcast_to(np.arange(size), (count, size))
+    if "crop" in chosen:
+        shifts = np.abs(np.arange(size) + rng.integers(-(size // 8), size // 8, size=(2, count, 1), endpoint=True))
+        y, x = np.where(shifts >= size, 2 * (size - 1) - shifts, shifts)
+    if "flip" in chosen:
+        x = np.where(rng.random((count, 1)) < 0.5, x[:, ::-1], x)
+    return np.asarray(images[rows[:, None, None], y[:, :, None], x[:, None, :]])
 
 
 def measured_sample(train: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -95,8 +117,15 @@ def measured_sample(train: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 def dropout_seed(seed: int, epoch: int, index: int) -> int:
     """The state that the model's seed generator number `index` starts an epoch from, in [0, 2**31)."""
-    state = np.random.SeedSequence([seed, epoch, _DROPOUT, index]).generate_state(1)
-    return int(state[0] >> 1)
+    return _state(seed, epoch, _DROPOUT, index)
+
+
+def _state(*source: int) -> int:
+    return int(np.random.SeedSequence(source).generate_state(1)[0] >> 1)
+
+
+def _generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, epoch, stream]))
 
 
 def prefetched(batches: Iterator[Batch]) -> Iterator[Batch]:

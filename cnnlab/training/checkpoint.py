@@ -1,15 +1,9 @@
-"""The state of a training at an epoch boundary, in one file that is there whole or not at all.
-
-A checkpoint is `epoch-<n>.checkpoint`: a line with its format and the sha256 of what follows, then an `.npz` of plain
-arrays, with the rest as JSON inside. It is written under a temporary name, synced and renamed; a damaged one is
-recognised by its hash and the one before it used. Nothing is pickled.
-"""
+"""The state of a training at an epoch boundary, in one `.npz` of plain arrays; the zip's own checksums tell a damaged one."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.errors import Unwritable
 from cnnlab.store import files
-from cnnlab.store.files import finishing
 
-FORMAT = 1
+FORMAT = 2
 
 _KEPT = 2
 _GROUPS = ("model", "optimizer", "best")
-_HEADER = "cnnlab checkpoint {format} {sha256}\n"
-_HEADER_BYTES = len(_HEADER.format(format=FORMAT, sha256=64 * "0"))
 
 
 @dataclass(frozen=True)
@@ -49,39 +39,18 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     Raises:
         Unwritable: the folder cannot be written, or the disk is full; earlier checkpoints are left alone.
     """
-    final = folder / f"epoch-{checkpoint.epoch:05d}.checkpoint"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with finishing():
-            with files.replacing(final) as temporary, temporary.open("w+b") as handle:
-                _fill(handle, checkpoint)
-            for old in _files(folder)[_KEPT:]:
-                old.unlink()
-    except OSError as problem:
-        raise Unwritable(
-            "the checkpoint cannot be written",
-            where=folder,
-            received=problem.strerror or str(problem),
-            hint="free some space or choose another folder with --runs; the checkpoints before it are still there",
-        ) from None
-    return final
-
-
-def _fill(handle: io.BufferedRandom, checkpoint: Checkpoint) -> None:
     arrays: dict[str, Any] = {}
     for group in _GROUPS:
         arrays |= {f"{group}.{index}": array for index, array in enumerate(getattr(checkpoint, group))}
-    meta = json.dumps({"epoch": checkpoint.epoch, **checkpoint.meta}).encode()
-    handle.write(_header(64 * "0"))
-    np.savez(handle, meta=np.frombuffer(meta, np.uint8), **arrays)
-    handle.seek(_HEADER_BYTES)
-    digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    handle.seek(0)
-    handle.write(_header(digest))
-
-
-def _header(sha256: str) -> bytes:
-    return _HEADER.format(format=FORMAT, sha256=sha256).encode("ascii")
+    counts = {group: len(getattr(checkpoint, group)) for group in _GROUPS}  # a zip's checksums do not cover its names
+    meta = json.dumps({"format": FORMAT, "epoch": checkpoint.epoch, "counts": counts, **checkpoint.meta}).encode()
+    final = folder / f"epoch-{checkpoint.epoch:05d}.npz"
+    with files.writing(final), files.finishing():
+        with files.replacing(final) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, meta=np.frombuffer(meta, np.uint8), **arrays)
+        for old in _files(folder)[_KEPT:]:
+            old.unlink()
+    return final
 
 
 def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
@@ -91,55 +60,32 @@ def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """
     for path in _files(folder):
         try:
-            return _read(path)
-        except (OSError, ValueError, KeyError) as problem:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
+                if archive.zip.testzip() is not None:
+                    raise ValueError("its content is not what was written")
+                meta = json.loads(archive["meta"].tobytes())
+                if (format := meta.pop("format")) != FORMAT:
+                    raise ValueError(f"its format is {format}, this cnnlab reads {FORMAT}")
+                counts = meta.pop("counts")
+                groups = {group: [archive[f"{group}.{index}"] for index in range(counts[group])] for group in _GROUPS}
+            return Checkpoint(epoch=meta.pop("epoch"), meta=meta, **groups)
+        except (OSError, EOFError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile) as problem:
             _set_aside(path)
             warn(f"checkpoint {path} is damaged ({problem}) and is passed over for the one before")
     return None
 
 
 def set_all_aside(folder: Path) -> None:
-    """Give every checkpoint of a folder a name under which it is neither read nor counted.
-
-    Raises:
-        Unwritable: the folder cannot be written.
-    """
+    """Give every checkpoint of a folder a name under which it is neither read nor counted. Raises Unwritable."""
     for path in _files(folder):
         _set_aside(path)
 
 
 def _set_aside(path: Path) -> None:
-    try:
+    with files.writing(path):
         path.rename(path.with_suffix(".damaged"))
-    except OSError as problem:
-        raise files.unwritable(problem, path) from None
-
-
-def _read(path: Path) -> Checkpoint:
-    """Raises OSError, ValueError or KeyError when it is not what was written."""
-    with path.open("rb") as handle:
-        header = handle.read(_HEADER_BYTES)
-        if header != _header(hashlib.file_digest(handle, "sha256").hexdigest()):
-            raise ValueError(_trouble(header))
-        handle.seek(_HEADER_BYTES)
-        with np.load(handle, allow_pickle=False) as archive:
-            meta = json.loads(archive["meta"].tobytes())
-            groups = {group: _group(archive, group) for group in _GROUPS}
-    return Checkpoint(epoch=meta.pop("epoch"), meta=meta, **groups)
-
-
-def _trouble(header: bytes) -> str:
-    words = header.split()
-    if len(words) == 4 and words[:2] == [b"cnnlab", b"checkpoint"] and words[2] != str(FORMAT).encode():
-        return f"its format is {words[2].decode(errors='replace')}, this cnnlab reads {FORMAT}"
-    return "its content is not what was written"
-
-
-def _group(archive: Any, group: str) -> list[np.ndarray]:
-    count = sum(name.startswith(f"{group}.") for name in archive.files)
-    return [archive[f"{group}.{index}"] for index in range(count)]
 
 
 def _files(folder: Path) -> list[Path]:
     """Checkpoints by epoch, newest first."""
-    return sorted(folder.glob("epoch-*.checkpoint"), reverse=True)
+    return sorted(folder.glob("epoch-*.npz"), reverse=True)

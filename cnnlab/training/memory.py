@@ -10,8 +10,8 @@ import psutil
 from cnnlab.errors import LabError
 from cnnlab.spec import RunSpec
 from cnnlab.store.record import Record
-from cnnlab.training.loop import inference_batch
-from cnnlab.training.precision import resolve
+from cnnlab.training.engine import inference_batch
+from cnnlab.training.machine import resolve
 from cnnlab.training.preparation import weight_copies
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")

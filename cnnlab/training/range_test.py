@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import count, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -18,25 +15,18 @@ from cnnlab.backend import keras
 from cnnlab.errors import LabError
 from cnnlab.progress import Progress
 from cnnlab.spec import RunSpec
-from cnnlab.training.batches import Batch, prefetched, training_batches
-from cnnlab.training.model import Build
-from cnnlab.training.precision import resolve
+from cnnlab.training.engine import Build, Schedule
+from cnnlab.training.machine import resolve
 from cnnlab.training.session import Session
-from cnnlab.training.start import open_session
 
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
 
-LEAST_STEPS = 10
-RISE = 4.0
-"""The test ends when the smoothed loss is over this many times its lowest."""
+LEAST_STEPS, RISE = 10, 4.0
+"""Steps of a test at least; it ends when the smoothed loss is over so many times its lowest."""
 
 _DECAY = 0.9
-_SETTLING = 10
-"""Steps after which the smoothed loss is an average of enough losses to speak of its slope."""
-
-StoppedBecause = Literal["all steps are done", "the loss rose", "the loss is not a finite number"]
 
 
 @dataclass(frozen=True)
@@ -51,15 +41,12 @@ class RangeTest:
     losses: tuple[float, ...]
     smoothed: tuple[float, ...]
     suggested: float | None
-    stopped_because: StoppedBecause
+    stopped_because: str
 
     def to_csv(self) -> str:
         """One row a step with a header; numbers in the shortest form that reads back to the same value."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("step", "learning_rate", "loss", "smoothed_loss"))
-        writer.writerows(zip(count(1), self.rates, self.losses, self.smoothed, strict=False))
-        return text.getvalue()
+        rows = zip(count(1), self.rates, self.losses, self.smoothed, strict=False)
+        return "step,learning_rate,loss,smoothed_loss\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows)
 
 
 def range_test(
@@ -89,35 +76,47 @@ def range_test(
         DataError: nothing to train on.
     """
     check_range(low, high, steps)
-    session = open_session(spec, table, splits, resolve(spec.recipe.precision), build=build)
-    session.trainer.optimizer.learning_rate = RisingRate(low, high, steps)
+    session = Session(spec, table, splits, resolve(spec.recipe.precision), build=build)
+    session.trainer.optimizer.learning_rate = Schedule(
+        lambda step: keras.ops.exp(math.log(low) + step / (steps - 1) * math.log(high / low))
+    )
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
-    shown = progress or Progress(Console(quiet=True))
+    losses, why, shown = list[float](), "all steps are done", progress or Progress(Console(quiet=True))
     shown.begin(spec.label, epochs=1, steps=steps)
+    batches = (batch for epoch in count() for batch in session.batches(epoch))
     try:
-        losses, why = _losses(session, steps, shown)
+        for batch in islice(batches, steps):
+            loss = session.trainer.step(*batch)
+            if not math.isfinite(loss):
+                why = "the loss is not a finite number"
+                break
+            losses.append(loss)
+            shown.step()
+            if (smoothed := smooth(losses))[-1] > RISE * min(smoothed):
+                why = "the loss rose"
+                break
     finally:
+        batches.close()
         shown.end()
     if not losses:
         raise LabError("the loss of the untrained network is not a finite number", where=spec.network)
     return summarised(rates[: len(losses)].tolist(), losses, why)
 
 
-class RisingRate(keras.optimizers.schedules.LearningRateSchedule):
-    """low · (high / low) ^ (step / (steps - 1)), in float32."""
+def check_range(low: float, high: float, steps: int) -> None:
+    """Refuse rates or steps that make no test.
 
-    def __init__(self, low: float, high: float, steps: int) -> None:
-        super().__init__()
-        self.low, self.high, self.steps = low, high, steps
-
-    def __call__(self, step: Any) -> Any:
-        """The rate of `step`, a scalar integer tensor, as a scalar float32 tensor."""
-        share = keras.ops.cast(step, "float32") / (self.steps - 1)
-        return keras.ops.exp(math.log(self.low) + share * math.log(self.high / self.low))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments, as plain values."""
-        return {"low": self.low, "high": self.high, "steps": self.steps}
+    Raises:
+        LabError: the rates are not 0 < low < high, or there are fewer than 10 steps.
+    """
+    if not (0 < low < high and math.isfinite(high)):
+        received = f"{low:g}, {high:g}"
+        raise LabError(
+            "a range test needs two rates", where="--low, --high", received=received, expected="0 < low < high"
+        )
+    if steps < LEAST_STEPS:
+        expected = f"{LEAST_STEPS} or more"
+        raise LabError("a range test needs more steps", where="--steps", received=steps, expected=expected)
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
@@ -129,76 +128,16 @@ def smooth(losses: Sequence[float]) -> list[float]:
     return result
 
 
-def summarised(rates: Sequence[float], losses: Sequence[float], why: StoppedBecause) -> RangeTest:
-    """The test of these losses: smoothed, with the rate that they suggest."""
-    smoothed = smooth(losses)
-    return RangeTest(tuple(rates), tuple(losses), tuple(smoothed), _steepest(rates, smoothed), why)
+def summarised(rates: Sequence[float], losses: Sequence[float], why: str) -> RangeTest:
+    """The test of these losses: smoothed, with the rate of the steepest fall on the way to the lowest smoothed loss.
 
-
-def _steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """The rate of the steepest fall on the way to the lowest smoothed loss.
-
-    The first steps, at most a quarter, do not count: an average of few losses moves with each of them. Nor does what
+    The first 10 steps, at most a quarter, do not count: an average of few losses moves with each of them. Nor does what
     follows the lowest loss, where the training is already breaking up.
     """
-    first, last = min(_SETTLING, len(smoothed) // 4), int(np.argmin(smoothed))
-    if last <= first:
-        return None
-    slopes = np.gradient(np.asarray(smoothed), np.log(rates))[first : last + 1]
-    steepest = int(np.argmin(slopes))
-    return float(rates[first + steepest]) if slopes[steepest] < 0 else None
-
-
-def _losses(session: Session, steps: int, progress: Progress) -> tuple[list[float], StoppedBecause]:
-    """The finite losses of the steps taken, and why there are no more."""
-    losses: list[float] = []
-    with closing(_batches(session)) as batches:
-        for batch in batches:
-            loss = session.trainer.step(*batch)
-            if not math.isfinite(loss):
-                return losses, "the loss is not a finite number"
-            losses.append(loss)
-            progress.step()
-            smoothed = smooth(losses)
-            if smoothed[-1] > RISE * min(smoothed):
-                return losses, "the loss rose"
-            if len(losses) == steps:
-                break
-    return losses, "all steps are done"
-
-
-def _batches(session: Session) -> Generator[Batch, None, None]:
-    """Training batches without end, epoch after epoch."""
-    spec = session.spec
-    for epoch in count():
-        session.trainer.seed_epoch(spec.seed, epoch)
-        yield from prefetched(
-            training_batches(
-                session.images,
-                session.labels,
-                session.train,
-                batch_size=spec.recipe.batch_size,
-                augmentation=spec.recipe.augmentation,
-                seed=spec.seed,
-                epoch=epoch,
-            )
-        )
-
-
-def check_range(low: float, high: float, steps: int) -> None:
-    """Refuse rates or steps that make no test.
-
-    Raises:
-        LabError: the rates are not 0 < low < high, or there are fewer than 10 steps.
-    """
-    if not (0 < low < high and math.isfinite(high)):
-        raise LabError(
-            "a range test needs two rates",
-            where="--low, --high",
-            received=f"{low:g}, {high:g}",
-            expected="0 < low < high",
-        )
-    if steps < LEAST_STEPS:
-        raise LabError(
-            "a range test needs more steps", where="--steps", received=steps, expected=f"{LEAST_STEPS} or more"
-        )
+    smoothed, suggested = smooth(losses), None
+    first, last = min(10, len(smoothed) // 4), int(np.argmin(smoothed))
+    if last > first:
+        slopes = np.gradient(np.asarray(smoothed), np.log(rates))[first : last + 1]
+        steepest = int(np.argmin(slopes))
+        suggested = float(rates[first + steepest]) if slopes[steepest] < 0 else None
+    return RangeTest(tuple(rates), tuple(losses), tuple(smoothed), suggested, why)

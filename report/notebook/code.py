@@ -58,10 +58,9 @@ lab"""
 TRAINING = """\
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.progress import Progress
-from cnnlab.training.fit import train_model
-from cnnlab.training.loop import Trainer
-from cnnlab.training.optimizer import make_optimizer
+from cnnlab.training.engine import Trainer, make_optimizer
 from cnnlab.training.preparation import prepare_run
+from cnnlab.training.run import train_model
 
 print(inspect.getsource(make_optimizer))
 print(inspect.getsource(Trainer._traced_step))"""

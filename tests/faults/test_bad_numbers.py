@@ -138,10 +138,11 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[RunStore], None]]] = {
     "a class absent from test": ({}, without_class("test", 999)),
     "a class absent from validation": ({}, without_class("validation", 999)),
     "one test image": ({}, without_class("test", 1)),
-    "baselines of nothing and all, maps and filters of zeros": (
+    "baselines of nothing and all, maps of zeros": (
         {
-            "insight": {"maps": np.zeros((4, 4)), "filters": np.zeros((5, 5, 3, 8))},
-            "baselines": {"clothes": {"right": 0.0, "diversity": [1] * 4}, "digits": {"right": 1.0, "diversity": [NAN] * 3}}},
+            "insight": {"maps": np.zeros((4, 4))},
+            "baselines": {"clothes": {"right": 0.0}, "digits": {"right": 1.0}},
+        },
         nothing,
     ),
     "every training diverged": (

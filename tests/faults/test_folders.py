@@ -119,8 +119,8 @@ def test_an_interrupted_lab_goes_on_where_it_was_copied_to(tmp_path: Path, monke
         toy.live(tmp_path / "runs")
     monkeypatch.undo()
     shutil.copytree(tmp_path / "runs", tmp_path / "copied")
-    epochs = [path.name for path in (tmp_path / "copied").rglob("*.checkpoint")]
-    assert sorted(epochs) == [f"epoch-0000{toy.EPOCHS - 1}.checkpoint", f"epoch-0000{toy.EPOCHS}.checkpoint"]
+    epochs = [path.name for path in (tmp_path / "copied").rglob("epoch-*.npz")]
+    assert sorted(epochs) == [f"epoch-0000{toy.EPOCHS - 1}.npz", f"epoch-0000{toy.EPOCHS}.npz"]
     toy.live(tmp_path / "copied")
     assert toy.result(tmp_path / "copied") == toy.result(tmp_path / "whole")
 

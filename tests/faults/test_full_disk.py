@@ -10,7 +10,7 @@ import pytest
 
 from cnnlab.errors import Unwritable
 from cnnlab.store import files
-from cnnlab.training.logs import logged
+from cnnlab.training.run import logged
 from tests.faults import toy
 from tests.faults.steps import NEED_SPACE, Steps, full
 

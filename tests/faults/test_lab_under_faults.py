@@ -20,7 +20,7 @@ from cnnlab.errors import LabError, Unwritable
 from cnnlab.lab import load_lab
 from cnnlab.store.store import RunStore
 from cnnlab.training import memory, preparation
-from cnnlab.training.budget import Pace
+from cnnlab.training.preparation import Pace
 from report.build import BuildResult, build_report
 from tests.command import write_images
 from tests.fabricate import write_store

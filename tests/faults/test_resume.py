@@ -18,8 +18,8 @@ from cnnlab.spec import EarlyStopping, Range, RunSpec, SearchSpec
 from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
 from cnnlab.training import preparation
-from cnnlab.training.budget import Pace
-from cnnlab.training.fit import train_model
+from cnnlab.training.preparation import Pace
+from cnnlab.training.run import train_model
 from cnnlab.training.search import run_search
 from tests.quiet import QuietProgress
 
@@ -186,7 +186,7 @@ def test_the_space_that_was_estimated_is_what_is_taken(tmp_path: Path) -> None:
     watching = Stopping(store.work_folder() / make_run_id(what, TABLE_OF_TOY.fingerprint), epochs=3)
     with pytest.raises(KeyboardInterrupt):
         train(store, what, watching)
-    kept = [path.stat().st_size for path in store.work_folder().rglob("*.checkpoint")]
+    kept = [path.stat().st_size for path in store.work_folder().rglob("epoch-*.npz")]
     weights = checkpoints / 15
     assert len(kept) >= 2 and preparation.weight_copies(what.recipe) == 5 and record > weights
     assert all(4 * weights < size < 5 * weights + 20_000 for size in kept), "the best is the model's own, as is said"

@@ -20,7 +20,7 @@ from training_toys import SPLITS_OF_TOY, TABLE_OF_TOY, build, spec
 from cnnlab.app import cli
 from cnnlab.errors import CnnlabError
 from cnnlab.store.store import RunStore
-from cnnlab.training.fit import train_model
+from cnnlab.training.run import train_model
 from tests.faults.test_resume import outcome
 from tests.quiet import QuietProgress
 
