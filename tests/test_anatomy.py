@@ -23,7 +23,7 @@ from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
 
 GOLDEN = Path(__file__).parent / "golden" / "networks.json"
-PUBLISHED = {"vgg19": 224, "alexnet": 227, "resnet50": 224}
+PUBLISHED = {name: find_network(name).PUBLISHED_SIZES[0] for name in network_names()}
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,15 @@ def test_rows_of_each_kind(records: dict[str, Record]) -> None:
     assert (rows["fc1"]["block"], rows["fc1"]["formula"]) == ("head", "(25088 + 1)·4096")
     assert (rows["conv1_pad"]["padding"], rows["conv5_block3_out"]["block"]) == ("3,3,3,3", "stage5")
     assert rows["predictions"]["activation"] == "softmax"
+
+
+@pytest.mark.parametrize(("bias", "formula", "parameters"), [(True, "(3·3·3 + 1)·4", 112), (False, "3·3·3·4", 108)])
+def test_biases_are_counted_where_a_convolution_has_them(bias: bool, formula: str, parameters: int) -> None:
+    image = keras.Input((8, 8, 3), name="pixels")
+    model = keras.Model(image, keras.layers.Conv2D(4, 3, use_bias=bias, name="conv1")(image), name="alexnet")
+    row = layer_table(model)[1]
+    assert (row.formula, row.formula_parameters, row.parameters) == (formula, parameters, parameters)
+    assert row.multiply_adds == 6 * 6 * 108
 
 
 @pytest.mark.parametrize("name", network_names())

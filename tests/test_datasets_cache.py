@@ -14,7 +14,7 @@ from PIL import Image
 
 from cnnlab.datasets.cache import CacheProblem, cached_table
 from cnnlab.datasets.findings import fingerprint
-from cnnlab.datasets.table import DatasetAbout, ImageTable, pictures_in_array, silent
+from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, ImageTable, pictures_in_arrays, silent
 from cnnlab.readers import open_dataset
 from cnnlab.spec import DatasetSpec, Split
 
@@ -170,11 +170,9 @@ def test_seventy_thousand_images_open_in_less_than_a_second(tmp_path: Path) -> N
         return cached_table(
             DatasetSpec(reader="folder", image_size=16),
             [],
-            lambda: pictures_in_array(
-                images,
-                np.arange(70_000) % 10,
+            lambda: pictures_in_arrays(
+                ("train-images", images, np.arange(70_000) % 10, NO_DIVISION),
                 classes=tuple("0123456789"),
-                sources=[f"train-images:{i}" for i in range(70_000)],
                 about=about,
                 where=tmp_path,
             ),

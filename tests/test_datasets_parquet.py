@@ -33,6 +33,9 @@ def images(seeds: Sequence[int]) -> pa.Array:
     return pa.array([{"bytes": png(seed), "path": f"{seed}.png"} for seed in seeds], IMAGE)
 
 
+LABEL = {"_type": "ClassLabel", "names": ["ant", "bee"]}
+
+
 def features(names: object = ("ant", "bee"), *, image: str = "image", label: str = "label") -> dict[str, Any]:
     return {image: {"_type": "Image"}, label: {"_type": "ClassLabel", "names": names}}
 
@@ -52,66 +55,43 @@ def read(root: Path) -> Labelled:
     return read_parquet([root], root.parent) if root.is_file() else read_parquet(parquet_files(root), root)
 
 
-def unlabelled(images: Labelled) -> int:
-    return sum(finding.count for finding in images.findings if finding.kind == "unlabelled")
-
-
 def refused(root: Path) -> DataError:
     with pytest.raises(DataError) as raised:
         read(root)
     return raised.value
 
 
-def test_a_file_with_class_names_in_its_metadata(tmp_path: Path) -> None:
-    columns = {"image": images(range(7)), "label": [1, 0, 1, 1, 0, 0, 1], "note": ["x"] * 7}
-    found = read(write(tmp_path / "train-00000-of-00001.parquet", columns, features()))
-    assert found.labels == ["bee", "ant", "bee", "bee", "ant", "ant", "bee"]
-    assert found.sources == [f"train-00000-of-00001.parquet:{row}" for row in range(7)]
-    assert found.divisions == [TRAIN] * 7 and unlabelled(found) == 0
-    assert [found.content(index) for index in (6, 0, 3, 2)] == [png(seed) for seed in (6, 0, 3, 2)]
+TWO, BARE = images([0, 1]), pa.array([png(0), png(1)], pa.large_binary())
+NOTHING_OF_USE = [
+    b"{}", b'{"info": null}', b'{"info": {"features": {"image": [{"_type": "Image"}], "label": {"_type": {}}}}}'
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("names", "labels", "expected"),
+    ("columns", "declared", "expected"),
     [
-        (("img", "labels"), ["wasp", "ant"], ["wasp", "ant"]),
-        (("image", "wnid"), pa.array(["n2", "n1"], pa.large_string()), ["n2", "n1"]),
-        (("IMAGE", "Class"), pa.array(["wasp", "ant"]).dictionary_encode(), ["wasp", "ant"]),
-        (("image", "label"), pa.array([12, 3], pa.uint8()), ["12", "3"]),
+        ({"image": TWO, "label": [1, 0], "note": ["x", "x"]}, features(), ["bee", "ant"]),
+        ({"other": [1, 2], "img": BARE, "labels": ["wasp", "ant"]}, None, ["wasp", "ant"]),
+        ({"image": BARE, "wnid": pa.array(["n2", "n1"], pa.large_string())}, None, ["n2", "n1"]),
+        ({"IMAGE": BARE, "Class": pa.array(["wasp", "ant"]).dictionary_encode()}, None, ["wasp", "ant"]),
+        ({"image": BARE, "label": pa.array([12, 3], pa.uint8())}, None, ["12", "3"]),
+        ({"image": images([5, 6]), "photo": TWO, "label": ["x", "y"], "kind": [1, 0]},
+         features(image="photo", label="kind"), ["bee", "ant"]),
+        ({"image": TWO, "label": [4, 5], "class_name": ["x", "y"]}, None, ["x", "y"]),
+        ({"image": TWO, "label": [4, 7]}, features(None), ["4", "7"]),
+        ({"image": TWO, "label": ["caf\u00e9", "cafe\u0301"]}, None, ["caf\u00e9"] * 2),
+        ({"img": TWO, "coarse_label": [0, 0], "fine_label": [1, 0]},
+         {"img": {"_type": "Image"}, "coarse_label": LABEL, "fine_label": LABEL}, ["bee", "ant"]),
+        *(({"image": TWO, "label": [7, 1]}, raw, ["7", "1"]) for raw in NOTHING_OF_USE),
     ],
-)
-def test_columns_found_by_their_names(tmp_path: Path, names: tuple[str, str], labels: Any, expected: list[str]) -> None:
-    image, label = names
-    bare = pa.array([png(0), png(1)], pa.large_binary())
-    found = read(write(tmp_path / "a.parquet", {"other": [1, 2], image: bare, label: labels}))
-    assert found.labels == expected
-    assert [found.content(0), found.content(1)] == [png(0), png(1)]
-
-
-def test_the_metadata_decide_among_several_columns(tmp_path: Path) -> None:
-    columns = {"image": images([5, 6]), "photo": images([0, 1]), "label": ["x", "y"], "kind": [1, 0]}
-    found = read(write(tmp_path / "a.parquet", columns, features(image="photo", label="kind")))
-    assert found.labels == ["bee", "ant"] and found.content(1) == png(1)
-
-
-def test_text_goes_before_numbers_without_names(tmp_path: Path) -> None:
-    columns = {"image": images([0, 1]), "label": [4, 5], "class_name": ["x", "y"]}
-    assert read(write(tmp_path / "a.parquet", columns)).labels == ["x", "y"]
-
-
-def test_a_class_label_without_names_is_its_number(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.parquet", {"image": images([0]), "label": [4]}, features(None))
-    assert read(path).labels == ["4"]
-
-
-def test_several_columns_of_one_kind(tmp_path: Path) -> None:
-    label = {"_type": "ClassLabel", "names": ["a", "b"]}
-    columns = {"img": images([0]), "coarse_label": [0], "fine_label": [1]}
-    declared = {"img": {"_type": "Image"}, "coarse_label": label, "fine_label": label}
-    assert read(write(tmp_path / "a.parquet", columns, declared)).labels == ["b"]
-    renamed = {"img": columns["img"], "one": [0], "two": [1]}
-    problem = refused(write(tmp_path / "b.parquet", renamed, {"one": label, "two": label}))
-    assert problem.what == "several columns of the parquet file could be meant" and problem.received == "“one”, “two”"
+)  # fmt: skip
+def test_columns_are_found_by_metadata_or_by_name(
+    tmp_path: Path, columns: dict[str, Any], declared: object, expected: list[str]
+) -> None:
+    found = read(write(tmp_path / "train-00000-of-00001.parquet", columns, declared))
+    assert found.labels == expected and found.divisions == [TRAIN] * 2 and found.findings == ()
+    assert found.sources == [f"train-00000-of-00001.parquet:{row}" for row in range(2)]
+    assert [found.content(1), found.content(0)] == [png(1), png(0)]
 
 
 def test_shards_and_divisions_with_the_names_in_another_order(tmp_path: Path) -> None:
@@ -124,11 +104,8 @@ def test_shards_and_divisions_with_the_names_in_another_order(tmp_path: Path) ->
     found = read(tmp_path)
     assert found.labels == ["ant", "bee", "bee", "ant", "cat", "ant"]
     assert found.divisions == [TRAIN] * 4 + [VALIDATION, TEST]
-    assert found.sources[3:] == [
-        "data/train-00001-of-00002.parquet:1",
-        "data/validation-00000-of-00001.parquet:0",
-        "test/0000.parquet:0",
-    ]
+    names = ("data/train-00001-of-00002", "data/validation-00000-of-00001", "test/0000")
+    assert found.sources[3:] == [f"{name}.parquet:{row}" for name, row in zip(names, (1, 0, 0), strict=True)]
     assert [found.content(index) for index in range(6)] == [png(seed) for seed in range(6)]
 
 
@@ -155,20 +132,10 @@ def test_unlabelled_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     write(tmp_path / "test.parquet", {"image": images(range(4, 9)), "label": [-1] * 5}, features())
     write(tmp_path / "val.parquet", {"image": images([9, 10]), "label": ["", "bee"]})
     found = read(tmp_path)
-    assert found.labels == ["bee", "ant", "bee"] and unlabelled(found) == 8
+    assert found.labels == ["bee", "ant", "bee"]
+    assert [(one.kind, one.count) for one in found.findings] == [("unlabelled", 8)]
     assert found.sources == ["train.parquet:0", "train.parquet:3", "val.parquet:1"]
     assert [found.content(index) for index in range(3)] == [png(0), png(3), png(10)]
-
-
-def test_nothing_but_unlabelled_rows(tmp_path: Path) -> None:
-    problem = refused(write(tmp_path / "test.parquet", {"image": images([0]), "label": [-1]}, features()))
-    assert problem.what == "no image of the data set has a class" and problem.received == "1 rows without a label"
-
-
-def test_images_that_are_elsewhere(tmp_path: Path) -> None:
-    paths = pa.array([{"bytes": None, "path": "/home/me/1.png"}] * 4, IMAGE)
-    problem = refused(write(tmp_path / "a.parquet", {"image": paths, "label": ["a", "b", "a", "b"]}))
-    assert problem.what == "the images are not in the parquet file, only the paths they had elsewhere"
 
 
 def test_single_rows_without_an_image_are_undecodable(tmp_path: Path) -> None:
@@ -180,14 +147,34 @@ def test_single_rows_without_an_image_are_undecodable(tmp_path: Path) -> None:
             found.content(index)
 
 
+ONE = images([0])
+ELSEWHERE = pa.array([{"bytes": None, "path": "/home/me/1.png"}], IMAGE)
+NO_IMAGES, NO_CLASSES = "the parquet file has no images", "the parquet file has no classes"
+
+
 @pytest.mark.parametrize(
-    ("label", "received"),
-    [(2, 2), (-2, -2), (1 << 40, 1 << 40)],
-)
-def test_a_label_without_a_class(tmp_path: Path, label: int, received: int) -> None:
-    problem = refused(write(tmp_path / "a.parquet", {"image": images([0]), "label": [label]}, features()))
-    assert (problem.what, problem.received) == ("a label stands for no class", received)
-    assert problem.expected == "a number from 0 to 1, or -1 for none"
+    ("columns", "declared", "what", "received"),
+    [
+        ({"picture": ONE, "label": ["a"]}, None, NO_IMAGES, "“label” (string)"),
+        ({"image": ["a.png"], "label": ["a"]}, None, NO_IMAGES, "“image” (string)"),
+        ({"image": ONE, "caption": ["a"]}, None, NO_CLASSES, "“caption”"),
+        ({"image": ONE, "label": [0.5]}, None, NO_CLASSES, "“label” (double)"),
+        ({"image": ONE, "label": [[1, 2]]}, None, NO_CLASSES, "“label”"),
+        ({"image": ONE, "label": [-1]}, features(), "no image of the data set has a class", "1 rows without a label"),
+        ({"image": ELSEWHERE, "label": ["a"]}, None,
+         "the images are not in the parquet file, only the paths they had elsewhere", ""),
+        ({"img": ONE, "one": [0], "two": [1]}, {"one": LABEL, "two": LABEL},
+         "several columns of the parquet file could be meant", "“one”, “two”"),
+        *(({"image": ONE, "label": [label]}, features(), "a label stands for no class", str(label))
+          for label in (2, -2, 1 << 40)),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_understood_is_refused(
+    tmp_path: Path, columns: dict[str, Any], declared: object, what: str, received: str
+) -> None:
+    problem = refused(write(tmp_path / "a.parquet", columns, declared))
+    assert problem.what == what and received in str(problem.received or "")
+    assert what != "a label stands for no class" or problem.expected == "a number from 0 to 1, or -1 for none"
 
 
 def test_numbers_and_names_do_not_mix(tmp_path: Path) -> None:
@@ -196,65 +183,26 @@ def test_numbers_and_names_do_not_mix(tmp_path: Path) -> None:
     assert refused(tmp_path).what == "some files of the data set name the classes, others only number them"
 
 
-@pytest.mark.parametrize(
-    ("columns", "what"),
-    [
-        ({"picture": images([0]), "label": ["a"]}, "the parquet file has no images"),
-        ({"image": ["a.png"], "label": ["a"]}, "the parquet file has no images"),
-        ({"image": images([0]), "caption": ["a"]}, "the parquet file has no classes"),
-        ({"image": images([0]), "label": [0.5]}, "the parquet file has no classes"),
-        ({"image": images([0]), "label": [[1, 2]]}, "the parquet file has no classes"),
-    ],
-)
-def test_missing_columns(tmp_path: Path, columns: dict[str, Any], what: str) -> None:
-    problem = refused(write(tmp_path / "a.parquet", columns))
-    assert problem.what == what and f"“{list(columns)[1]}”" in str(problem.received)
+NAMED = '{"info": {"features": {"label": {"_type": "ClassLabel", "names": %s}}}}'
+HOSTILE = [
+    "[" * 100_000, "[1]", '{"info": 3}', '{"info": {"features": ["image"]}}', NAMED % '"ab"', NAMED % '["a", ["b"]]',
+    NAMED % '["a", "a"]', NAMED % '[" ", "b"]', NAMED % json.dumps(["a" * 301]),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"\xff{",
-        b"[" * 100_000,
-        b"[1]",
-        b'{"info": 3}',
-        b'{"info": {"features": ["image"]}}',
-        b'{"info": {"features": {"label": {"_type": "ClassLabel", "names": "ab"}}}}',
-        b'{"info": {"features": {"label": {"_type": "ClassLabel", "names": ["a", ["b"]]}}}}',
-        b'{"info": {"features": {"label": {"_type": "ClassLabel", "names": ["a", "a"]}}}}',
-        b'{"info": {"features": {"label": {"_type": "ClassLabel", "names": [" ", "b"]}}}}',
-        json.dumps({"info": {"features": {"label": {"_type": "ClassLabel", "names": ["a" * 301]}}}}).encode(),
-    ],
-)
+@pytest.mark.parametrize("raw", [b"\xff{", *(text.encode() for text in HOSTILE)], ids=range(len(HOSTILE) + 1))
 def test_hostile_metadata(tmp_path: Path, raw: bytes) -> None:
     problem = refused(write(tmp_path / "a.parquet", {"image": images([0]), "label": [0]}, raw))
     assert problem.what == "the parquet file cannot be used"
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [b"{}", b'{"info": null}', b'{"info": {"features": {"image": [{"_type": "Image"}], "label": {"_type": {}}}}}'],
-)
-def test_metadata_that_say_nothing_of_use(tmp_path: Path, raw: bytes) -> None:
-    assert read(write(tmp_path / "a.parquet", {"image": images([0]), "label": [7]}, raw)).labels == ["7"]
-
-
-def test_what_is_no_parquet_file_or_only_half_of_one(tmp_path: Path) -> None:
-    whole = write(tmp_path / "a.parquet", {"image": images(range(9)), "label": [0] * 9}, features()).read_bytes()
-    for content in (
-        b"",
-        b"PAR1",
-        b"no parquet at all",
-        whole[: len(whole) // 2],
-        whole[:-200] + bytes(192) + whole[-8:],
-    ):
-        (tmp_path / "a.parquet").write_bytes(content)
-        assert refused(tmp_path).what == "the parquet file cannot be used"
-
-
-def test_a_file_that_is_gone_when_its_images_are_decoded(tmp_path: Path) -> None:
+def test_what_is_no_parquet_file_or_only_half_of_one_or_gone(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", {"image": images(range(9)), "label": [0] * 9}, features())
-    found = read(path)
+    found, whole = read(path), path.read_bytes()
+    damaged = whole[:-200] + bytes(192) + whole[-8:]
+    for content in (b"", b"PAR1", b"no parquet at all", whole[: len(whole) // 2], damaged):
+        path.write_bytes(content)
+        assert refused(tmp_path).what == "the parquet file cannot be used"
     path.unlink()
     with pytest.raises(DataError, match="the parquet file cannot be used"):
         found.content(8)
@@ -274,8 +222,3 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     path = write(tmp_path / "a.parquet", {"image": images([0]), "label": [0]}, features())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert refused(path).hint == "pip install pyarrow"
-
-
-def test_accents_are_composed(tmp_path: Path) -> None:
-    path = write(tmp_path / "b.parquet", {"image": images([0, 1]), "label": ["caf\u00e9", "cafe\u0301"]})
-    assert read(path).labels == ["caf\u00e9"] * 2

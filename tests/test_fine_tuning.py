@@ -11,7 +11,7 @@ from test_weight_files import save_legacy
 from training_toys import Splits, Table
 
 from cnnlab.evaluation.predict import load_model
-from cnnlab.layers.kernels import PIXEL_SCALE
+from cnnlab.networks import CAFFE
 from cnnlab.spec import DatasetSpec, NetworkOptions, Recipe, RunSpec
 from cnnlab.store.store import RunStore
 from cnnlab.training.run import train_model
@@ -69,7 +69,7 @@ def trained(path: Path, folder: Path, *, epochs: int, **recipe: object) -> keras
 def kernels(model: keras.Model) -> dict[str, np.ndarray]:
     """Of the convolutions, as the file has them."""
     found = {layer.name: layer.get_weights()[0] for layer in model.layers if "_conv" in layer.name}
-    return {name: one / (PIXEL_SCALE if name == "block1_conv1" else 1) for name, one in found.items()}
+    return {name: one / (CAFFE.kernel if name == "block1_conv1" else 1) for name, one in found.items()}
 
 
 def test_the_base_is_the_files_until_it_thaws(published: tuple[keras.Model, Path], tmp_path: Path) -> None:

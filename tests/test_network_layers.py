@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 from keras.ops import convert_to_numpy as to_numpy
 
-from cnnlab.layers.convolution import MatrixGradientConv2D
-from cnnlab.layers.kernels import FusedBatchNormalization, LocalResponseNormalization
+from cnnlab.layers.kernels import FusedBatchNormalization, LocalResponseNormalization, MatrixGradientConv2D
 
 # Keras's variables do not know the `copy` argument with which numpy 2.4 asks for an array.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

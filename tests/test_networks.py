@@ -16,7 +16,7 @@ from cnnlab.architectures.construction import without_weights
 from cnnlab.errors import LabError
 from cnnlab.layers.factory import build_network
 from cnnlab.layers.kernels import CentredPixels
-from cnnlab.networks import find_network, network_names
+from cnnlab.networks import CAFFE, find_network, network_names
 from cnnlab.spec import NetworkOptions
 
 # Keras's variables do not know the `copy` argument with which numpy 2.4 asks for an array.
@@ -203,4 +203,4 @@ def test_head_layers_are_the_layers_with_weights_behind_the_base() -> None:
 def test_pixels_are_centred_as_keras_applications_does() -> None:
     images = pixels(8)
     theirs = keras.applications.vgg19.preprocess_input(images.copy())
-    np.testing.assert_allclose(to_numpy(CentredPixels(reverse=True)(images)) * 64, theirs, atol=1e-4)
+    np.testing.assert_allclose(to_numpy(CentredPixels(CAFFE)(images)) * 64, theirs, atol=1e-4)

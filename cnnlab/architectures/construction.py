@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -85,8 +86,30 @@ def summary_text(model: keras.Model) -> str:
 def _build() -> list[Step]:
     space: dict[str, Any] = {}
     steps: list[Step] = []
+    expected = known = 0
     for block, title, code, places, added in _listings():
-        steps.append(_run(space, steps, block, title, code, places, added))
+        output = io.StringIO()
+        space["print"] = functools.partial(print, file=output)  # redirecting stdout would catch other threads' output
+        exec(compile(code, f"<{block}>", "exec"), space)
+        model, expected = space["modelVGG19"], expected + added
+        if model.count_params() != expected:
+            raise ArithmeticError(f"{block}: our count is {expected}, Keras counts {model.count_params()}")
+        shapes = [[int(n) for n in re.findall(r"\d+", line)] for line in output.getvalue().splitlines()]
+        steps.append(
+            Step(
+                block=block,
+                title=title,
+                code=code,
+                outputs=[{"after": place, "shape": shape} for place, shape in zip(places, shapes, strict=True)],
+                output=output.getvalue(),
+                summary=summary_text(model),
+                parameters=model.count_params(),
+                formula_parameters=expected,
+                added_parameters=added,
+                layers=[layer.name for layer in model.layers[known:]],
+            )
+        )
+        known = len(model.layers)
     return steps
 
 
@@ -104,40 +127,9 @@ def _listings() -> list[tuple[str, str, str, list[str], int]]:
         channels = filters
     found.append(("flatten", "Flatten", f"modelVGG19.add(Flatten())\n{PRINT}", ["flatten"], 0))
     entering = 7 * 7 * channels
-    for block, units, activation in (
-        ("fc6", DENSE_UNITS, "relu"),
-        ("fc7", DENSE_UNITS, "relu"),
-        ("fc8", 1000, "softmax"),
-    ):
+    dense = (("fc6", DENSE_UNITS, "relu"), ("fc7", DENSE_UNITS, "relu"), ("fc8", 1000, "softmax"))
+    for block, units, activation in dense:
         code = f'modelVGG19.add(Dense({units}, activation="{activation}"))\n{PRINT}'
         found.append((block, f"Dense {units}, {activation}", code, [block], (entering + 1) * units))
         entering = units
     return found
-
-
-def _run(
-    space: dict[str, Any], before: list[Step], block: str, title: str, code: str, places: list[str], added: int
-) -> Step:
-    known = len(space["modelVGG19"].layers) if before else 0
-    output = io.StringIO()
-    space["print"] = functools.partial(print, file=output)  # redirecting stdout would catch other threads' output
-    exec(compile(code, f"<{block}>", "exec"), space)
-    model = space["modelVGG19"]
-    printed = [
-        [int(n) for n in line.strip("()").split(",")[1:] if n.strip()] for line in output.getvalue().splitlines()
-    ]
-    expected = (before[-1].formula_parameters if before else 0) + added
-    if model.count_params() != expected:
-        raise ArithmeticError(f"{block}: our count is {expected}, Keras counts {model.count_params()}")
-    return Step(
-        block=block,
-        title=title,
-        code=code,
-        outputs=[{"after": place, "shape": shape} for place, shape in zip(places, printed, strict=True)],
-        output=output.getvalue(),
-        summary=summary_text(model),
-        parameters=model.count_params(),
-        formula_parameters=expected,
-        added_parameters=added,
-        layers=[layer.name for layer in model.layers[known:]],
-    )

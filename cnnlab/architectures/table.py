@@ -6,11 +6,11 @@ activations are not counted. Activations are the values that a layer puts out fo
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,12 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
     Raises:
         ArithmeticError: our formula and Keras's count of a layer differ, which is a bug in one of them.
     """
-    blocks = _Blocks(model.name)
-    return [_row(layer, blocks) for layer in model.layers]
+    rows, block = [], "input"
+    for layer in model.layers:  # what belongs to no stage is before or behind them
+        own = next((name for prefix, name in find_network(model.name).BLOCKS if layer.name.startswith(prefix)), None)
+        block = own or ("input" if block == "input" else "head")
+        rows.append(_row(layer, block))
+    return rows
 
 
 def publish_architecture(
@@ -76,76 +80,60 @@ def publish_architecture(
     record_id = architecture_id(name, image_size=image_size, classes=classes, options=options)
     if store.has("architecture", record_id):
         return store.read("architecture", record_id)
-
-    def write(folder: Path) -> Mapping[str, Any]:
-        return without_weights(lambda: _write(folder, name, image_size, classes, options))
-
-    return store.publish("architecture", record_id, write)
+    make = partial(_write, name=name, image_size=image_size, classes=classes, options=options)
+    return store.publish("architecture", record_id, lambda folder: without_weights(lambda: make(folder)))
 
 
 def _write(folder: Path, name: str, image_size: int, classes: int, options: NetworkOptions) -> Mapping[str, Any]:
-    departures = find_network(name).adaptations(image_size, classes, options)
+    network = find_network(name)
+    departures = network.adaptations(image_size, classes, options)
     model = build_network(name, image_size=image_size, classes=classes, options=options)
     rows = layer_table(model)
-    summary = summary_text(model)
+    (folder / "summary.txt").write_text(summary_text(model), encoding="utf-8")
+    lists: dict[str, Any] = {"layers": rows}
     if name == "vgg19" and not departures:
-        _write_json(folder / "construction.json", vgg19_construction())
-    _write_json(folder / "layers.json", rows)
-    (folder / "summary.txt").write_text(summary, encoding="utf-8")
+        lists["construction"] = vgg19_construction()
+    for kind, items in lists.items():
+        text = json.dumps([asdict(item) for item in items], indent=1, ensure_ascii=False)
+        (folder / f"{kind}.json").write_text(text, encoding="utf-8")
+    sums = ("parameters", "trainable", "multiply_adds", "activations")
+    kinds = {"convolution": "Conv2D", "dense": "Dense"}
     return {
         "network": name,
-        "title": find_network(name).TITLE,
+        "title": network.TITLE,
         "image_size": image_size,
         "classes": classes,
         "options": options.model_dump(mode="json"),
-        "version": find_network(name).VERSION,
-        "parameters": sum(row.parameters for row in rows),
-        "trainable": sum(row.trainable for row in rows),
-        "multiply_adds": sum(row.multiply_adds for row in rows),
-        "activations": sum(row.activations for row in rows),
-        "weighted_layers": {
-            "convolution": sum(row.kind == "Conv2D" for row in rows),
-            "dense": sum(row.kind == "Dense" for row in rows),
-        },
-        "adaptations": [dataclasses.asdict(departure) for departure in departures],
+        "version": network.VERSION,
+        **{key: sum(getattr(row, key) for row in rows) for key in sums},
+        "weighted_layers": {key: sum(row.kind == kind for row in rows) for key, kind in kinds.items()},
+        "adaptations": [asdict(departure) for departure in departures],
     }
 
 
-def _write_json(path: Path, items: list[Any]) -> None:
-    text = json.dumps([dataclasses.asdict(item) for item in items], indent=1, ensure_ascii=False)
-    path.write_text(text, encoding="utf-8")
-
-
-class _Blocks:
-    """Names the block of each layer, walking through the model: what belongs to no stage is before or behind them."""
-
-    def __init__(self, network: str) -> None:
-        self.prefixes = find_network(network).BLOCKS
-        self.current = "input"
-
-    def of(self, layer: str) -> str:
-        own = next((block for prefix, block in self.prefixes if layer.startswith(prefix)), None)
-        self.current = own or ("input" if self.current == "input" else "head")
-        return self.current
-
-
-def _row(layer: layers.Layer, blocks: _Blocks) -> LayerRow:
-    shape = tuple(layer.output.shape[1:])
+def _row(layer: layers.Layer, block: str) -> LayerRow:
+    shape, parameters = tuple(layer.output.shape[1:]), layer.count_params()
     formula, value, uses = _count(layer)
-    if value != layer.count_params():
-        raise ArithmeticError(f"{layer.name}: {formula} = {value}, but Keras counts {layer.count_params()}")
+    if value != parameters:
+        raise ArithmeticError(f"{layer.name}: {formula} = {value}, but Keras counts {parameters}")
+    # The Keras class that the layer is one of, where it is only computed in another way.
+    kind = next((one for one in (layers.Conv2D, layers.BatchNormalization) if isinstance(layer, one)), type(layer))
+    padding = getattr(layer, "padding", None)
+    if padding and not isinstance(padding, str):
+        padding = ",".join(str(side) for axis in padding for side in axis)
+    activation = getattr(getattr(layer, "activation", None), "__name__", None)
     return LayerRow(
         name=layer.name,
-        kind=_kind(layer),
-        block=blocks.of(layer.name),
+        kind=kind.__name__,
+        block=block,
         output_shape=shape,
         kernel=_pair(getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)),
         strides=_pair(getattr(layer, "strides", None)),
-        padding=_padding(layer),
+        padding=padding,
         groups=getattr(layer, "groups", None),
         filters=getattr(layer, "filters", None) or getattr(layer, "units", None),
-        activation=_activation(layer),
-        parameters=layer.count_params(),
+        activation=None if activation == "linear" else activation,
+        parameters=parameters,
         trainable=sum(math.prod(weight.shape) for weight in layer.trainable_weights),
         formula=formula,
         formula_parameters=value,
@@ -171,27 +159,6 @@ def _count(layer: layers.Layer) -> tuple[str, int, int]:
         channels = layer.output.shape[-1]
         return f"4·{channels}", 4 * channels, 0
     return "0", 0, 0
-
-
-def _kind(layer: layers.Layer) -> str:
-    """The Keras class that the layer is one of, where it is only computed in another way."""
-    for kind in (layers.Conv2D, layers.BatchNormalization):
-        if isinstance(layer, kind):
-            return str(kind.__name__)
-    return type(layer).__name__
-
-
-def _padding(layer: layers.Layer) -> str | None:
-    padding = getattr(layer, "padding", None)
-    if padding is None or isinstance(padding, str):
-        return padding
-    (top, bottom), (left, right) = padding
-    return f"{top},{bottom},{left},{right}"
-
-
-def _activation(layer: layers.Layer) -> str | None:
-    name = getattr(getattr(layer, "activation", None), "__name__", None)
-    return None if name == "linear" else name
 
 
 def _pair(value: Any) -> tuple[int, ...] | None:

@@ -13,10 +13,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,20 +85,14 @@ def cached_table(
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
             report_progress(f"the decoded cache {pixels} is damaged ({problem}); decoding again")
     pictures = selected(read(), spec)
-    with _writing(pixels.parent):
+    try:
+        pixels.parent.mkdir(parents=True, exist_ok=True)
         _write(pixels, pictures, spec, report_progress)
         return _load(pixels)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
     except (OSError, StoreError) as problem:
         raise CacheProblem(
             "the decoded images cannot be stored",
-            where=folder,
+            where=pixels.parent,
             received=problem.received if isinstance(problem, StoreError) else problem.strerror or str(problem),
             hint="free some space, or choose another data folder with the environment variable CNNLAB_DATA",
         ) from None
@@ -128,25 +123,23 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
         raw.unlink()
         images = np.load(ordered, mmap_mode="r", allow_pickle=False)
         groups = kin(images, np.array(rows.hashes, np.uint64), np.array(rows.twins, np.int32)).tolist()
-        rows = replace(rows, findings=(*rows.findings, *copies("near-duplicate", rows, groups)))
-        text = json.dumps(
-            {
-                "version": VERSION,
-                "bytes": ordered.stat().st_size,
-                "sample": _sample(ordered),
-                "classes": pictures.classes,
-                "ids": pictures.ids,
-                "labels": rows.labels,
-                "sources": rows.sources,
-                "official": rows.official,
-                "twins": [[row, first] for row, first in enumerate(rows.twins) if first != row],
-                "kin": [[row, first] for row, first in enumerate(groups) if first != row],
-                "fingerprint": rows.fingerprint,
-                "about": asdict(rows.about),
-                "findings": [asdict(finding) for finding in rows.findings],
-            },
-            separators=(",", ":"),
-        )
+        findings = (*rows.findings, *copies("near-duplicate", rows, groups))
+        content = {
+            "version": VERSION,
+            "bytes": ordered.stat().st_size,
+            "sample": _sample(ordered),
+            "classes": pictures.classes,
+            "ids": pictures.ids,
+            "labels": rows.labels,
+            "sources": rows.sources,
+            "official": rows.official,
+            "twins": [[row, first] for row, first in enumerate(rows.twins) if first != row],
+            "kin": [[row, first] for row, first in enumerate(groups) if first != row],
+            "fingerprint": rows.fingerprint,
+            "about": asdict(rows.about),
+            "findings": [asdict(finding) for finding in findings],
+        }
+        text = json.dumps(content, separators=(",", ":"))
         sidecar = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "content": text}
         ordered.replace(pixels)
         replace_file(pixels.with_suffix(".json"), json.dumps(sidecar).encode())
@@ -192,23 +185,15 @@ def _load(pixels: Path) -> ImageTable:
     if _sample(pixels) != content["sample"]:
         raise ValueError("its pixels are not the ones that were written")
     images = np.load(pixels, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    labels, official = np.array(content["labels"], np.int32), np.array(content["official"], np.int8)
-    twins, groups = np.arange(len(images), dtype=np.int32), np.arange(len(images), dtype=np.int32)
-    for firsts, key in ((twins, "twins"), (groups, "kin")):
+    arrays: dict[str, Any] = {"labels": np.array(content["labels"], np.int32)}
+    arrays["official"] = np.array(content["official"], np.int8)
+    for key in ("twins", "kin"):
+        arrays[key] = np.arange(len(images), dtype=np.int32)
         for row, first in content[key]:
-            firsts[row] = first
-    for array in (labels, official, twins, groups):
+            arrays[key][row] = first
+    for array in arrays.values():
         array.setflags(write=False)
-    return ImageTable(
-        images=images,
-        labels=labels,
-        classes=tuple(content["classes"]),
-        sources=tuple(content["sources"]),
-        official=official,
-        fingerprint=content["fingerprint"],
-        about=DatasetAbout(**content["about"]),
-        findings=tuple(Finding(**{**one, "sources": tuple(one["sources"])}) for one in content["findings"]),
-        twins=twins,
-        kin=groups,
-        ids=tuple(content["ids"]),
-    )
+    findings = (Finding(**{**one, "sources": tuple(one["sources"])}) for one in content["findings"])
+    texts: dict[str, Any] = {key: tuple(content[key]) for key in ("classes", "sources", "ids")}
+    about, fingerprint = DatasetAbout(**content["about"]), content["fingerprint"]
+    return ImageTable(images=images, fingerprint=fingerprint, about=about, findings=tuple(findings), **arrays, **texts)

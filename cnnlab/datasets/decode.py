@@ -12,12 +12,11 @@ import threading
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -64,17 +63,6 @@ class Look:
     problem: str | None = None
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A run of images for one worker: their contents, and where their squares belong in the file."""
-
-    contents: list[Content | Undecodable]
-    first: int
-    side: int
-    fit: Fit
-    into: Path
-
-
 def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report) -> list[Look]:
     """Decode every image.
 
@@ -90,20 +78,31 @@ def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report
         OSError: the file cannot be written.
     """
     total, cores = len(pictures.labels), os.cpu_count() or 1
-    looks: list[Look] = []
-    bad: list[int] = []
+    looks, bad = list[Look](), list[int]()
+    waiting: deque[Future[list[Look]]] = deque()
     pool: Executor = ThreadPoolExecutor(cores)
     if total >= PROCESSES_FROM and cores > 1:
         # Spawned, not forked: the caller may have started a framework's threads.
         pool = ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _live_with_parent)
     with pool:
         try:
-            for found in _in_order(pool, _tasks(pictures, spec, into), 2 * cores):
-                bad += [len(looks) + index for index, look in enumerate(found) if look.problem]
-                looks += found
-                if len(bad) > spec.max_bad * total:
-                    raise _too_many_bad(pictures, looks, bad, spec.max_bad)
-                report(f"decoding {total:,} images", len(looks) / total)
+            for first in range(0, total, _CHUNK):
+                contents = [_content(pictures, row) for row in range(first, min(first + _CHUNK, total))]
+                waiting.append(pool.submit(_decode_some, contents, first, spec.image_size, spec.fit, into))
+                while len(waiting) > (2 * cores if first + _CHUNK < total else 0):  # their contents are in memory
+                    found = waiting.popleft().result()
+                    bad += [index for index, look in enumerate(found, len(looks)) if look.problem]
+                    looks += found
+                    if len(bad) > spec.max_bad * total:
+                        such = "; ".join(f"{pictures.sources[index]}: {looks[index].problem}" for index in bad[:3])
+                        raise DataError(
+                            "too many images of the data set cannot be decoded",
+                            where=pictures.where,
+                            received=f"{len(bad)} bad among the first {len(looks)} of {total}, such as {such}",
+                            expected=f"at most {spec.max_bad:.0%} of all (`max_bad` in the lab file)",
+                            hint="remove or replace the damaged files; an interrupted copy or download is the usual cause",
+                        )
+                    report(f"decoding {total:,} images", len(looks) / total)
         except BrokenProcessPool:
             raise DataError(
                 "a process that decodes images died",
@@ -120,84 +119,50 @@ def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report
 
 def _live_with_parent() -> None:
     """A worker leaves interruption to its parent, and does not outlive it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only worker processes run this"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def exit_after_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=exit_after_parent, daemon=True).start()
+    parent: Any = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def _tasks(pictures: Pictures, spec: DatasetSpec, into: Path) -> Iterator[_Task]:
-    total = len(pictures.labels)
-    for first in range(0, total, _CHUNK):
-        contents: list[Content | Undecodable] = []
-        for row in range(first, min(first + _CHUNK, total)):
-            try:
-                contents.append(pictures.content(row))
-            except Undecodable as problem:
-                contents.append(problem)
-        yield _Task(contents, first, spec.image_size, spec.fit, into)
+def _content(pictures: Pictures, row: int) -> Content | Undecodable:
+    try:
+        return pictures.content(row)
+    except Undecodable as problem:
+        return problem
 
 
-def _in_order(pool: Executor, tasks: Iterator[_Task], most: int) -> Iterator[list[Look]]:
-    """Results in the order of the tasks, of which at most a few are under way: their contents are in memory."""
-    waiting: deque[Future[list[Look]]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(_decode_task, task))
-        if len(waiting) > most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _decode_task(task: _Task) -> list[Look]:
-    squares = np.zeros((len(task.contents), task.side, task.side, 3), np.uint8)
+def _decode_some(contents: list[Content | Undecodable], first: int, side: int, fit: Fit, into: Path) -> list[Look]:
+    """A run of images for one worker, whose squares are written to where they belong in the file."""
+    squares = np.zeros((len(contents), side, side, 3), np.uint8)
+    looks = []
     # Pillow warns on odd but decodable files; they are findings or nothing, not noise on the user's screen.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        looks = [_decode_one(content, square, task) for content, square in zip(task.contents, squares, strict=True)]
-    with task.into.open("r+b") as handle:
-        handle.seek(task.first * task.side**2 * 3)
+        for content, square in zip(contents, squares, strict=True):
+            try:
+                looks.append(_decode_one(content, square, fit))
+            except Undecodable as problem:
+                looks.append(Look(problem=str(problem)))
+    with into.open("r+b") as handle:
+        handle.seek(first * side**2 * 3)
         handle.write(squares.tobytes())
     return looks
 
 
-def _decode_one(content: Content | Undecodable, into: np.ndarray, task: _Task) -> Look:
-    notes: tuple[str, ...] = ()
-    try:
-        if isinstance(content, Undecodable):
-            raise content
-        if isinstance(content, np.ndarray):
-            pixels = content
-        else:
-            pixels, notes = decode_file(io.BytesIO(content) if isinstance(content, bytes) else content)
-    except Undecodable as problem:
-        return Look(problem=str(problem))
+def _decode_one(content: Content | Undecodable, into: np.ndarray, fit: Fit) -> Look:
+    if isinstance(content, Undecodable):
+        raise content
+    pixels, notes = (content, ()) if isinstance(content, np.ndarray) else decode_file(content)
     digest = hashlib.sha256(_as_rgb(pixels).tobytes()).digest()
-    square = fit_square(pixels, task.side, task.fit)
+    square = fit_square(pixels, len(into), fit)
     into[:] = _as_rgb(square)
     height, width = pixels.shape[:2]
     hashed = perceptual_hash(square) if min(height, width) >= LEAST_SIDE else NOT_HASHED
     return Look(digest, height, width, 1 if pixels.ndim == 2 else 3, hashed, notes)
 
 
-def _too_many_bad(pictures: Pictures, looks: Sequence[Look], bad: Sequence[int], most: float) -> DataError:
-    examples = "; ".join(f"{pictures.sources[index]}: {looks[index].problem}" for index in bad[:3])
-    return DataError(
-        "too many images of the data set cannot be decoded",
-        where=pictures.where,
-        received=f"{len(bad)} bad among the first {len(looks)} of {len(pictures.labels)}, such as {examples}",
-        expected=f"at most {most:.0%} of all (`max_bad` in the lab file)",
-        hint="remove or replace the damaged files; an interrupted copy or download is the usual cause",
-    )
-
-
-def decode_file(source: Path | BinaryIO) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Decode a photograph (a file, or an open one) completely, upright, transparency on white.
+def decode_file(source: Path | bytes) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Decode a photograph (a file, or its bytes) completely, upright, transparency on white.
 
     Returns:
         uint8 (h, w) when grey, else (h, w, 3) RGB; and the kinds of findings that the image adds to.
@@ -208,7 +173,7 @@ def decode_file(source: Path | BinaryIO) -> tuple[np.ndarray, tuple[str, ...]]:
     # WeasyPrint switches this on for the whole process when it is imported, and a file cut short would pass as whole.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with Image.open(source, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Undecodable(f"{width}x{height} pixels, more than the {MOST_PIXELS:,} accepted")
@@ -218,7 +183,7 @@ def decode_file(source: Path | BinaryIO) -> tuple[np.ndarray, tuple[str, ...]]:
             flat, note = _flat(image)
             if turn is not None:  # not by ImageOps.exif_transpose, which stumbles over what else cameras write
                 flat = flat.transpose(turn)
-            notes = ("several-frames" if frames else "", note, "" if turn is None else "rotated")
+            notes = ("several-frames" * frames, note, "rotated" * (turn is not None))
             return np.asarray(flat, dtype=np.uint8), tuple(filter(None, notes))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Undecodable(f"more than the {MOST_PIXELS:,} pixels accepted") from None

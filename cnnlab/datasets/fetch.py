@@ -49,15 +49,12 @@ def store(folder: Path, fetch: Callable[[Path], None], *, check: Callable[[Path]
             for path in sorted(Path(temporary).iterdir()):
                 path.replace(folder / path.name)
     except OSError as problem:
-        raise DataError(
-            "the fetched data cannot be stored",
-            where=folder,
-            received=problem.strerror or str(problem),
-            hint="free some space, or choose another data folder with the environment variable CNNLAB_DATA",
-        ) from None
+        hint = "free some space, or choose another data folder with the environment variable CNNLAB_DATA"
+        received = problem.strerror or str(problem)
+        raise DataError("the fetched data cannot be stored", where=folder, received=received, hint=hint) from None
 
 
-def download(base: str, names: Sequence[str], to: Path, report: Report) -> None:
+def download(base: str, names: Sequence[str], to: Path, *, report: Report) -> None:
     """Download `base` + each name into the folder `to`.
 
     Raises:
@@ -70,20 +67,18 @@ def download(base: str, names: Sequence[str], to: Path, report: Report) -> None:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                 content = answer.read(MOST_BYTES + 1)
-        except urllib.error.HTTPError as problem:
-            problem.close()
-            raise DataError(
-                "the download failed", where=url, received=f"HTTP {problem.code} {problem.reason}"
-            ) from None
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as problem:
             reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+            if isinstance(problem, urllib.error.HTTPError):
+                reason = f"HTTP {problem.code} {problem.reason}"
+                problem.close()
             raise DataError("the download failed", where=url, received=reason, hint="check the network") from None
         if len(content) > MOST_BYTES:
             raise DataError("the download is too long", where=url, expected=f"at most {MOST_BYTES:,} bytes")
         (to / name).write_bytes(content)
 
 
-def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, report: Report) -> None:
+def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, *, report: Report) -> None:
     """Copy files out of a Debian package into the folder `to`, without installing it and without root.
 
     Args:
@@ -92,8 +87,7 @@ def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, repo
     Raises:
         DataError: this is no Debian, the package cannot be downloaded, or it lacks a file.
     """
-    missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
-    if missing:
+    if missing := [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]:
         raise DataError("this system has no Debian packages", received=f"no {' and no '.join(missing)}")
     report(f"downloading the Debian package {package} (it is not installed)")
     with tempfile.TemporaryDirectory(prefix="cnnlab-apt-") as temporary:
@@ -127,15 +121,9 @@ def _run(command: Sequence[str], work: Path) -> None:
     """Run a command of apt's family quietly. Raises DataError with its last words when it fails."""
     try:
         done = subprocess.run(
-            ["env", "LC_ALL=C", *command],
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMMAND_TIMEOUT,
-            check=False,
-        )
+            ["env", "LC_ALL=C", *command], cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", timeout=COMMAND_TIMEOUT, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise DataError(f"{command[0]} took longer than {COMMAND_TIMEOUT:.0f} s", received=" ".join(command)) from None
     if done.returncode != 0:
@@ -162,14 +150,9 @@ def fetch_repository(source: HubSource, folder: Path, *, endpoint: str | None = 
     where, wanted = f"{source.repo} at {source.revision}", list(source.files)
     try:
         snapshot_download(
-            source.repo,
-            repo_type="dataset",
-            revision=source.revision,
-            allow_patterns=wanted,
-            local_dir=folder,
-            endpoint=endpoint,
-            headers={"user-agent": "cnnlab"},  # in place of one that tells what else is installed
-        )
+            source.repo, repo_type="dataset", revision=source.revision, allow_patterns=wanted, local_dir=folder,
+            endpoint=endpoint, headers={"user-agent": "cnnlab"},  # in place of one that tells what else is installed
+        )  # fmt: skip
     except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as problem:
         raise DataError(
             "the data set cannot be fetched from the hub",
@@ -181,17 +164,13 @@ def fetch_repository(source: HubSource, folder: Path, *, endpoint: str | None = 
     names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
     found = list(filter_repo_objects((name for name in names if not name.startswith(".")), allow_patterns=wanted))
     if not found:
-        what, expected = (
-            "the data set on the hub has none of the wanted files",
-            "files that match " + " or ".join(wanted),
-        )
-        raise DataError(what, where=where, expected=expected)
+        expected = "files that match " + " or ".join(wanted)
+        raise DataError("the data set on the hub has none of the wanted files", where=where, expected=expected)
     for name, pin in source.sha256.items():
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest() if name in found else "no such file"
         if digest != pin:
-            raise DataError(
-                "a fetched file is not the one that the lab pins", where=name, received=digest, expected=pin
-            )
+            what = "a fetched file is not the one that the lab pins"
+            raise DataError(what, where=name, received=digest, expected=pin)
     return [folder / name for name in found]
 
 

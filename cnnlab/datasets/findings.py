@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -92,10 +92,8 @@ def fingerprint(images: Iterable[tuple[str, str, int, int]]) -> str:
 def copies(kind: Literal["duplicate", "near-duplicate"], rows: Rows, firsts: Sequence[int]) -> tuple[Finding, ...]:
     """The finding on images that are copies of the first of their group (`firsts`); near ones are no exact ones too."""
     found = [row for row, first in enumerate(firsts) if first != (row if kind == "duplicate" else rows.twins[row])]
-    detail: dict[str, int | float | str] = {
-        "groups": len({firsts[row] for row in found}),
-        "with_other_label": sum(rows.labels[row] != rows.labels[firsts[row]] for row in found),
-    }
+    other = sum(rows.labels[row] != rows.labels[firsts[row]] for row in found)
+    detail = {"groups": len({firsts[row] for row in found}), "with_other_label": other}
     sources = tuple(f"{rows.sources[row]} = {rows.sources[firsts[row]]}" for row in found[:MOST_SOURCES])
     return (Finding(kind, "warning", len(found), detail, sources),) if found else ()
 
@@ -103,53 +101,39 @@ def copies(kind: Literal["duplicate", "near-duplicate"], rows: Rows, firsts: Seq
 def _findings(
     pictures: Pictures, looks: Sequence[Look], ordered: Sequence[Look], rows: Rows, spec: DatasetSpec
 ) -> list[Finding]:
+    found: list[Finding] = []
+
+    def add(
+        kind: str, detail: Mapping[str, int | float | str], count: int, sources: Sequence[str] = (), *, severe: bool
+    ) -> None:
+        if count:
+            found.append(Finding(kind, "warning" if severe else "info", count, detail, tuple(sources[:MOST_SOURCES])))
+
+    def add_rows(kind: str, own: list[int]) -> None:
+        add(kind, {}, len(own), [rows.sources[row] for row in own], severe=kind == "several-frames")
+
     bad = [index for index, look in enumerate(looks) if look.problem]
-    counts = np.bincount(rows.labels, minlength=len(pictures.classes))
-    largest, smallest = int(counts.argmax()), int(counts.argmin())
-    ratio = counts[largest] / counts[smallest]
+    problems = Counter(str(looks[index].problem) for index in bad).most_common(5)
+    add("undecodable", dict(problems), len(bad), [pictures.sources[index] for index in bad], severe=True)
+    found += copies("duplicate", rows, rows.twins)
+    counts = np.bincount(rows.labels, minlength=len(pictures.classes)).tolist()
     few = [label for label, count in enumerate(counts) if count < SMALL_CLASS]
+    add("small-class", {pictures.classes[i]: counts[i] for i in few[:MOST_SOURCES]}, len(few), severe=True)
+    high, low = max(counts), min(counts)
+    largest, smallest = pictures.classes[counts.index(high)], pictures.classes[counts.index(low)]
+    sizes = {"largest": largest, "largest_images": high, "smallest": smallest, "smallest_images": low}
+    ratio = high / low
+    add("imbalance", {**sizes, "ratio": round(ratio, 2)}, len(counts) if ratio >= IMBALANCE else 0, severe=True)
     side = spec.image_size
     shapes = [(o.height * o.width, o.height, o.width) for o in ordered if (o.height, o.width) != (side, side)]
-
-    def of_rows(kind: str, found: list[int]) -> Finding:
-        severity: Literal["info", "warning"] = "warning" if kind == "several-frames" else "info"
-        return Finding(kind, severity, len(found), {}, tuple(rows.sources[row] for row in found[:MOST_SOURCES]))
-
-    found = [
-        Finding(
-            "undecodable",
-            "warning",
-            len(bad),
-            dict(Counter(str(looks[index].problem) for index in bad).most_common(5)),
-            tuple(pictures.sources[index] for index in bad[:MOST_SOURCES]),
-        ),
-        *copies("duplicate", rows, rows.twins),
-        Finding(
-            "small-class",
-            "warning",
-            len(few),
-            {pictures.classes[label]: int(counts[label]) for label in few[:MOST_SOURCES]},
-        ),
-        Finding(
-            "imbalance",
-            "warning",
-            len(counts) if ratio >= IMBALANCE else 0,
-            {
-                "largest": pictures.classes[largest],
-                "largest_images": int(counts[largest]),
-                "smallest": pictures.classes[smallest],
-                "smallest_images": int(counts[smallest]),
-                "ratio": round(float(ratio), 2),
-            },
-        ),
-    ]
     if shapes:
-        (_, low, narrow), (_, high, wide) = min(shapes), max(shapes)
+        (_, *least), (_, *most) = min(shapes), max(shapes)
         enlarged = sum(min(height, width) < side for _, height, width in shapes)
-        detail = {"to": f"{side}x{side}", "fit": spec.fit, "smallest": f"{narrow}x{low}", "largest": f"{wide}x{high}"}
-        found.append(Finding("resized", "info", len(shapes), {**detail, "enlarged": enlarged}))
+        words = {"to": f"{side}x{side}", "fit": spec.fit, "smallest": "{1}x{0}".format(*least)}
+        detail: dict[str, int | str] = {**words, "largest": "{1}x{0}".format(*most), "enlarged": enlarged}
+        add("resized", detail, len(shapes), severe=False)
     if rows.about.channels == 3:
-        found.append(of_rows("grey", [row for row, look in enumerate(ordered) if look.channels == 1]))
+        add_rows("grey", [row for row, look in enumerate(ordered) if look.channels == 1])
     for note in sorted({note for look in ordered for note in look.notes}):
-        found.append(of_rows(note, [row for row, look in enumerate(ordered) if note in look.notes]))
-    return [finding for finding in found if finding.count]
+        add_rows(note, [row for row, look in enumerate(ordered) if note in look.notes])
+    return found

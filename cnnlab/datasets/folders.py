@@ -9,33 +9,17 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from cnnlab.datasets.cache import Stamp
-from cnnlab.datasets.table import (
-    MOST_SOURCES,
-    NO_DIVISION,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Content,
-    DatasetAbout,
-    Finding,
-    Pictures,
-)
+from cnnlab.datasets.table import DIVISIONS, MOST_SOURCES, NO_DIVISION, Content, DatasetAbout, Finding, Pictures
 from cnnlab.errors import DataError, visible
 from cnnlab.spec import SPLITS
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp"})
 """Files with another suffix are no images."""
-
-DIVISIONS = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), TEST),
-}
-"""What training, validation and test are called."""
 
 LEVELS = frozenset(DIVISIONS) - {"dev", "eval", "evaluation"}
 """Names of the optional level of folders above the classes."""
@@ -45,6 +29,12 @@ LABEL_COLUMNS = ("label", "class", "category")
 DIVISION_COLUMNS = ("split", "division", "subset")
 
 _LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"})
+
+Line = tuple[str, str, int]
+"""An image by a list: its name as written there, its class, its division."""
+
+Row = tuple[str, int, str]
+"""An image of a listing: its class, its division, its path."""
 
 
 def display(name: str) -> str:
@@ -86,6 +76,11 @@ class Listing:
     others: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
 
+    @property
+    def stamps(self) -> list[Stamp]:
+        """What a cache entry of all its images depends on."""
+        return [Stamp(str(self.root), 0, 0), *self.images.values()]
+
     def passed_over(self, below: Sequence[str] = ("",), lists: Collection[Path] = ()) -> tuple[Finding, ...]:
         """The findings on what was not read below some folders ("" or ending in `/`); `lists` are files that were."""
         others, links = (
@@ -93,17 +88,45 @@ class Listing:
             for paths in (self.others, self.links)
         )
         kinds = Counter(PurePosixPath(path).suffix.lower() or "no suffix" for path in others).most_common(5)
-        detail = {display(kind): count for kind, count in kinds}
-        every = (finding("ignored", others, detail), finding("link", links, severe=True))
-        return tuple(one for one in every if one.count)
+        return finding("ignored", others, {display(k): n for k, n in kinds}) + finding("link", links, severe=True)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.images:
+            found.setdefault(PurePosixPath(path).name, []).append(path)
+        return found
+
+    def find(self, written: str, *, prefer: Iterable[str] = ()) -> str | None:
+        """The path of the image that a list calls `written`, None when it is not there, whatever a list says.
+
+        A list's paths may begin anywhere below the folder. Of several that end alike, the one whose folders are most
+        of `prefer` (such as its class and its division) is taken.
+
+        Raises:
+            DataError: several images fit equally well.
+        """
+        wanted = written.replace("\\", "/").removeprefix("./").lstrip("/")
+        if wanted in self.images:
+            return wanted
+        fitting = [path for path in self._by_name.get(PurePosixPath(wanted).name, ()) if path.endswith(f"/{wanted}")]
+        scores = [len(set(prefer) & set(PurePosixPath(path).parts[:-1])) for path in fitting]
+        best = [path for path, score in zip(fitting, scores, strict=True) if score == max(scores)]
+        if len(best) > 1:
+            raise DataError(
+                "a list of the data set names an image that is there several times",
+                received=f"{display(written)}: {', '.join(map(display, best[:3]))}",
+                hint="let `path` point to the folder with one copy only",
+            )
+        return best[0] if best else None
 
 
 def finding(
     kind: str, names: Sequence[str], detail: Mapping[str, int] | None = None, *, severe: bool = False
-) -> Finding:
-    """A finding on files or classes of these names, which are made fit to be shown."""
+) -> tuple[Finding, ...]:
+    """The finding on files or classes of these names, which are made fit to be shown; () where there are none."""
     shown = tuple(map(display, names[:MOST_SOURCES]))
-    return Finding(kind, "warning" if severe else "info", len(names), dict(detail or {}), shown)
+    return (Finding(kind, "warning" if severe else "info", len(names), detail or {}, shown),) if names else ()
 
 
 def list_images(root: Path) -> Listing:
@@ -116,8 +139,7 @@ def list_images(root: Path) -> Listing:
         if not root.exists():
             raise DataError("the data set's folder does not exist", where=root, hint="check `path` in the lab file")
         if not root.is_dir():
-            expected = "a folder with one folder of images per class"
-            hint = "unpack archives first"
+            expected, hint = "a folder with one folder of images per class", "unpack archives first"
             raise DataError("the data set's path is not a folder", where=root, expected=expected, hint=hint)
         listing = Listing(root.resolve())
         start, waiting = len(os.fspath(listing.root).rstrip("/")) + 1, [os.fspath(listing.root)]
@@ -163,8 +185,8 @@ class Labelled:
     findings: tuple[Finding, ...] = ()
 
 
-def in_listing(rows: Sequence[tuple[str, int, str]], listing: Listing, findings: Iterable[Finding]) -> Labelled:
-    """Images of a listing, by rows of (class, division, path)."""
+def in_listing(rows: Sequence[Row], listing: Listing, findings: Iterable[Finding]) -> Labelled:
+    """Images of a listing."""
     labels, divisions, paths = zip(*rows, strict=True) if rows else ((), (), ())
     return Labelled(labels, divisions, paths, lambda index: listing.root / paths[index], tuple(findings))
 
@@ -182,25 +204,20 @@ def labelled_pictures(images: Labelled, *, name_of: Callable[[str], str], about:
     if len(ids) < 2:
         received = f"{len(images.labels):,} images of {len(ids)} classes"
         raise DataError("a data set needs images of two classes or more", where=where, received=received)
-    shown = [display(identifier) for identifier in ids]
-    if len(set(shown)) < len(ids):
-        raise DataError(
-            "two classes have the same name, once it is made fit to be shown",
-            where=where,
-            received=f"“{next(name for name in shown if shown.count(name) > 1)}” twice",
-            hint="rename one of them",
-        )
     index = {identifier: label for label, identifier in enumerate(ids)}
-    names = [display(name_of(identifier)) for identifier in ids]
-    twice = {name for name, count in Counter(names).items() if count > 1}  # "crane" is n02012849 and n03126707
+    shown, names = [display(one) for one in ids], [display(name_of(one)) for one in ids]
+    if twice := [name for name, count in Counter(shown).items() if count > 1]:
+        what, received = "two classes have the same name, once it is made fit to be shown", f"“{twice[0]}” twice"
+        raise DataError(what, where=where, received=received, hint="rename one of them")
+    shared = {name for name, count in Counter(names).items() if count > 1}  # "crane" is n02012849 and n03126707
     classes: dict[int, set[str]] = {}
-    for label, part in zip(images.labels, images.divisions, strict=True):
+    for label, part in set(zip(images.labels, images.divisions, strict=True)):
         if part != NO_DIVISION:
             classes.setdefault(part, set()).add(label)
     few_shot = len(classes) > 1 and not any(one & other for one, other in combinations(classes.values(), 2))
     detail = {SPLITS[part]: len(found) for part, found in sorted(classes.items())}
     return Pictures(
-        classes=tuple(f"{n} ({i})" if n in twice and n != i else n for n, i in zip(names, shown, strict=True)),
+        classes=tuple(f"{n} ({i})" if n in shared and n != i else n for n, i in zip(names, shown, strict=True)),
         ids=tuple(shown),
         labels=[index[label] for label in images.labels],
         sources=[display(source) for source in images.sources],
@@ -218,29 +235,24 @@ def by_class_folders(listing: Listing) -> Labelled:
     Raises:
         DataError: there are no classes, only one, an empty one, two of the same name, or a division of a part only.
     """
-    levels, rows, outside = _levels(listing), list[tuple[str, int, str]](), list[str]()
+    levels, rows, outside = _levels(listing), list[Row](), list[str]()
     written: dict[str, str] = {}
     for base, part in levels:
         names = [path.removeprefix(base) for path in listing.folders if path.startswith(base)]
-        classes = [name for name in names if "/" not in name]
-        counts = Counter(map(display, classes))
-        for name in classes:
-            shown, exact = display(name), unicodedata.normalize("NFC", name)
+        classes = [(display(name), unicodedata.normalize("NFC", name)) for name in names if "/" not in name]
+        counts = Counter(shown for shown, _ in classes)
+        for shown, exact in classes:
             if counts[shown] > 1 or written.setdefault(shown, exact) != exact:
-                raise DataError(
-                    "two class folders have the same name, once it is made fit to be shown",
-                    where=listing.root,
-                    received=f"“{shown}” twice",
-                    hint="rename one of them",
-                )
+                what = "two class folders have the same name, once it is made fit to be shown"
+                raise DataError(what, where=listing.root, received=f"“{shown}” twice", hint="rename one of them")
         for path in listing.images:
             if path.startswith(base):
                 folder, slash, _ = path.removeprefix(base).partition("/")
                 rows.append((display(folder), part, path)) if slash else outside.append(path)
     links = f" ({len(listing.links)} links to folders or out of this one are not followed)" * bool(listing.links)
-    expected = "a folder with one folder of images (JPEG, PNG, WebP or BMP) per class"
 
-    def unfit(what: str, received: str, expected: str = expected, hint: str | None = None) -> DataError:
+    def unfit(what: str, received: str, expected: str = "", hint: str | None = None) -> DataError:
+        expected = expected or "a folder with one folder of images (JPEG, PNG, WebP or BMP) per class"
         return DataError(what, where=listing.root, received=received + links, expected=expected, hint=hint)
 
     if not written:
@@ -253,11 +265,10 @@ def by_class_folders(listing: Listing) -> Labelled:
     if empty := sorted(set(written) - {name for name, _, _ in rows}):
         least, hint = "at least one JPEG, PNG, WebP or BMP file in it", "add images to it, or remove the folder"
         raise unfit("a class folder has no image", f"class “{empty[0]}”", least, hint)
-    rows.sort(key=lambda row: os.fsencode(row[2]))
     renamed = [shown for shown, exact in written.items() if shown != exact]
-    more = (finding("outside-class", outside, severe=True), finding("renamed-class", renamed, severe=True))
+    more = finding("outside-class", outside, severe=True) + finding("renamed-class", renamed, severe=True)
     passed = listing.passed_over([base for base, _ in levels])
-    return in_listing(rows, listing, (*passed, *(one for one in more if one.count)))
+    return in_listing(sorted(rows, key=lambda row: os.fsencode(row[2])), listing, passed + more)
 
 
 def _levels(listing: Listing) -> list[tuple[str, int]]:
@@ -267,36 +278,27 @@ def _levels(listing: Listing) -> list[tuple[str, int]]:
     """
     top = [path for path in listing.folders if "/" not in path]
     named = sorted((name for name in top if name.lower() in LEVELS), key=lambda name: DIVISIONS[name.lower()])
-    others = [display(name) for name in sorted(set(top) - set(named))]
-    # A division whose images are not all in class folders; one folder named "images" is none.
-    flat = [
-        name
-        for name in named
-        if any(path.startswith(f"{name}/") and path.count("/") == 1 for path in listing.images)
-        or [path.lower() for path in listing.folders if path.startswith(f"{name}/") and path.count("/") == 1]
-        == [f"{name.lower()}/images"]
-    ]
+    others = [display(name) for name in top if name not in named]
+    flat = []  # divisions whose images are not all in class folders; one folder named "images" is none
+    for name in named:
+        inside = [path for path in (*listing.images, *listing.folders) if path.startswith(f"{name}/")]
+        direct = [path for path in inside if path.count("/") == 1]
+        folders = [path.lower() for path in direct if path not in listing.images]
+        if len(folders) < len(direct) or folders == [f"{name.lower()}/images"]:
+            flat.append(name)
     if not named or (len(named) == 1 and (others or flat)):
         return [("", NO_DIVISION)]
     if others or flat:
-        whole = f"{others[0]} beside {named[0]}" if others else f"not every image in {flat[0]} is in a class folder"
         raise DataError(
             "the folder is divided into training and test images only in part",
             where=listing.root,
-            received=whole,
+            received=f"{others[0]} beside {named[0]}"
+            if others
+            else f"not every image in {flat[0]} is in a class folder",
             expected="train/<class>/…, and perhaps validation/<class>/… and test/<class>/…, or <class>/… alone",
             hint=f"let `path` point to “{named[0]}”, or move the rest elsewhere: cnnlab divides images itself",
         )
     return [(f"{name}/", DIVISIONS[name.lower()]) for name in named]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One image by a list: its name as written there, its class, its division."""
-
-    file: str
-    label: str
-    division: int
 
 
 def read_csv(path: Path, part: int = NO_DIVISION) -> list[Line]:
@@ -308,80 +310,37 @@ def read_csv(path: Path, part: int = NO_DIVISION) -> list[Line]:
     Raises:
         DataError: the file is unreadable, no such table, or a line lacks a name or a class.
     """
+    lines: list[Line] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             head = handle.readline()
             handle.seek(0)
             rows = csv.DictReader(handle, delimiter=max(",;\t", key=head.count), strict=True)
             columns = rows.fieldnames = [str(name).strip().lower() for name in rows.fieldnames or ()]
-            file, label = (_column(path, columns, names) for names in (FILE_COLUMNS, LABEL_COLUMNS))
-            divided = next((name for name in DIVISION_COLUMNS if name in columns), None)
-            lines = []
+            kinds = (FILE_COLUMNS, LABEL_COLUMNS, DIVISION_COLUMNS)
+            used = [next((name for name in names if name in columns), None) for names in kinds]
+            if None in used[:2]:
+                raise DataError(
+                    "a CSV file of the data set lacks a column",
+                    where=path,
+                    received=", ".join(columns) or "an empty file",
+                    expected=f"a head with one of: {', '.join(kinds[used.index(None)])}",
+                    hint="the first line names the columns, as in: filename,label",
+                )
             for row in rows:
-                written = (row[divided] or "").strip().lower() if divided else ""
-                line = Line((row[file] or "").strip(), (row[label] or "").strip(), DIVISIONS.get(written, part))
-                what, expected = "", None
-                if not line.file or not line.label:
-                    what, received = "names no file or no class", ",".join(str(value) for value in row.values())
-                elif written and written not in DIVISIONS:
-                    what, received, expected = "names an unknown division", written, ", ".join(DIVISIONS)
-                if what:
-                    where = f"{path}, line {rows.line_num}"
-                    raise DataError(f"a line of a CSV file {what}", where=where, received=received, expected=expected)
-                lines.append(line)
-            return lines
+                file, label, written = ((row[name] or "").strip() if name else "" for name in used)
+                where, known = f"{path}, line {rows.line_num}", ", ".join(DIVISIONS)
+                if not file or not label:
+                    what, received = "a line of a CSV file names no file or no class", ",".join(map(str, row.values()))
+                    raise DataError(what, where=where, received=received)
+                if written and written.lower() not in DIVISIONS:
+                    what = "a line of a CSV file names an unknown division"
+                    raise DataError(what, where=where, received=written.lower(), expected=known)
+                lines.append((file, label, DIVISIONS.get(written.lower(), part)))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
         raise DataError("a CSV file of the data set cannot be read", where=path, received=reason) from None
-
-
-def _column(path: Path, columns: Sequence[str], names: Sequence[str]) -> str:
-    for name in names:
-        if name in columns:
-            return name
-    raise DataError(
-        "a CSV file of the data set lacks a column",
-        where=path,
-        received=", ".join(columns) or "an empty file",
-        expected=f"a head with one of: {', '.join(names)}",
-        hint="the first line names the columns, as in: filename,label",
-    )
-
-
-class Finder:
-    """Finds the images that lists name. Nothing but what the listing has seen can be found, whatever a list says."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._images = listing.images
-        self._by_name: dict[str, list[str]] = {}
-        for path in listing.images:
-            self._by_name.setdefault(PurePosixPath(path).name, []).append(path)
-
-    def find(self, written: str, *, prefer: Iterable[str] = ()) -> str | None:
-        """The path of the image that a list calls `written`, None when it is not there.
-
-        A list's paths may begin anywhere below the folder. Of several that end alike, the one whose folders are most
-        of `prefer` (such as its class and its division) is taken.
-
-        Raises:
-            DataError: several images fit equally well.
-        """
-        wanted = written.replace("\\", "/").removeprefix("./").lstrip("/")
-        if wanted in self._images:
-            return wanted
-        fitting = [path for path in self._by_name.get(PurePosixPath(wanted).name, ()) if path.endswith(f"/{wanted}")]
-        if len(fitting) < 2:
-            return fitting[0] if fitting else None
-        wished = set(prefer)
-        scores = [sum(part in wished for part in PurePosixPath(path).parts[:-1]) for path in fitting]
-        best = [path for path, score in zip(fitting, scores, strict=True) if score == max(scores)]
-        if len(best) > 1:
-            raise DataError(
-                "a list of the data set names an image that is there several times",
-                received=f"{display(written)}: {', '.join(map(display, best[:3]))}",
-                hint="let `path` point to the folder with one copy only",
-            )
-        return best[0]
+    return lines
 
 
 def by_lines(lists: Mapping[Path, Sequence[Line]], listing: Listing, max_bad: float) -> Labelled:
@@ -390,15 +349,13 @@ def by_lines(lists: Mapping[Path, Sequence[Line]], listing: Listing, max_bad: fl
     Raises:
         DataError: more than the share `max_bad` of them is not there.
     """
-    rows, missing, finder = list[tuple[str, int, str]](), list[str](), Finder(listing)
-    for line in (line for of_file in lists.values() for line in of_file):
-        names = (line.label, SPLITS[line.division]) if line.division != NO_DIVISION else (line.label,)
-        if (path := finder.find(line.file, prefer=names)) is None:
-            missing.append(line.file)
-        else:
-            rows.append((line.label, line.division, path))
-    findings = check_missing(missing, len(rows) + len(missing), max_bad=max_bad, where=listing.root)
-    return in_listing(rows, listing, (*listing.passed_over(lists=lists), *findings))
+    rows, missing = list[Row](), list[str]()
+    for file, label, part in (line for lines in lists.values() for line in lines):
+        prefer = (label, SPLITS[part]) if part != NO_DIVISION else (label,)
+        path = listing.find(file, prefer=prefer)
+        rows.append((label, part, path)) if path else missing.append(file)
+    found = check_missing(missing, len(rows) + len(missing), max_bad=max_bad, where=listing.root)
+    return in_listing(rows, listing, listing.passed_over(lists=lists) + found)
 
 
 def check_missing(missing: Sequence[str], listed: int, *, max_bad: float, where: Path) -> tuple[Finding, ...]:
@@ -415,4 +372,4 @@ def check_missing(missing: Sequence[str], listed: int, *, max_bad: float, where:
             expected=f"at most {max_bad:.0%} of all (`max_bad` in the lab file)",
             hint="unpack or copy the images again; `path` is the folder with the lists and the images",
         )
-    return (finding("missing", missing, severe=True),) if missing else ()
+    return finding("missing", missing, severe=True)

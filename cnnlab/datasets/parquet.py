@@ -67,9 +67,8 @@ def read_parquet(paths: Sequence[Path], root: Path) -> Labelled:
                     numbered.setdefault(isinstance(value, int) and names is None, path)
                 at += len(values)
     if not labels:
-        raise DataError(
-            "no image of the data set has a class", where=root, received=f"{unlabelled:,} rows without a label"
-        )
+        received = f"{unlabelled:,} rows without a label"
+        raise DataError("no image of the data set has a class", where=root, received=received)
     if len(numbered) > 1:
         raise DataError(
             "some files of the data set name the classes, others only number them",
@@ -118,58 +117,40 @@ class _Images:
 def _columns(schema: Any, path: Path) -> tuple[str, str, list[str] | None]:
     """The columns of the images and of the classes, and the classes' names where the labels are numbers with names."""
     metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = (metadata.get("info") or {}).get("features") or {}
+    declared = (metadata.get("info") or {}).get("features") or {}
+    features = {name: one for name, one in declared.items() if isinstance(one, dict)}
     types = {name: str(schema.field(name).type) for name in schema.names}
-    usable = {
-        "images": [
-            name for name, kind in types.items() if re.match(r"(large_)?binary|struct<.*bytes: (large_)?binary", kind)
-        ],
-        "classes": [name for name, kind in types.items() if re.match(r"u?int|(large_)?string|dictionary", kind)],
-    }
+    text = {name for name, kind in types.items() if re.match(r"(large_)?string|dictionary", kind)}
     chosen = []
-    for what, marked, usual in (("images", "Image", IMAGE_NAMES), ("classes", "ClassLabel", LABEL_NAMES)):
-        declared = [name for name in usable[what] if _feature(features, name).get("_type") == marked]
-        by_name = [name for one in usual for name in usable[what] if name.lower() == one]
-        texts = [
-            name for name in by_name if re.match(r"(large_)?string|dictionary", types[name])
-        ]  # go before numbers without names
-        choices = [name for name in by_name if name in declared] or declared or texts or by_name
+    for what, marked, usual, pattern in (
+        ("images", "Image", IMAGE_NAMES, r"(large_)?binary|struct<.*bytes: (large_)?binary"),
+        ("classes", "ClassLabel", LABEL_NAMES, r"u?int|(large_)?string|dictionary"),
+    ):
+        usable = [name for name, kind in types.items() if re.match(pattern, kind)]
+        marks = [name for name in usable if features.get(name, {}).get("_type") == marked]
+        by_name = [name for one in usual for name in usable if name.lower() == one]
+        # Those that are called as usual first; text goes before numbers without names.
+        called = [name for name in by_name if name in marks]
+        choices = called or marks or [name for name in by_name if name in text] or by_name
         if not choices:
-            received = "the columns " + ", ".join(
-                f"“{display(name[:60])}” ({kind[:40]})" for name, kind in types.items()
-            )
-            raise DataError(
-                f"the parquet file has no {what}", where=path, received=received, expected=" or ".join(usual)
-            )
-        if len(declared) > 1 and choices is declared:
-            raise DataError(
-                "several columns of the parquet file could be meant",
-                where=path,
-                received=", ".join(f"“{display(name[:60])}”" for name in declared),
-                expected=f"one, or one that is called {' or '.join(usual)}",
-            )
+            columns = (f"“{display(name[:60])}” ({kind[:40]})" for name, kind in types.items())
+            received, expected = f"the columns {', '.join(columns)}", " or ".join(usual)
+            raise DataError(f"the parquet file has no {what}", where=path, received=received, expected=expected)
+        if len(marks) > 1 and not called:
+            received = ", ".join(f"“{display(name[:60])}”" for name in marks)
+            what, expected = "several columns of the parquet file could be meant", " or ".join(usual)
+            raise DataError(what, where=path, received=received, expected=f"one, or one that is called {expected}")
         chosen.append(choices[0])
-    names = _feature(features, chosen[1]).get("names") if "string" not in types[chosen[1]] else None
+    names = features.get(chosen[1], {}).get("names") if "string" not in types[chosen[1]] else None
     if names is not None and (not isinstance(names, list) or len(set(names)) < len(names)):
         raise ValueError("class names that are not a list of different texts")
     return chosen[0], chosen[1], names
 
 
-def _feature(features: dict[str, Any], name: str) -> dict[str, Any]:
-    found = features.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def _class_name(value: str | int, names: list[str] | None, path: Path) -> str:
     if isinstance(value, int) and (value < 0 or (names is not None and value >= len(names))):
-        raise DataError(
-            "a label stands for no class",
-            where=path,
-            received=value,
-            expected=f"a number from 0 to {len(names) - 1}, or -1 for none"
-            if names
-            else "a number from 0, or -1 for none",
-        )
+        expected = f"a number from 0{f' to {len(names) - 1}' if names else ''}, or -1 for none"
+        raise DataError("a label stands for no class", where=path, received=value, expected=expected)
     name = names[value] if names is not None and isinstance(value, int) else str(value)
     if len(name) > MOST_NAME or not name.strip():
         raise ValueError(f"a class name of {len(name):,} characters")

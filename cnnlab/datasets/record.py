@@ -76,35 +76,25 @@ def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageT
     with store.lock(identifier):  # two labs that replace the same record at once would trip over each other
         if store.sound("dataset", identifier, silent):
             old = store.read("dataset", identifier)
-            _check_same_rows(old, table, splits)
+            arrays, names = old.arrays("splits.npz"), [entry["name"] for entry in old.json("classes.json")]
+            rows = {"labels": table.labels, **{split: getattr(splits, split) for split in SPLITS}}
+            if names != list(table.classes) or not all(np.array_equal(arrays[key], rows[key]) for key in rows):
+                what = "the same images were recorded before with other classes or another division"
+                hint = "give the data set another name in the lab, or remove that record"
+                raise DataError(what, where=old.folder, hint=hint)
             same = all(old.manifest.get(key) == value for key, value in fields.items())
             if same and old.bytes("findings.json") == findings:
                 return old
         return store.publish("dataset", identifier, write, replace=True)
 
 
-def _check_same_rows(old: Record, table: ImageTable, splits: Splits) -> None:
-    arrays = old.arrays("splits.npz")
-    names = [entry["name"] for entry in old.json("classes.json")]
-    same = names == list(table.classes) and np.array_equal(arrays["labels"], table.labels)
-    if not same or not all(np.array_equal(arrays[split], getattr(splits, split)) for split in SPLITS):
-        raise DataError(
-            "the same images were recorded before with other classes or another division",
-            where=old.folder,
-            hint="give the data set another name in the lab, or remove that record",
-        )
-
-
 def _classes(table: ImageTable, splits: Splits) -> list[dict[str, Any]]:
-    def count(rows: np.ndarray) -> list[int]:
-        return [int(n) for n in np.bincount(table.labels[rows], minlength=len(table.classes))]
-
-    ids = table.ids or table.classes
-    whole = count(np.arange(len(table.labels)))
-    parts = {split: count(getattr(splits, split)) for split in SPLITS}
+    parts = {"images": np.arange(len(table.labels)), **{split: getattr(splits, split) for split in SPLITS}}
+    counts = {key: np.bincount(table.labels[rows], minlength=len(table.classes)) for key, rows in parts.items()}
+    named = enumerate(zip(table.ids or table.classes, table.classes, strict=True))
     return [
-        {"index": i, "id": ids[i], "name": name, "images": whole[i], **{split: parts[split][i] for split in SPLITS}}
-        for i, name in enumerate(table.classes)
+        {"index": index, "id": identifier, "name": name, **{key: int(each[index]) for key, each in counts.items()}}
+        for index, (identifier, name) in named
     ]
 
 
@@ -113,11 +103,9 @@ def leak_findings(table: ImageTable, splits: Splits) -> tuple[Finding, ...]:
     rows = splits.leaks[:, 0]
     if not len(rows):
         return ()
-    detail: dict[str, int | float | str] = {
-        "exact": int(_exact(table, splits.leaks).sum()),
-        "other_label": int((table.labels[splits.leaks[:, 0]] != table.labels[splits.leaks[:, 1]]).sum()),
-        "excluded": int(splits.leaks_excluded),
-    }
+    other = int((table.labels[rows] != table.labels[splits.leaks[:, 1]]).sum())
+    exact = int(_exact(table, splits.leaks).sum())
+    detail = {"exact": exact, "other_label": other, "excluded": int(splits.leaks_excluded)}
     sources = tuple(f"{table.sources[row]} = {table.sources[copy]}" for row, copy in splits.leaks[:MOST_SOURCES])
     return (Finding("leak", "info" if splits.leaks_excluded else "warning", len(rows), detail, sources),)
 

@@ -26,9 +26,8 @@ def selected(pictures: Pictures, spec: DatasetSpec) -> Pictures:
     """
     if spec.classes is None and spec.images_per_class is None:
         return pictures
-    labels, each = np.asarray(pictures.labels), spec.images_per_class
+    labels, each, rows = np.asarray(pictures.labels), spec.images_per_class, list[int]()
     chosen = _chosen_classes(pictures, spec, np.bincount(labels, minlength=len(pictures.classes)))
-    rows: list[int] = []
     for label in chosen:
         own = np.flatnonzero(labels == label).tolist()
         if each is not None:
@@ -63,20 +62,15 @@ def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) ->
         large = [label for label in chosen if sizes[label] >= least]
         if len(large) < spec.classes:
             raise DataError(
-                "the data set has too few classes to choose from",
-                where=pictures.where,
+                "the data set has too few classes to choose from", where=pictures.where, expected=f"{spec.classes}",
                 received=f"{len(large)} classes of at least {least:,} images",
-                expected=f"{spec.classes}",
                 hint="lower `classes` or `images_per_class` in the lab file",
-            )
+            )  # fmt: skip
         chosen = sorted(_lot(large, spec.split.seed, lambda label: pictures.class_ids[label])[: spec.classes])
     if len(chosen) < 2:
-        raise DataError(
-            "a data set needs two classes or more",
-            where=pictures.where,
-            received=", ".join(pictures.classes[label] for label in chosen) or "none",
-            hint="name more `classes` in the lab file",
-        )
+        received = ", ".join(pictures.classes[label] for label in chosen) or "none"
+        what, hint = "a data set needs two classes or more", "name more `classes` in the lab file"
+        raise DataError(what, where=pictures.where, received=received, hint=hint)
     if small := [label for label in chosen if spec.images_per_class and sizes[label] < least]:
         raise DataError(
             "a class has fewer images than the lab asks for",
@@ -90,17 +84,12 @@ def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) ->
 
 def _find(pictures: Pictures, name: str) -> int:
     """The label of a class by its name or id, whatever the case, with `_` for spaces or not."""
-    spellings = {
-        _plain(one): label for names in (pictures.class_ids, pictures.classes) for label, one in enumerate(names)
-    }
+    names = (pictures.class_ids, pictures.classes)
+    spellings = {_plain(one): label for own in names for label, one in enumerate(own)}
     if _plain(name) not in spellings:
-        raise DataError(
-            "the data set has no such class",
-            where=pictures.where,
-            received=name,
-            expected=", ".join(pictures.classes[:10]) + (", …" if len(pictures.classes) > 10 else ""),
-            hint=did_you_mean(_plain(name), spellings),
-        )
+        expected = ", ".join(pictures.classes[:10]) + (", …" if len(pictures.classes) > 10 else "")
+        what, hint = "the data set has no such class", did_you_mean(_plain(name), spellings)
+        raise DataError(what, where=pictures.where, received=name, expected=expected, hint=hint)
     return spellings[_plain(name)]
 
 

@@ -68,11 +68,9 @@ def split_table(
             kept = {name: np.setdiff1d(getattr(splits, name), splits.leaks[:, 0]) for name in ("validation", "test")}
             for name, rows in kept.items():
                 if absent := _absent(labels[rows], classes):
-                    raise DataError(
-                        f"without the leaked images, the {name} split has no image of some class",
-                        received=absent,
-                        hint='put `leaks = "keep"` into `split`, or remove the copies from the data set',
-                    )
+                    what = f"without the leaked images, the {name} split has no image of some class"
+                    hint = 'put `leaks = "keep"` into `split`, or remove the copies from the data set'
+                    raise DataError(what, received=absent, hint=hint)
             splits = replace(splits, **kept, leaks_excluded=True)
     return splits
 
@@ -94,12 +92,9 @@ def fold_splits(splits: Splits, labels: np.ndarray, fold: Fold, *, seed: int) ->
 
     pool = np.sort(np.concatenate([splits.train, splits.validation]))
     if np.bincount(labels[pool]).max(initial=0) < fold.of:
-        raise DataError(
-            "there are too few images for a cross-validation",
-            received=f"{len(pool)} training and validation images",
-            expected=f"a class with at least {fold.of}",
-            hint="ask for fewer folds",
-        )
+        received, expected = f"{len(pool)} training and validation images", f"a class with at least {fold.of}"
+        what = "there are too few images for a cross-validation"
+        raise DataError(what, received=received, expected=expected, hint="ask for fewer folds")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         divided = StratifiedKFold(fold.of, shuffle=True, random_state=seed).split(pool, labels[pool])
@@ -164,11 +159,9 @@ def _official(labels: np.ndarray, classes: Sequence[str], split: Split, official
     for name in ("train", "test"):
         whole = 'leave `policy = "official"` out of `split`, '
         if not len(parts[name]):
-            raise DataError(
-                "the data set has no division of its own into training and test images",
-                received=f"no {name} image",
-                hint=f"{whole}then this lab divides the images itself",
-            )
+            what = "the data set has no division of its own into training and test images"
+            hint = f"{whole}then this lab divides the images itself"
+            raise DataError(what, received=f"no {name} image", hint=hint)
         if absent := _absent(labels[parts[name]], classes):
             what = f"the data set's own division has no {name} image of some class"
             raise DataError(what, received=absent, hint=f"{whole}or leave those classes out with `classes`")
@@ -226,12 +219,9 @@ def _totals(split: Split, sizes: np.ndarray, classes: Sequence[str]) -> dict[str
         )
     for name, total in totals.items():
         if total < len(classes):
-            raise DataError(
-                f"the {name} split is too small for every class to have an image in it",
-                received=f"{total:,} images for {len(classes)} classes",
-                expected=f"at least {len(classes)}",
-                hint=f"raise split.{name} in the lab file",
-            )
+            what = f"the {name} split is too small for every class to have an image in it"
+            received, expected = f"{total:,} images for {len(classes)} classes", f"at least {len(classes)}"
+            raise DataError(what, received=received, expected=expected, hint=f"raise split.{name} in the lab file")
     return totals
 
 

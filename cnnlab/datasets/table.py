@@ -9,8 +9,17 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from cnnlab.errors import DataError
+
 TRAIN, VALIDATION, TEST, NO_DIVISION = 0, 1, 2, -1
 """Values of `ImageTable.official`."""
+
+DIVISIONS = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), TEST),
+}
+"""What training, validation and test are called."""
 
 MOST_SOURCES = 20
 """A finding names at most this many images; its `count` is always the whole number."""
@@ -96,19 +105,25 @@ class Pictures:
         return self.ids or self.classes
 
 
-def pictures_in_array(
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    *,
-    classes: tuple[str, ...],
-    sources: Sequence[str],
-    about: DatasetAbout,
-    where: Path,
-    official: Sequence[int] | None = None,
+def pictures_in_arrays(
+    *parts: tuple[str, np.ndarray, np.ndarray, int], classes: tuple[str, ...], about: DatasetAbout, where: Path
 ) -> Pictures:
-    """`Pictures` of images that are all in memory: uint8 (N, h, w) or (N, h, w, 3)."""
-    official = [NO_DIVISION] * len(pixels) if official is None else official
-    return Pictures(classes, labels.tolist(), sources, official, about, lambda index: pixels[index], where)
+    """`Pictures` that are all in memory.
+
+    Args:
+        parts: name, uint8 (N, h, w) or (N, h, w, 3), labels (N,), division; the source of its image 3 is "name:3".
+
+    Raises:
+        DataError: images and labels differ in number.
+    """
+    for name, own, labels, _ in parts:
+        if len(own) != len(labels):
+            received = f"{len(own):,} images and {len(labels):,} labels of {name}"
+            raise DataError("images and labels differ in number", where=where, received=received)
+    images, labels = (np.concatenate([part[index] for part in parts]) for index in (1, 2))
+    sources = [f"{name}:{row}" for name, own, *_ in parts for row in range(len(own))]
+    official = [division for _, own, _, division in parts for _ in own]
+    return Pictures(classes, labels.reshape(-1).tolist(), sources, official, about, images.__getitem__, where)
 
 
 @dataclass(frozen=True)

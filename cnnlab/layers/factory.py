@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.backend import keras, layers
-from cnnlab.layers.convolution import MatrixGradientConv2D
-from cnnlab.layers.kernels import CentredPixels, FusedBatchNormalization, LocalResponseNormalization
-from cnnlab.networks import find_network
+from cnnlab.layers.kernels import (
+    CentredPixels,
+    FusedBatchNormalization,
+    LocalResponseNormalization,
+    MatrixGradientConv2D,
+)
+from cnnlab.networks import Preprocessing, find_network
 from cnnlab.spec import NetworkOptions
 
 
@@ -36,26 +40,28 @@ class LayerFactory:
         """The input: raw pixels float32 (B, side, side, 3) in [0, 255], red first."""
         return keras.Input((side, side, 3), name="pixels")
 
+    def centre(self, how: Preprocessing) -> layers.Layer:
+        """Raw pixels as network inputs."""
+        return CentredPixels(how, name="centre")
+
     def model(self, inputs: keras.KerasTensor, outputs: keras.KerasTensor, *, name: str) -> keras.Model:
         """The network between two tensors."""
         return keras.Model(inputs, outputs, name=name)
 
-    def centre(self, *, reverse: bool) -> layers.Layer:
-        """Pixels as network inputs, see `CentredPixels`."""
-        return CentredPixels(reverse=reverse, name="centre")
-
     def conv(self, filters: int, size: int, *, name: str, groups: int = 1, **rest: Any) -> layers.Layer:
-        """A convolution with a `size` x `size` kernel and biases; further arguments are those of `Conv2D`."""
-        start = self._initializer("he", name)
+        """A convolution with a `size` x `size` kernel; further arguments are those of `Conv2D` (biases unless
+        `use_bias=False`)."""
+        start = keras.initializers.HeNormal(seed=self._seed_of(name))
         return MatrixGradientConv2D(filters, size, groups=groups, kernel_initializer=start, name=name, **rest)
 
     def dense(self, units: int, *, name: str) -> layers.Layer:
         """A hidden dense layer with ReLU."""
-        return layers.Dense(units, activation="relu", kernel_initializer=self._initializer("he", name), name=name)
+        start = keras.initializers.HeNormal(seed=self._seed_of(name))
+        return layers.Dense(units, activation="relu", kernel_initializer=start, name=name)
 
     def classifier(self, classes: int, *, name: str) -> layers.Layer:
         """The last layer: softmax probabilities, in float32 whatever the policy."""
-        start = self._initializer("small", name)
+        start = keras.initializers.RandomNormal(stddev=0.001, seed=self._seed_of(name))
         return layers.Dense(classes, activation="softmax", kernel_initializer=start, dtype="float32", name=name)
 
     def dropout(self, rate: float, *, name: str) -> layers.Layer:
@@ -83,6 +89,10 @@ class LayerFactory:
         """The sum of two maps."""
         return layers.Add(name=name)
 
+    def concatenate(self, *, name: str) -> layers.Layer:
+        """The channels of several maps behind each other."""
+        return layers.Concatenate(name=name)
+
     def pad(self, padding: int | tuple[tuple[int, int], tuple[int, int]], *, name: str) -> layers.Layer:
         """Zeros around a map."""
         return layers.ZeroPadding2D(padding, name=name)
@@ -91,6 +101,10 @@ class LayerFactory:
         """The greatest of each `size` x `size` window."""
         return layers.MaxPooling2D(size, strides=strides, name=name)
 
+    def average_pool(self, size: int, strides: int, *, name: str) -> layers.Layer:
+        """The mean of each `size` x `size` window."""
+        return layers.AveragePooling2D(size, strides=strides, name=name)
+
     def average(self, *, name: str) -> layers.Layer:
         """The mean of each map: (B, H, W, C) to (B, C)."""
         return layers.GlobalAveragePooling2D(name=name)
@@ -98,11 +112,6 @@ class LayerFactory:
     def flatten(self) -> layers.Layer:
         """(B, H, W, C) to (B, H·W·C)."""
         return layers.Flatten(name="flatten")
-
-    def _initializer(self, kind: str, name: str) -> keras.initializers.Initializer:
-        if kind == "he":
-            return keras.initializers.HeNormal(seed=self._seed_of(name))
-        return keras.initializers.RandomNormal(stddev=0.001, seed=self._seed_of(name))
 
     def _seed_of(self, name: str) -> int:
         digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()

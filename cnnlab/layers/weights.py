@@ -16,7 +16,6 @@ import numpy as np
 
 from cnnlab.backend import keras
 from cnnlab.errors import CnnlabError, LabError
-from cnnlab.layers.kernels import PIXEL_SCALE
 from cnnlab.networks import find_network
 
 
@@ -32,8 +31,8 @@ class Loaded:
 def load_weights(model: keras.Model, name: str, weights: str) -> Loaded:
     """Load a network's base, and its head where the file has one that fits entirely (same classes, same input size).
 
-    The first kernel is multiplied by `PIXEL_SCALE`, by which the network divides its input, so that the loaded network
-    computes exactly what the one of `keras.applications` computes.
+    The first kernel is multiplied as the network's PREPROCESSING says, so that the loaded network computes exactly what
+    the one of `keras.applications` computes.
 
     Args:
         model: what `build_network(name, …)` made.
@@ -46,12 +45,11 @@ def load_weights(model: keras.Model, name: str, weights: str) -> Loaded:
     """
     module = find_network(name)
     if not module.WEIGHTS:
-        raise LabError(
+        what, expected = (
             f"there are no pre-trained weights for {name}",
-            where="recipe.weights",
-            received=weights,
-            expected="no such key: keras.applications does not have this network",
+            "no such key: keras.applications lacks this network",
         )
+        raise LabError(what, where="recipe.weights", received=weights, expected=expected)
     path = _fetch(model, module) if weights == "imagenet" else Path(weights).expanduser()
     found = dict(_read(path))
     targets = {layer.name: layer for layer in model.layers if layer.weights}
@@ -69,7 +67,7 @@ def load_weights(model: keras.Model, name: str, weights: str) -> Loaded:
     for layer in taken:
         arrays = found[layer]
         if layer == module.FIRST:
-            arrays = [arrays[0] * np.float32(PIXEL_SCALE), *arrays[1:]]
+            arrays = [arrays[0] * np.float32(module.PREPROCESSING.kernel), *arrays[1:]]
         targets[layer].set_weights(arrays)
     return Loaded(path, tuple(taken), head)
 
@@ -128,24 +126,19 @@ def _read(path: Path) -> Iterator[tuple[str, list[np.ndarray]]]:
             for layer in _names(root, "layer_names"):
                 yield layer, [np.asarray(root[layer][weight]) for weight in _names(root[layer], "weight_names")]
     except (OSError, KeyError) as problem:
+        expected = "a legacy .h5 weight file of keras.applications"
         raise CnnlabError(
-            "the weight file cannot be read",
-            where=path,
-            received=problem,
-            expected="a legacy .h5 weight file of keras.applications",
+            "the weight file cannot be read", where=path, received=problem, expected=expected
         ) from problem
 
 
 def _names(group: Any, attribute: str) -> list[str]:
     """A list attribute; Keras splits long ones into numbered pieces."""
-    if attribute in group.attrs:
-        pieces = [group.attrs[attribute]]
-    else:
-        numbered = (key for key in group.attrs if key.startswith(attribute))
-        pieces = [group.attrs[key] for key in sorted(numbered, key=lambda key: int(key.removeprefix(attribute)))]
-        if not pieces:
-            raise KeyError(f"no attribute {attribute}")
-    return [name.decode() if isinstance(name, bytes) else str(name) for piece in pieces for name in piece]
+    pieces = {int(key.removeprefix(attribute) or 0): key for key in group.attrs if key.startswith(attribute)}
+    if not pieces:
+        raise KeyError(f"no attribute {attribute}")
+    found = [name for number in sorted(pieces) for name in group.attrs[pieces[number]]]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
 
 
 def _misfit(names: Any, targets: dict[str, Any], found: dict[str, list[np.ndarray]]) -> str | None:

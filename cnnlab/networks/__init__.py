@@ -33,10 +33,32 @@ class WeightFile:
     md5: str
 
 
-class Published(NamedTuple):
-    """Errors in percent on the validation set of ImageNet, as printed in `reference` (a key of `templates/literature.toml`).
+class Preprocessing(NamedTuple):
+    """What is done to raw pixels, red first: `(pixel - mean) / scale`, then blue first with `reverse`.
 
-    `protocol` is a message id, such as "one network, 10 crops".
+    `kernel` is what the first kernel of published weights is multiplied by, where they were made for inputs that are so
+    much larger: a power of two, so that it and `scale` cancel without any rounding.
+    """
+
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+    reverse: bool = False
+    kernel: float = 1.0
+
+
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+"""Mean red, green and blue of ImageNet's training images, as `keras.applications` subtracts it."""
+
+CENTRED = Preprocessing(IMAGENET_MEAN, (64.0, 64.0, 64.0), kernel=64.0)
+"""The mean is taken away; divided by what is near the standard deviation (57-58 on ImageNet), about [-2, 2.4]."""
+
+CAFFE = CENTRED._replace(reverse=True)
+"""The same in the order of the networks that were trained with Caffe."""
+
+
+class Published(NamedTuple):
+    """Errors in percent on the validation set of ImageNet, as printed in `reference`: a key of the network's own
+    REFERENCES, or of `templates/literature.toml`. `protocol` is a message id, such as "one network, 10 crops".
     """
 
     top1_error: float
@@ -53,11 +75,13 @@ class Network(Protocol):
         VERSION: enters every run id; bumped by hand when the layer table or the seeded outputs change.
         YEAR: in which it was made known; networks stand in its order.
         PUBLISHED: its results, the one that stands for it first.
+        REFERENCES: entries of the bibliography that `templates/literature.toml` lacks; may be left out.
         PUBLISHED_SIZES: input sides in pixels that count as published, the first one being shown.
         HEAD: names of the layers with weights behind the convolutional base; the last one is the classifier.
         FIRST: name of the first convolution.
         BLOCKS: pairs of layer-name prefix and block.
         WEIGHTS: files of `keras.applications`: "top" and "base", or none.
+        PREPROCESSING: what its first layer does to raw pixels.
     """
 
     TITLE: str
@@ -69,6 +93,7 @@ class Network(Protocol):
     FIRST: str
     BLOCKS: tuple[tuple[str, str], ...]
     WEIGHTS: dict[str, WeightFile]
+    PREPROCESSING: Preprocessing
 
     def build(self, image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
         """The model on (B, S, S, 3) raw pixels, giving (B, classes) probabilities; `make` is a `LayerFactory`."""
@@ -80,9 +105,8 @@ class Network(Protocol):
 @cache
 def network_names() -> tuple[str, ...]:
     """The names of all networks, in the order of their years."""
-    return tuple(
-        sorted(modules("cnnlab/networks"), key=lambda name: (find_network(name).YEAR, find_network(name).TITLE))
-    )
+    found = {name: find_network(name) for name in modules("cnnlab/networks")}
+    return tuple(sorted(found, key=lambda name: (found[name].YEAR, found[name].TITLE)))
 
 
 def find_network(name: str) -> Network:
@@ -93,9 +117,8 @@ def find_network(name: str) -> Network:
     """
     known = modules("cnnlab/networks")
     if name not in known:
-        raise LabError(
-            "there is no such network", received=name, expected=", ".join(known), hint=did_you_mean(name, known)
-        )
+        expected, hint = ", ".join(known), did_you_mean(name, known)
+        raise LabError("there is no such network", received=name, expected=expected, hint=hint)
     found: Any = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     return found
 

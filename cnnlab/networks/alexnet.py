@@ -3,7 +3,7 @@
 
 The two towers of figure 2 are the two groups of conv2, conv4 and conv5. The paper's 224 px do not give its 55x55 first map;
 227 px do, and so do 224 px padded by 3 in all, which is what any input but 227 px gets here. Raw pixels are centred by
-ImageNet's mean colour and divided by a constant (`layers.PIXEL_SCALE`); the paper centres by the mean image and does not
+ImageNet's mean colour and divided by a constant (`CENTRED`); the paper centres by the mean image and does not
 divide. Weights start from He's distribution and biases from 0, not from N(0, 0.01²) and 1 as in §5.
 
 Below 64 px the stem is a 5x5 convolution of stride 1; from 64 to 111 px it is 7x7 of stride 2, both padded to keep the map.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from cnnlab.networks import Adaptation, Published, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks import CENTRED, Adaptation, Published, WeightFile, common_adaptations, refuse, square
 from cnnlab.spec import NetworkOptions
 
 TITLE, VERSION, YEAR = "AlexNet", 2, 2012
@@ -21,6 +21,7 @@ PUBLISHED = (
     Published(40.7, 18.2, "one network, 10 crops", "krizhevsky2012"),  # table 2
     Published(38.1, 16.4, "five networks, 10 crops", "krizhevsky2012"),
 )
+PREPROCESSING = CENTRED
 PUBLISHED_SIZES = (227, 224)
 HEAD = ("fc6", "fc7", "fc8")
 FIRST = "conv1"
@@ -43,7 +44,7 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
     _check(image_size, options)
     inputs = make.image(image_size)
-    x = make.centre(reverse=False)(inputs)
+    x = make.centre(PREPROCESSING)(inputs)
     for number, filters, kernel, groups, normalise, pool in STAGES:
         if number == 1:
             x = _stem(x, filters, _stem_kind(image_size, options), make)

@@ -3,7 +3,7 @@
 Layer names and order are those of `keras.applications.ResNet50`, whose weight files fit. Like it, the convolutions have
 biases (which the batch normalisation behind them makes idle; 25,557,032 parameters without them) and a stage's stride sits in its
 first 1x1 convolution. Raw pixels are centred and reversed to blue, green, red by the first layer, and divided by a constant
-besides (`layers.PIXEL_SCALE`).
+besides (`CAFFE`).
 
 Below 64 px the stem is a 3x3 convolution of stride 1 before the published pooling; from 64 to 111 px it is the published
 convolution without the pooling. Either way the maps are twice as wide as published, 4x4 instead of 2x2 for the last one at
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from cnnlab.networks import Adaptation, Published, WeightFile, common_adaptations, refuse
+from cnnlab.networks import CAFFE, Adaptation, Published, WeightFile, common_adaptations, refuse
 from cnnlab.spec import NetworkOptions
 
 TITLE, VERSION, YEAR = "ResNet-50", 2, 2015
@@ -22,6 +22,7 @@ PUBLISHED = (
     Published(22.85, 6.71, "one network, 10 crops", "he2016"),  # table 3
     Published(25.1, 7.9, "weights of keras.applications, single crop", "chollet2015"),
 )
+PREPROCESSING = CAFFE
 PUBLISHED_SIZES = (224,)
 HEAD = ("predictions",)
 FIRST = "conv1_conv"
@@ -54,7 +55,7 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
     _check(options)
     inputs = make.image(image_size)
-    x = make.centre(reverse=True)(inputs)
+    x = make.centre(PREPROCESSING)(inputs)
     x = _stem(x, _stem_kind(image_size, options), make)  # 56 x  56 x   64
     for stage, blocks, filters, stride in STAGES:
         for number in range(1, blocks + 1):

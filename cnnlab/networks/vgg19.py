@@ -2,7 +2,7 @@
 configuration E.
 
 Layer names and order are those of `keras.applications.VGG19`, whose weight files fit. Raw pixels are centred and reversed
-to blue, green, red by the first layer, and divided by a constant besides (`layers.PIXEL_SCALE`), without which the
+to blue, green, red by the first layer, and divided by a constant besides (`CAFFE`), without which the
 logits of a network trained from scratch would start some 60 times too large. The dropout of §3.1 (0.5 after each of the
 hidden dense layers) is there although `keras.applications` leaves it out: it has no parameters.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnlab.networks import Adaptation, Published, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks import CAFFE, Adaptation, Published, WeightFile, common_adaptations, refuse, square
 from cnnlab.spec import NetworkOptions
 
 TITLE, VERSION, YEAR = "VGG-19", 2, 2014
@@ -21,6 +21,7 @@ PUBLISHED = (
     Published(24.4, 7.1, "one network, several crops and dense evaluation", "simonyan2015"),
     Published(28.7, 10.0, "weights of keras.applications, single crop", "chollet2015"),
 )
+PREPROCESSING = CAFFE
 PUBLISHED_SIZES = (224,)
 HEAD = ("fc1", "fc2", "predictions")
 FIRST = "block1_conv1"
@@ -46,7 +47,7 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
     _check(options)
     inputs = make.image(image_size)
-    x = make.centre(reverse=True)(inputs)
+    x = make.centre(PREPROCESSING)(inputs)
     for block, convolutions, filters in STAGES:
         x = _stage(x, block, convolutions, filters, options.batch_norm, make)
         if x.shape[1] > 1:  # below 32 px the last map is a single pixel already

@@ -15,9 +15,7 @@ SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
 
 ABOUT = DatasetAbout(
     title="Optical Recognition of Handwritten Digits (8x8)",
-    credit=(
-        "E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, CC BY 4.0"
-    ),
+    credit="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, CC BY 4.0",
     homepage="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
     source="the Python package scikit-learn",
 )
@@ -32,8 +30,8 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
         DataError: scikit-learn is not installed, or its file is not the expected one.
     """
     path = packaged_file("sklearn", "datasets/data/digits.csv.gz", install="scikit-learn")
-    return cached_table(spec, [stamp(path)], lambda: _read(path), data_dir=data_dir, report_progress=report_progress)
 
+    def read() -> Pictures:
+        return digits_in_csv(gunzip_checked(path, SHA256), path, side=8, brightest=16, about=ABOUT)
 
-def _read(path: Path) -> Pictures:
-    return digits_in_csv(gunzip_checked(path, SHA256), path, side=8, brightest=16, about=ABOUT)
+    return cached_table(spec, [stamp(path)], read, data_dir=data_dir, report_progress=report_progress)

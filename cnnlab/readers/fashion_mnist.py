@@ -6,11 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from cnnlab.datasets.cache import CacheProblem, cached_table, stamp
 from cnnlab.datasets.fetch import download, from_debian, gunzip_checked, parse_idx, store
-from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
+from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_arrays
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 
@@ -61,15 +59,13 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     if spec.path is not None:
         return in_folder(spec.path, "files given by the lab")
     debian = f"Debian's package {DEBIAN_PACKAGE}"
-    attempts: dict[str, Callable[[], ImageTable]] = {
-        f"the data folder {own}": lambda: in_folder(own, "the data folder"),
-        f"Debian's folder {DEBIAN_FOLDER}": lambda: in_folder(DEBIAN_FOLDER, debian),
-        f"the download from {BASE_URL}": lambda: fetched(
-            lambda to: download(BASE_URL, names, to, report_progress), f"downloaded from {BASE_URL}"
-        ),
-        debian: lambda: fetched(
-            lambda to: from_debian(DEBIAN_PACKAGE, DEBIAN_FOLDER, names, to, report_progress), debian
-        ),
+    from_web = partial(download, BASE_URL, names, report=report_progress)
+    from_package = partial(from_debian, DEBIAN_PACKAGE, DEBIAN_FOLDER, names, report=report_progress)
+    attempts = {
+        f"the data folder {own}": partial(in_folder, own, "the data folder"),
+        f"Debian's folder {DEBIAN_FOLDER}": partial(in_folder, DEBIAN_FOLDER, debian),
+        f"the download from {BASE_URL}": partial(fetched, from_web, f"downloaded from {BASE_URL}"),
+        debian: partial(fetched, from_package, debian),
     }
     answers = []
     for place, attempt in attempts.items():
@@ -103,16 +99,12 @@ def _find_files(folder: Path) -> dict[str, Path]:
     for name in SHA256:
         dotted = name.replace("-idx", ".idx")
         candidates = [folder / spelling for spelling in (f"{name}.gz", name, f"{dotted}.gz", dotted)]
-        found = next((path for path in candidates if path.is_file()), None)
-        if found is None:
-            raise _Absent(
-                "a file of Fashion-MNIST is not there",
-                where=folder,
-                received=f"no {name}.gz",
-                expected=", ".join(SHA256),
-                hint="leave `path` out of the lab file to have them looked for elsewhere and fetched",
-            )
-        paths[name] = found
+        if not (found := [path for path in candidates if path.is_file()]):
+            received, expected = f"no {name}.gz", ", ".join(SHA256)
+            hint = "leave `path` out of the lab file to have them looked for elsewhere and fetched"
+            what = "a file of Fashion-MNIST is not there"
+            raise _Absent(what, where=folder, received=received, expected=expected, hint=hint)
+        paths[name] = found[0]
     return paths
 
 
@@ -121,18 +113,10 @@ def _read(paths: dict[str, Path], folder: Path, source: str) -> Pictures:
         parse_idx(gunzip_checked(path, SHA256[name]), path, dimensions=3 if "images" in name else 1)
         for name, path in paths.items()
     )
-    for images, labels in ((train_images, train_labels), (test_images, test_labels)):
-        if len(images) != len(labels):
-            raise DataError(
-                "images and labels differ in number", where=folder, received=f"{len(images)}, {len(labels)}"
-            )
-    train, test = len(train_labels), len(test_labels)
-    return pictures_in_array(
-        np.concatenate([train_images, test_images]),
-        np.concatenate([train_labels, test_labels]),
+    return pictures_in_arrays(
+        ("train-images", train_images, train_labels, TRAIN),
+        ("t10k-images", test_images, test_labels, TEST),
         classes=CLASSES,
-        sources=[f"train-images:{i}" for i in range(train)] + [f"t10k-images:{i}" for i in range(test)],
-        official=[TRAIN] * train + [TEST] * test,
         about=DatasetAbout(
             title="Fashion-MNIST",
             credit="H. Xiao, K. Rasul, R. Vollgraf (Zalando SE), Fashion-MNIST, 2017, MIT licence",

@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from cnnlab.datasets.cache import Stamp, cached_table, stamp
-from cnnlab.datasets.folders import (
-    Labelled,
-    by_class_folders,
-    by_lines,
-    display,
-    labelled_pictures,
-    list_images,
-    read_csv,
-)
+from cnnlab.datasets.cache import cached_table, stamp
+from cnnlab.datasets.folders import by_class_folders, by_lines, display, labelled_pictures, list_images, read_csv
 from cnnlab.datasets.table import DatasetAbout, ImageTable, Pictures, Report
 from cnnlab.errors import DataError
 from cnnlab.identity import canonical_json
@@ -38,23 +30,15 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     listing = list_images(spec.path)
     name = display(listing.root.name)
     about = DatasetAbout(title=name, credit=None, homepage=None, source=f"folder {name}")
-
-    def pictures(images: Labelled) -> Pictures:
-        return labelled_pictures(images, name_of=str, about=about, where=listing.root)
-
-    stamps = [Stamp(str(listing.root), 0, 0), *listing.images.values()]
+    found, stamps, notes = None, listing.stamps, ""
     if labels is not None:
         stamps.insert(1, stamp(labels))
-        lists = {labels.resolve(): labels}
-        return cached_table(
-            spec,
-            stamps,
-            lambda: pictures(by_lines({at: read_csv(path) for at, path in lists.items()}, listing, spec.max_bad)),
-            data_dir=data_dir,
-            report_progress=report_progress,
-        )
-    found = by_class_folders(listing)
-    notes = canonical_json([asdict(one) for one in found.findings])
-    return cached_table(
-        spec, stamps, lambda: pictures(found), data_dir=data_dir, report_progress=report_progress, notes=notes
-    )
+    else:
+        found = by_class_folders(listing)
+        notes = canonical_json([asdict(one) for one in found.findings])
+
+    def read() -> Pictures:
+        images = found or by_lines({labels.resolve(): read_csv(labels)}, listing, spec.max_bad)  # type: ignore[union-attr, arg-type]
+        return labelled_pictures(images, name_of=str, about=about, where=listing.root)
+
+    return cached_table(spec, stamps, read, data_dir=data_dir, report_progress=report_progress, notes=notes)

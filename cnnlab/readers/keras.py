@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cnnlab.datasets.cache import Stamp, cached_table
-from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
+from cnnlab.datasets.table import TEST, TRAIN, DatasetAbout, ImageTable, Pictures, Report, pictures_in_arrays
 from cnnlab.errors import DataError, did_you_mean
 from cnnlab.readers import fashion_mnist
 from cnnlab.spec import DatasetSpec
@@ -27,25 +24,13 @@ willow_tree wolf woman worm
 """
 
 
-@dataclass(frozen=True)
-class Source:
-    """One module of `keras.datasets`."""
-
-    title: str
-    credit: str
-    classes: tuple[str, ...]
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.replace("_", " ") for word in text.split())
-
-
 SOURCES = {
-    "mnist": Source("MNIST", "Y. LeCun, C. Cortes, The MNIST database of handwritten digits", tuple("0123456789")),
-    "cifar10": Source("CIFAR-10", "A. Krizhevsky, Learning Multiple Layers of Features, 2009", _words(_CIFAR10)),
-    "cifar100": Source("CIFAR-100", "A. Krizhevsky, Learning Multiple Layers of Features, 2009", _words(_CIFAR100)),
+    "mnist": ("MNIST", "Y. LeCun, C. Cortes, The MNIST database of handwritten digits", " ".join("0123456789")),
+    "cifar10": ("CIFAR-10", "A. Krizhevsky, Learning Multiple Layers of Features, 2009", _CIFAR10),
+    "cifar100": ("CIFAR-100", "A. Krizhevsky, Learning Multiple Layers of Features, 2009", _CIFAR100),
 }
-"""By name; `fashion_mnist` is there as well, by this project's own reader, which checks the files."""
+"""Title, credit and classes by name; `fashion_mnist` is there as well, by this project's own reader, which checks the
+files."""
 
 
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
@@ -59,43 +44,37 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     if spec.name == "fashion_mnist":
         return fashion_mnist.open_table(spec, data_dir=data_dir, report_progress=report_progress)
     if spec.name not in SOURCES:
-        known = [*SOURCES, "fashion_mnist"]
+        known = sorted([*SOURCES, "fashion_mnist"])
         raise DataError(
             "the reader `keras` needs the name of one of Keras's image data sets",
             received="no key `name`" if spec.name is None else spec.name,
-            expected=", ".join(sorted(known)),
+            expected=", ".join(known),
             hint=did_you_mean(spec.name or "", known) or 'as in: name = "cifar10"',
         )
-    name = spec.name
-    return cached_table(
-        spec,
-        [Stamp(f"keras.datasets.{name}", 0, 0)],
-        lambda: _read(name, report_progress),
-        data_dir=data_dir,
-        report_progress=report_progress,
-    )
+    name, stamps = spec.name, [Stamp(f"keras.datasets.{spec.name}", 0, 0)]
+
+    def read() -> Pictures:
+        return _read(name, report_progress)
+
+    return cached_table(spec, stamps, read, data_dir=data_dir, report_progress=report_progress)
 
 
 def _read(name: str, report: Report) -> Pictures:
     from cnnlab.backend import keras
 
-    report(f"asking keras.datasets.{name}")
+    where = f"keras.datasets.{name}"
+    report(f"asking {where}")
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Keras prints a bar; standard output is for data
-            (train, train_labels), (test, test_labels) = getattr(keras.datasets, name).load_data()
+            train, test = getattr(keras.datasets, name).load_data()
     except Exception as problem:  # get_file raises bare Exception for whatever the network does
-        raise DataError(
-            f"keras.datasets.{name} can neither be found on this machine nor fetched",
-            received=" ".join(str(problem).split()),
-            hint="run it again with a network",
-        ) from problem
-    source = SOURCES[name]
-    return pictures_in_array(
-        np.concatenate([train, test]),
-        np.concatenate([train_labels, test_labels]).reshape(-1),
-        classes=source.classes,
-        sources=[f"train:{index}" for index in range(len(train))] + [f"test:{index}" for index in range(len(test))],
-        about=DatasetAbout(title=source.title, credit=source.credit, homepage=None, source=f"keras.datasets.{name}"),
-        where=Path(f"keras.datasets.{name}"),
-        official=[TRAIN] * len(train) + [TEST] * len(test),
+        what, received = f"{where} can neither be found on this machine nor fetched", " ".join(str(problem).split())
+        raise DataError(what, received=received, hint="run it again with a network") from problem
+    title, credit, words = SOURCES[name]
+    return pictures_in_arrays(
+        ("train", *train, TRAIN),
+        ("test", *test, TEST),
+        classes=tuple(word.replace("_", " ") for word in words.split()),
+        about=DatasetAbout(title=title, credit=credit, homepage=None, source=where),
+        where=Path(where),
     )

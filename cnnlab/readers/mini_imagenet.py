@@ -16,18 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.datasets import folders
 from cnnlab.datasets.cache import Stamp, cached_table, stamp
-from cnnlab.datasets.folders import (
-    LEVELS,
-    Labelled,
-    by_class_folders,
-    by_lines,
-    display,
-    division,
-    labelled_pictures,
-    list_images,
-    read_csv,
-)
 from cnnlab.datasets.parquet import parquet_files, read_parquet
 from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable, Pictures, Report
 from cnnlab.datasets.unpickle import load_pickle
@@ -52,7 +42,7 @@ class Copy:
     layout: str
     where: Path
     stamps: Sequence[Stamp]
-    read: Callable[[], Labelled]
+    read: Callable[[], folders.Labelled]
 
 
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
@@ -74,7 +64,7 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
             found.append(Finding("incomplete", "warning", max(0, IMAGES - len(labels)), detail))
         images = replace(images, labels=labels, findings=tuple(found))
         about = DatasetAbout(title="mini-ImageNet", credit=CREDIT, homepage=None, source=copy.layout)
-        return labelled_pictures(images, name_of=lambda wnid: names().get(wnid, wnid), about=about, where=copy.where)
+        return folders.labelled_pictures(images, name_of=lambda i: names().get(i, i), about=about, where=copy.where)
 
     return cached_table(spec, copy.stamps, pictures, data_dir=data_dir, report_progress=report_progress)
 
@@ -88,21 +78,19 @@ def _find_copy(path: Path, spec: DatasetSpec) -> Copy:
     if path.is_dir():
         inner = [one for one in path.iterdir() if one.is_dir() and not one.is_symlink() and one.name[0] not in "._"]
         for folder in (path, *(inner if len(inner) == 1 else [])):
-            pickles = [
-                one for one in sorted(folder.glob("*.pkl")) if one.is_file() and division(one.name) != NO_DIVISION
-            ]
+            pickles, lists = (sorted(filter(Path.is_file, folder.glob(kind))) for kind in ("*.pkl", "*.csv"))
+            pickles = [one for one in pickles if folders.division(one.name) != NO_DIVISION]
             if copy := _files_copy(folder, pickles, spec):
                 return copy
             if any(folder.rglob("*.parquet")) and (copy := _files_copy(folder, parquet_files(folder), spec)):
                 return copy
-            if copy := _files_copy(folder, [one for one in sorted(folder.glob("*.csv")) if one.is_file()], spec):
+            if copy := _files_copy(folder, lists, spec):
                 return copy
             classes = [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
-            if len(classes) > 1 or any(name.lower() in LEVELS for name in classes):
-                listing = list_images(folder)
-                stamps = [Stamp(str(listing.root), 0, 0), *listing.images.values()]
-                found = by_class_folders(listing)
-                return Copy("one folder per class", folder, stamps, lambda: found)  # noqa: B023
+            if len(classes) > 1 or any(name.lower() in folders.LEVELS for name in classes):
+                listing = folders.list_images(folder)
+                found = folders.by_class_folders(listing)
+                return Copy("one folder per class", folder, listing.stamps, lambda: found)  # noqa: B023
     elif path.is_file() and (copy := _files_copy(path.parent, [path], spec)):
         return copy
     raise DataError(
@@ -125,17 +113,17 @@ def _files_copy(folder: Path, paths: Sequence[Path], spec: DatasetSpec) -> Copy 
         inside = [root / path.name if path.parent == folder else path for path in paths]
         return Copy("parquet files", folder, stamps, lambda: read_parquet(inside, root))
     if kind == ".csv":
-        listing = list_images(folder)
+        listing = folders.list_images(folder)
 
-        def read() -> Labelled:
-            lines = {listing.root / path.name: read_csv(path, division(path.name)) for path in paths}
-            return by_lines(lines, listing, spec.max_bad)
+        def read() -> folders.Labelled:
+            lines = {listing.root / path.name: folders.read_csv(path, folders.division(path.name)) for path in paths}
+            return folders.by_lines(lines, listing, spec.max_bad)
 
         return Copy("CSV lists with a folder of images", folder, [*stamps, *listing.images.values()], read)
     return None
 
 
-def _read_pickles(paths: Sequence[Path]) -> Labelled:
+def _read_pickles(paths: Sequence[Path]) -> folders.Labelled:
     images: list[np.ndarray] = []
     labels: list[str] = []
     divisions: list[int] = []
@@ -147,10 +135,10 @@ def _read_pickles(paths: Sequence[Path]) -> Labelled:
         unlabelled += len(pixels) - len(rows)
         images += [pixels[row] for row in rows]
         labels += [of_rows[row] for row in rows]
-        divisions += [division(path.name)] * len(rows)
+        divisions += [folders.division(path.name)] * len(rows)
         sources += [f"{path.stem}:{row}" for row in rows]
     findings = (Finding("unlabelled", "warning", unlabelled, {}),) if unlabelled else ()
-    return Labelled(labels, divisions, sources, lambda index: images[index], findings)
+    return folders.Labelled(labels, divisions, sources, lambda index: images[index], findings)
 
 
 def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
@@ -174,7 +162,7 @@ def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
             raise DataError(
                 "a class of the pickle has impossible row numbers",
                 where=path,
-                received=f"class “{display(name)}”",
+                received=f"class “{folders.display(name)}”",
                 expected=f"whole numbers from 0 to {len(pixels) - 1}",
             )
         for row in listed:
@@ -182,7 +170,7 @@ def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
                 raise DataError(
                     "the pickle puts an image into two classes",
                     where=path,
-                    received=f"row {row} in “{display(of_rows[row])}” and “{display(name)}”",
+                    received=f"row {row} in “{folders.display(of_rows[row])}” and “{folders.display(name)}”",
                 )
     return pixels, of_rows
 
@@ -201,12 +189,8 @@ def names() -> dict[str, str]:
 @cache
 def wordnet_id(label: str) -> str:
     """The WordNet id that a label is or names; the label itself when it is neither."""
-    return label if re.fullmatch(r"n\d{8}", label) else _ids().get(_plain(label), label)
-
-
-@cache
-def _ids() -> dict[str, str]:
-    return {_plain(name): wnid for wnid, name in names().items()}
+    found = (wnid for wnid, name in names().items() if _plain(name) == _plain(label))
+    return label if re.fullmatch(r"n\d{8}", label) else next(found, label)
 
 
 def _plain(name: str) -> str:

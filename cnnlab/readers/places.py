@@ -10,29 +10,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from cnnlab.datasets.cache import Stamp, cached_table, stamp
-from cnnlab.datasets.folders import (
-    DIVISIONS,
-    LEVELS,
-    Finder,
-    Labelled,
-    Listing,
-    check_missing,
-    display,
-    division,
-    finding,
-    in_listing,
-    labelled_pictures,
-    list_images,
-)
-from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, ImageTable, Pictures, Report
+from cnnlab.datasets import folders
+from cnnlab.datasets.cache import cached_table, stamp
+from cnnlab.datasets.table import DIVISIONS, NO_DIVISION, DatasetAbout, ImageTable, Pictures, Report
 from cnnlab.errors import DataError
-from cnnlab.spec import SPLITS, DatasetSpec
+from cnnlab.spec import DatasetSpec
 
 CREDIT = "B. Zhou et al., Learning Deep Features for Scene Recognition using Places Database, 2014; for research only"
-
-Row = tuple[str, int, str]
-"""Scene, division, path."""
 
 
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
@@ -45,46 +29,45 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
         DataError: there is no copy, its lists contradict each other, or too much of it is missing.
     """
     root = spec.path or data_dir / "places"
-    listing = list_images(root)
+    listing = folders.list_images(root)
     lists = [
         listing.root / path
         for path in listing.others
         # Not deep in the folder (`trainvalsplit_places205/train_places205.csv`), and named after what they list.
         if path.endswith((".txt", ".csv")) and path.count("/") <= 2 and (listing.root / path).is_file()
         if PurePosixPath(path).stem.lower().startswith("categories")
-        or division(PurePosixPath(path).name) != NO_DIVISION
+        or folders.division(PurePosixPath(path).name) != NO_DIVISION
     ]
 
     def pictures() -> Pictures:
-        about = DatasetAbout(title="Places", credit=CREDIT, homepage=None, source=f"folder {display(root.name)}")
+        source = f"folder {folders.display(root.name)}"
+        about = DatasetAbout(title="Places", credit=CREDIT, homepage=None, source=source)
         images = _by_lists(lists, listing, spec.max_bad) or _by_folders(listing)
-        return labelled_pictures(images, name_of=lambda i: i.replace("_", " "), about=about, where=listing.root)
+        return folders.labelled_pictures(images, name_of=lambda i: i.replace("_", " "), about=about, where=listing.root)
 
-    stamps = [Stamp(str(listing.root), 0, 0), *map(stamp, lists), *listing.images.values()]
+    stamps = [*listing.stamps[:1], *map(stamp, lists), *listing.stamps[1:]]
     return cached_table(spec, stamps, pictures, data_dir=data_dir, report_progress=report_progress)
 
 
-def _by_folders(listing: Listing) -> Labelled:
+def _by_folders(listing: folders.Listing) -> folders.Labelled:
     """Every folder that holds images is a scene, below an optional level of train/val/test."""
-    folders = {path: PurePosixPath(path).parent.parts for path in listing.images}
-    shared = 0  # leading parts that all folders share (those of an archive)
-    while (
-        shared < min(map(len, folders.values()), default=0) - 1 and len({one[shared] for one in folders.values()}) == 1
-    ):
-        shared += 1
-    rows, outside = list[Row](), list[str]()
-    for path, parts in folders.items():
-        divided = len(parts) > shared and parts[shared].lower() in LEVELS
+    parents = {path: PurePosixPath(path).parent.parts for path in listing.images}
+    shared, least = 0, min(map(len, parents.values()), default=0) - 1
+    while shared < least and len({one[shared] for one in parents.values()}) == 1:
+        shared += 1  # leading parts that all folders share (those of an archive)
+    rows, outside = list[folders.Row](), list[str]()
+    for path, parts in parents.items():
+        divided = len(parts) > shared and parts[shared].lower() in folders.LEVELS
         if own := parts[shared + divided :]:
             part = DIVISIONS[parts[shared].lower()] if divided else NO_DIVISION
             rows.append((_scene((*parts[:shared], *own)) if _shelved(parts) else "/".join(own), part, path))
         else:
             outside.append(path)
-    more = (finding("outside-class", outside, severe=True),) if outside else ()
-    return in_listing(rows, listing, (*listing.passed_over(), *more))
+    found = listing.passed_over() + folders.finding("outside-class", outside, severe=True)
+    return folders.in_listing(rows, listing, found)
 
 
-def _by_lists(paths: Sequence[Path], listing: Listing, max_bad: float) -> Labelled | None:
+def _by_lists(paths: Sequence[Path], listing: folders.Listing, max_bad: float) -> folders.Labelled | None:
     """By one list for each division, the one of which most is there: kits hold several (standard, challenge), and lists
     of images that people left out. None where no list has numbers (those of unlabelled test images have none)."""
     lines = {path: _numbered_lines(path) for path in paths}
@@ -97,18 +80,16 @@ def _by_lists(paths: Sequence[Path], listing: Listing, max_bad: float) -> Labell
             raise DataError(
                 "the files that name the scenes contradict each other",
                 where=listing.root,
-                received=f"number {number} is “{display(names[number])}” and “{display(scene)}”",
+                received=f"number {number} is “{folders.display(names[number])}” and “{folders.display(scene)}”",
                 hint="keep one categories file beside the lists",
             )
     if not lists:
         return None
-    finder, best = Finder(listing), dict[int, tuple[float, Path, list[str | None]]]()
+    best = dict[int, tuple[float, Path, list[str | None]]]()
     for path in lists:
-        part = division(path.name)
-        prefer = (
-            () if part == NO_DIVISION else (SPLITS[part], "val") if SPLITS[part] == "validation" else (SPLITS[part],)
-        )
-        found = [finder.find(written, prefer=prefer) for written, _ in lines[path]]
+        part = folders.division(path.name)
+        prefer = [name for name, one in DIVISIONS.items() if one == part]
+        found = [listing.find(written, prefer=prefer) for written, _ in lines[path]]
         share = sum(one is not None for one in found) / len(found)
         if share and share >= best.get(part, (0.0,))[0]:
             best[part] = share, path, found
@@ -119,7 +100,7 @@ def _by_lists(paths: Sequence[Path], listing: Listing, max_bad: float) -> Labell
             received=", ".join(path.name for path in lists),
             hint="let `path` point to the folder that holds the lists and the images",
         )
-    rows, missing = list[Row](), list[tuple[str, str]]()
+    rows, missing = list[folders.Row](), list[tuple[str, str]]()
     for part, (_, path, found) in sorted(best.items()):
         for (written, number), image in zip(lines[path], found, strict=True):
             scene = names.get(number, "") if names else _scene(PurePosixPath(written).parent.parts)
@@ -127,18 +108,16 @@ def _by_lists(paths: Sequence[Path], listing: Listing, max_bad: float) -> Labell
                 raise DataError(
                     "a list names a scene by a number that no categories file explains",
                     where=path,
-                    received=f"{display(written)} {number}",
+                    received=f"{folders.display(written)} {number}",
                     hint="put the categories file of the same release beside the lists",
                 )
             rows.append((scene, part, image)) if image else missing.append((scene, written))
     present = {scene for scene, _, _ in rows}
     gone = [written for scene, written in missing if scene in present]
     absent = sorted((set(names.values()) or {scene for scene, _ in missing}) - present)
-    findings = check_missing(gone, len(rows) + len(gone), max_bad=max_bad, where=listing.root)
-    if absent:
-        findings = (*findings, finding("empty-class", absent, severe=True))
-    read = [*(path for _, path, _ in best.values()), *categories]
-    return in_listing(rows, listing, (*listing.passed_over(lists=read), *findings))
+    passed = listing.passed_over(lists=[*(path for _, path, _ in best.values()), *categories])
+    lost = folders.check_missing(gone, len(rows) + len(gone), max_bad=max_bad, where=listing.root)
+    return folders.in_listing(rows, listing, passed + lost + folders.finding("empty-class", absent, severe=True))
 
 
 def _scene(parts: Sequence[str]) -> str:
@@ -176,7 +155,7 @@ def _numbered_lines(path: Path) -> list[tuple[str, int]]:
             raise DataError(
                 "a line of a list is not a path and a number",
                 where=f"{path}, line {number}",
-                received=display(line[:100]),
+                received=folders.display(line[:100]),
                 expected="as in: train/a/abbey/00000001.jpg 0",
             )
     return found

@@ -69,23 +69,6 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add a line to a file, on disk when this returns; the caller keeps other writers away.
-
-    What a write that was cut short has left behind the last end of line is taken away first.
-
-    Raises:
-        Unwritable: the file cannot be written, or the disk is full.
-    """
-    content = line.encode() + b"\n"
-    with writing(path), path.open("ab") as handle:
-        os.ftruncate(handle.fileno(), path.read_bytes().rfind(b"\n") + 1)
-        if os.write(handle.fileno(), content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(handle.fileno())
-        sync(path.parent)
-
-
 def reserve(path: Path, size: int) -> None:
     """See that `size` bytes have space beside `path`, for libraries that do not survive a full disk. Raises OSError."""
     if shutil.disk_usage(path.parent).free < size:
@@ -113,12 +96,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def unwritable(problem: OSError, path: Path) -> Unwritable:
     """The error to raise when `path` cannot be written."""
-    return Unwritable(
-        "the file or folder cannot be written",
-        where=path,
-        received=problem.strerror or str(problem),
-        hint="free some space or choose another folder with --runs or --out",
-    )
+    received, hint = problem.strerror or str(problem), "free some space or choose another folder with --runs or --out"
+    return Unwritable("the file or folder cannot be written", where=path, received=received, hint=hint)
 
 
 @contextmanager
@@ -141,10 +120,8 @@ def locked(path: Path, on_wait: Callable[[], None] = lambda: None, *, wait: bool
             on_wait()
             held = _flock(handle, fcntl.LOCK_EX, path)
         if held:
-            if not is_locked(path):
-                raise _without_locks("a lock that keeps nobody out", path)
+            since = datetime.now(UTC).isoformat(timespec="seconds")
             with writing(path):  # for people: nothing depends on what it says
-                since = datetime.now(UTC).isoformat(timespec="seconds")
                 handle.truncate(0)
                 handle.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode())
                 handle.flush()
@@ -162,22 +139,22 @@ def is_locked(path: Path) -> bool:
 
 
 def _flock(handle: io.BufferedRandom | io.BufferedReader, how: int, path: Path) -> bool:
+    """Take a lock that keeps others out; False where one of theirs does."""
     try:
         fcntl.flock(handle, how)
+        if how & fcntl.LOCK_EX and not is_locked(path):
+            raise OSError(errno.ENOLCK, "a lock that keeps nobody out")
     except BlockingIOError:
         return False
     except OSError as problem:
-        raise _without_locks(problem.strerror, path) from None
+        raise StoreError(
+            "the file system of the runs has no working file locks, without which two processes would train the same "
+            "run",
+            where=path.parent,
+            received=problem.strerror,
+            hint="choose a folder on a local disk with --runs",
+        ) from None
     return True
-
-
-def _without_locks(received: str | None, path: Path) -> StoreError:
-    return StoreError(
-        "the file system of the runs has no working file locks, without which two processes would train the same run",
-        where=path.parent,
-        received=received,
-        hint="choose a folder on a local disk with --runs",
-    )
 
 
 @contextmanager
@@ -196,7 +173,7 @@ def finishing() -> Iterator[None]:
         for number, handler in former.items():
             signal.signal(number, handler)
 
-    def keep(number: int, frame: FrameType | None) -> None:
+    def keep(number: int, _: FrameType | None) -> None:
         came.append(number)
         if len(came) > 1:
             restore()

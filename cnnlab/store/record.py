@@ -9,8 +9,7 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +29,11 @@ Kind = Literal["run", "evaluation", "dataset", "architecture", "search", "baseli
 
 @dataclass(frozen=True)
 class Record:
-    """A published record. Every file read through it is checked against the manifest's sha256 first."""
+    """A published record. Every file read through it is checked against the manifest's sha256 first.
+
+    All that follow raise StoreError: the file is missing, unreadable, not in the manifest, not what was published, or
+    not of the kind that is asked for.
+    """
 
     kind: Kind
     id: str
@@ -38,69 +41,61 @@ class Record:
     manifest: Mapping[str, Any]
 
     def bytes(self, name: str) -> bytes:
-        """The verified content of one file.
-
-        Raises:
-            StoreError: the file is missing, unreadable, not in the manifest, or not what was published.
-        """
-        with self._opened(name) as handle:
-            content: bytes = handle.read()
-        self._compare(name, hashlib.sha256(content).hexdigest())
-        return content
+        """The verified content of one file."""
+        return self._verified(name, lambda handle: handle.read())
 
     def check(self, name: str) -> None:
-        """Verify one file without holding it in memory. Raises StoreError as `bytes` does."""
-        with self._opened(name) as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
-        self._compare(name, found)
+        """Verify one file without holding it in memory."""
+        self._verified(name, lambda handle: hashlib.file_digest(handle, "sha256"))
 
     def text(self, name: str) -> str:
-        """A verified UTF-8 file. Raises StoreError as `bytes` does, and where it is none, as do the next three."""
-        with self._understood(name):
-            return self.bytes(name).decode("utf-8")
+        """A verified UTF-8 file."""
+        return self._parsed(name, lambda content: content.decode())
 
     def json(self, name: str) -> Any:
         """A verified JSON file."""
-        with self._understood(name):
-            return json.loads(self.text(name))
+        return self._parsed(name, lambda content: json.loads(content.decode()))
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """A verified CSV file, one dict of strings a row."""
-        with self._understood(name):
-            return list(csv.DictReader(io.StringIO(self.text(name))))
+        return self._parsed(name, lambda content: list(csv.DictReader(io.StringIO(content.decode()))))
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """A verified `.npz` file; pickled content is refused."""
-        with self._understood(name), np.load(io.BytesIO(self.bytes(name)), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
 
-    @contextmanager
-    def _opened(self, name: str) -> Iterator[io.BufferedReader]:
+        def parse(content: Any) -> dict[str, np.ndarray]:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+
+        return self._parsed(name, parse)
+
+    def _verified(self, name: str, read: Callable[[io.BufferedReader], Any]) -> Any:
+        """What `read` makes of one file: its content, or its hash."""
+        path = self.folder / name
         if name not in self.manifest["files"]:
             raise StoreError("the record has no such file", where=self.folder, received=name)
-        path = self.folder / name
         try:
             with path.open("rb") as handle:
-                yield handle
+                content = read(handle)
         except (OSError, ValueError) as problem:  # a name that no file can have
             reason = problem.strerror if isinstance(problem, OSError) else problem
             raise StoreError("a file of the record cannot be read", where=path, received=reason) from None
-
-    def _compare(self, name: str, found: str) -> None:
+        found = (hashlib.sha256(content) if isinstance(content, bytes) else content).hexdigest()
         if found != (expected := self.manifest["files"][name]):
             raise StoreError(
                 "a file of the record is not what was published",
-                where=self.folder / name,
+                where=path,
                 received=f"sha256 {found}",
                 expected=f"sha256 {expected}",
                 hint="run the lab again: the record is then set aside and made anew",
             )
+        return content
 
-    @contextmanager
-    def _understood(self, name: str) -> Iterator[None]:
+    def _parsed(self, name: str, parse: Callable[[Any], Any]) -> Any:
         """A file is what was published, but what was published by others may be anything."""
+        content = self.bytes(name)
         try:
-            yield
+            return parse(content)
         except _NOT_UNDERSTOOD as problem:
             raise StoreError(
                 "a file of the record is not of its kind",

@@ -6,12 +6,14 @@ publishes it. Its `manifest.json` holds the sha256 of each file; a folder withou
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,9 @@ from cnnlab.store.files import writing
 from cnnlab.store.record import Kind, Record
 
 _FOLDERS: dict[str, str] = {
-    "run": "",
-    "evaluation": "evaluations",
-    "dataset": "datasets",
-    "architecture": "architectures",
-    "search": "searches",
-    "baseline": "baselines",
-}
+    "run": "", "evaluation": "evaluations", "dataset": "datasets", "architecture": "architectures",
+    "search": "searches", "baseline": "baselines",
+}  # fmt: skip
 _RESERVED = {*_FOLDERS.values(), "test-uses", "labs", ".work", ".locks", ".damaged"}
 _PART, _DOOMED = ".part", ".doomed"
 
@@ -71,20 +69,9 @@ class RunStore:
             raise StoreError("the manifest is another record's", where=path, received=found, expected=record_id)
         return Record(kind=kind, id=record_id, folder=folder, manifest=manifest)
 
-    def damage(self, kind: Kind, record_id: str) -> str | None:
-        """What is wrong with a record, in a line; None when every file is what was published, or there is no record."""
-        return self._problem(kind, record_id) if self.folder(kind, record_id).exists() else None
-
-    def trouble(self, entry: Mapping[str, Any]) -> str:
-        """Why the run or evaluation of an entry of the lab lock cannot be read as far as a report needs it (which is
-        without the weights); "" if it can."""
-        kinds: tuple[Kind, ...] = ("run", "evaluation")
-        for kind in kinds:
-            if entry.get(kind) and (problem := self._problem(kind, entry[kind], weights=False)):
-                return f"its record is damaged ({problem}); run the lab again, which makes it anew"
-        return ""
-
-    def _problem(self, kind: Kind, record_id: str, *, weights: bool = True) -> str | None:
+    def damage(self, kind: Kind, record_id: str, *, weights: bool = True) -> str | None:
+        """What is wrong with a record, in a line; None when every file (`weights` too, or but those) is what was
+        published."""
         try:
             record = self.read(kind, record_id)
             for name in record.manifest["files"]:
@@ -94,14 +81,23 @@ class RunStore:
             return f"{problem.what}: {problem.where}"
         return None
 
+    def trouble(self, entry: Mapping[str, Any]) -> str:
+        """Why the run or evaluation of an entry of the lab lock cannot be read as far as a report needs it (which is
+        without the weights); "" if it can."""
+        kinds: tuple[Kind, ...] = ("run", "evaluation")
+        problems = [self.damage(kind, entry[kind], weights=False) for kind in kinds if entry.get(kind)]
+        found = next(filter(None, problems), "")
+        return f"its record is damaged ({found}); run the lab again, which makes it anew" if found else ""
+
     def sound(self, kind: Kind, record_id: str, tell: Callable[[str], None]) -> bool:
         """Whether the record is there and every file of it what was published.
 
         A damaged one is set aside, which `tell` is told, so that it can be made again; the caller holds its lock.
         """
-        problem = self.damage(kind, record_id)
-        if problem is None:
-            return self.has(kind, record_id)
+        if not self.folder(kind, record_id).exists():
+            return False
+        if (problem := self.damage(kind, record_id)) is None:
+            return True
         kept = self.set_aside(kind, record_id)
         tell(f"warning: the {kind} {record_id} is damaged ({problem}); it is made again, what was there is in {kept}")
         return False
@@ -133,20 +129,28 @@ class RunStore:
         Raises:
             Unwritable: the folder cannot be written, or the disk is full; nothing half-written is left behind.
         """
-        final = self.folder(kind, record_id)
-        work = self.work_folder() / f"{record_id}{_PART}"
+        final, work = self.folder(kind, record_id), self.work_folder() / f"{record_id}{_PART}"
+        doomed = work.with_name(f"{record_id}.{uuid.uuid4().hex[:8]}{_DOOMED}")
         with self.lock(work.name), writing(final), files.finishing():
             try:
                 shutil.rmtree(work, ignore_errors=True)  # of a killed process
                 work.mkdir()
-                _fill(work, {"kind": kind, "id": record_id}, write)
+                fields, digests = dict(write(work)), dict[str, str]()
+                paths = sorted(path for path in work.rglob("*") if path.is_file())
+                for path in paths:
+                    with path.open("rb") as handle:
+                        digests[path.relative_to(work).as_posix()] = hashlib.file_digest(handle, "sha256").hexdigest()
+                manifest = {"format": FORMAT, "kind": kind, "id": record_id, "status": "done", "created": _now()}
+                (work / "manifest.json").write_bytes(_json_bytes({**manifest, **fields, "files": digests}))
+                for path in (*paths, work / "manifest.json", work):
+                    files.sync(path)
                 if replace and final.exists():
-                    final.rename(work.with_name(f"{record_id}.{uuid.uuid4().hex[:8]}{_DOOMED}"))
+                    final.rename(doomed)
                 if not self.has(kind, record_id):
                     work.rename(final)
                 files.sync(final.parent)
             finally:
-                for path in (work, *work.parent.glob(f"{record_id}.*{_DOOMED}")):
+                for path in (work, doomed):
                     shutil.rmtree(path, ignore_errors=True)
         return self.read(kind, record_id)
 
@@ -159,23 +163,20 @@ class RunStore:
             Unwritable: the folder cannot be written.
             StoreError: its file system has no working locks or renames.
         """
-        with self.lock("check"), writing(self.work_folder()):
-            probe = self.work_folder() / f"check{_DOOMED}"
-            shutil.rmtree(probe, ignore_errors=True)
-            (probe / "inner").mkdir(parents=True)
-            (probe / "one").write_bytes(b"new")
-            (probe / "one").replace(probe / "other")
-            (probe / "inner").rename(probe / "moved")
-            if (probe / "one").exists() or not (probe / "other").is_file() or not (probe / "moved").is_dir():
-                raise StoreError(
-                    "the file system of the runs does not rename files as it should, so that no record could be trusted",
-                    where=self.root,
-                    hint="choose a folder on a local disk with --runs",
-                )
-            for folder in (self.root, self.root / "labs"):
-                folder.mkdir(exist_ok=True)
-                (folder / ".check").touch()
-                (folder / ".check").unlink()
+        with self.lock("check"):
+            for folder in (self.work_folder(), self.root / "labs", self.root):
+                one, other = folder / ".check", folder / ".checked"
+                with writing(one):
+                    one.touch()
+                    one.replace(other)
+                    if one.exists() or not other.is_file():
+                        raise StoreError(
+                            "the file system of the runs does not rename files as it should, so that no record could "
+                            "be trusted",
+                            where=self.root,
+                            hint="choose a folder on a local disk with --runs",
+                        )
+                    other.unlink()
             files.remove_leftovers(self.root / "labs")
             for path in sorted(self.work_folder().iterdir()):
                 if path.suffix == _DOOMED:
@@ -196,16 +197,14 @@ class RunStore:
             folder.mkdir(exist_ok=True)
         return folder
 
-    @contextmanager
-    def lock(self, name: str, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def lock(self, name: str, *, on_wait: Callable[[], None] = lambda: None) -> AbstractContextManager[bool]:
         """Hold the exclusive lock `name`, waiting for another process to release it.
 
         Raises:
             Unwritable: its file cannot be written.
             StoreError: the file system has no locks.
         """
-        with files.locked(self._lock_path(name), on_wait):
-            yield
+        return files.locked(self._lock_path(name), on_wait)
 
     def held(self, name: str) -> bool:
         """Whether a process holds the lock `name` at this moment."""
@@ -238,9 +237,13 @@ class RunStore:
             StoreError: the note cannot be written, or the notes before it are damaged.
         """
         path = self._test_uses_path(fingerprint, split)
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        with self.lock(f"test-uses-{path.stem}"):
-            files.append_line(path, canonical_json({"evaluation": evaluation, "when": when}))
+        line = canonical_json({"evaluation": evaluation, "when": _now()}).encode() + b"\n"
+        with self.lock(f"test-uses-{path.stem}"), writing(path), path.open("ab") as handle:
+            os.ftruncate(handle.fileno(), path.read_bytes().rfind(b"\n") + 1)  # of a write that was cut short
+            if os.write(handle.fileno(), line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle.fileno())
+            files.sync(path.parent)
             return self.test_uses(fingerprint, split)
 
     def test_uses(self, fingerprint: str, split: Mapping[str, Any]) -> int:
@@ -296,43 +299,30 @@ class RunStore:
             if self.held(folder.name):
                 rows.append({"run": folder.name, "status": "training", "holder": self.holder(folder.name)})
             elif not self.has("run", folder.name):
-                found = [path.stem for path in folder.glob("epoch-*") if path.suffix != ".damaged"]
-                epochs = max((int(stem.removeprefix("epoch-")) for stem in found), default=0)
-                rows.append({"run": folder.name, "status": "unfinished", "epochs": epochs})
-        for path in self.put_away():
-            rows.append({"run": path.name.rsplit(".", 1)[0], "status": "set aside", "where": str(path)})
-        return rows
+                found = [int(path.stem[6:]) for path in folder.glob("epoch-*") if path.suffix != ".damaged"]
+                rows.append({"run": folder.name, "status": "unfinished", "epochs": max(found, default=0)})
+        aside = [{"run": path.stem, "status": "set aside", "where": str(path)} for path in self.put_away()]
+        return [*rows, *aside]
+
+
+_WORDS = {
+    "damaged": "{problem}; cnnlab run makes it anew",
+    "set aside": "was damaged, kept in {where}",
+    "training": "{holder} trains it",
+    "unfinished": "interrupted, goes on after epoch {epochs}",
+}
 
 
 def words_of(row: Row) -> str:
     """A row of `RunStore.rows` as a line of text."""
-    match row["status"]:
-        case "damaged":
-            told = f"{row['problem']}; cnnlab run makes it anew"
-        case "set aside":
-            told = f"was damaged, kept in {row['where']}"
-        case "training":
-            told = f"{row['holder']} trains it"
-        case "unfinished":
-            told = f"interrupted, goes on after epoch {row['epochs']}" if row["epochs"] else "interrupted, starts anew"
-        case _:
-            told = f"{row['epochs']} epochs in {row['seconds']:.0f} s, {row['created']}"
-    return f"{row['status']:10} {row['run']}  {told}"
+    words = _WORDS.get(row["status"], "{epochs} epochs in {seconds:.0f} s, {created}").format_map(row)
+    if row["status"] == "unfinished" and not row["epochs"]:
+        words = "interrupted, starts anew"
+    return f"{row['status']:10} {row['run']}  {words}"
 
 
-def _fill(work: Path, names: Mapping[str, str], write: Callable[[Path], Mapping[str, Any]]) -> None:
-    """Let `write` fill a folder, add the manifest, and see all of it on the disk."""
-    fields = dict(write(work))
-    paths = sorted(path for path in work.rglob("*") if path.is_file())
-    digests = {}
-    for path in paths:
-        with path.open("rb") as handle:
-            digests[path.relative_to(work).as_posix()] = hashlib.file_digest(handle, "sha256").hexdigest()
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = {"format": FORMAT, **names, "status": "done", "created": created, **fields, "files": digests}
-    (work / "manifest.json").write_bytes(_json_bytes(manifest))
-    for path in (*paths, work / "manifest.json", work):
-        files.sync(path)
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _json_bytes(content: Mapping[str, Any]) -> bytes:
@@ -341,15 +331,15 @@ def _json_bytes(content: Mapping[str, Any]) -> bytes:
 
 def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
     """A JSON object of a format that this version reads. Raises StoreError."""
+    damage: dict[str, Any] = {"where": path, "hint": "remove it and run again"}
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise StoreError("there is no such record", where=path, hint=hint) from None
     except (OSError, ValueError, RecursionError) as problem:
-        hint = "remove it and run again"
-        raise StoreError("the record is damaged", where=path, received=problem, hint=hint) from None
+        raise StoreError("the record is damaged", received=problem, **damage) from None
     if not isinstance(content, dict):
-        raise StoreError("the record is damaged", where=path, received=type(content).__name__, expected="a JSON object")
+        raise StoreError("the record is damaged", received=type(content).__name__, expected="a JSON object", **damage)
     found = content.get("format")
     if not isinstance(found, int) or found > FORMAT:
         raise StoreError(

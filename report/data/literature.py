@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 
+from cnnlab.networks import find_network, network_names
 from cnnlab.paths import templates_dir
 
 
@@ -27,7 +28,8 @@ class Reference:
 
 
 _FILE = tomllib.loads((templates_dir() / "literature.toml").read_text(encoding="utf-8"))
-REFERENCES = {key: Reference(**entry) for key, entry in _FILE["references"].items()}
+_OF_NETWORKS = (getattr(find_network(name), "REFERENCES", {}) for name in network_names())
+REFERENCES = {key: Reference(**entry) for found in (_FILE["references"], *_OF_NETWORKS) for key, entry in found.items()}
 
 
 def dataset_reference(title: str) -> str:
