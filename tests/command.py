@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,3 +57,15 @@ def write_images(folder: Path, *, classes: tuple[str, ...] = ("bright", "dark", 
             if index == 2:
                 pixels[:, 20:] += 150
             Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
+
+
+@cache
+def _spanish() -> Catalog:
+    with (ROOT / "templates" / "locale" / "es.po").open("rb") as file:
+        return read_po(file)
+
+
+def translated(message: str) -> bool:
+    """Whether the Spanish catalogue has words for this message."""
+    found = _spanish().get(message)
+    return found is not None and bool(found.string)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from report.data.records import LabData
 
 LAB = """
     [lab]
@@ -43,6 +48,14 @@ def write_lab(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Callable[..., LabData]:
+    """Makes fabricated records of the lab `demo`, each time in a folder of their own."""
+    from tests.reports import make_lab
+
+    return partial(make_lab, tmp_path)
 
 
 @pytest.fixture(scope="session")

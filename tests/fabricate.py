@@ -17,10 +17,15 @@ from cnnlab.identity import make_run_id, run_identity
 from cnnlab.spec import DatasetSpec, EarlyStopping, Fold, Recipe, RunSpec, Split
 from cnnlab.store.store import RunStore
 from tests.fabricate_architectures import PUBLISHED, SIZE, write_architecture
-from tests.fabricate_insight import write_insight
-from tests.fabricate_runs import FINGERPRINT as FINGERPRINT
-from tests.fabricate_runs import run_manifest, write_history
-from tests.fabricate_tuning import write_baseline, write_diverged, write_fold, write_search
+from tests.fabricate_tuning import (
+    FINGERPRINT,
+    run_manifest,
+    write_baseline,
+    write_diverged,
+    write_fold,
+    write_history,
+    write_search,
+)
 
 SHOWN_LEAKS = 12
 
@@ -73,7 +78,7 @@ def write_store(
         searches: by network, `search` and `trials` as `write_search` takes them, or nothing for the usual ones.
         baselines: by data set, what `write_baseline` takes as changed.
         diverged: by network, why its training diverged, on both data sets.
-        insight: what `write_insight` takes as changed; None for evaluations without maps.
+        insight: `maps` 0-255, (4, 4) of all test images or (N, 4, 4); None for evaluations without maps.
         flip, test_uses, time: as in the lab lock.
     """
     classes = classes or {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
@@ -83,7 +88,9 @@ def write_store(
     architectures = {name: write_architecture(store, name, 224, 1000) for name in PUBLISHED}
     datasets, runs = {}, []
     for name, names in classes.items():
-        spec = DatasetSpec(reader="folder", image_size=SIZE, split=_split(split or {}))
+        # the authors' own division takes no shares
+        shares = {} if (split or {}).get("policy") == "official" else {"train": 0.5, "validation": 0.25, "test": 0.25}
+        spec = DatasetSpec(reader="folder", image_size=SIZE, split=Split(**{**shares, **(split or {})}))
         leaked = (leaks or {}).get(name, ())
         datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings, leaked, per_class)
         for network in networks[name]:
@@ -102,11 +109,21 @@ def write_store(
             for index, accuracy in enumerate(accuracies):
                 fold = Fold(index=index, of=len(accuracies))
                 runs.append(write_fold(store, _spec(name, spec, network, 0, recipe or {}), fold, accuracy))
-    _search_all(store, runs, searches or {}, recipe or {})
+    for entry in runs:
+        if entry["network"] in (searches or {}) and not entry.get("fold"):
+            asked = _spec(
+                entry["dataset"], DatasetSpec(reader="folder", image_size=SIZE), entry["network"], 0, recipe or {}
+            )
+            entry["search"] = write_search(store, asked, **(searches or {})[entry["network"]])
     locked = {"test_uses": test_uses} if test_uses is not None else {}
     datasets = {name: {**entry, **locked} for name, entry in datasets.items()}
     for entry in runs:
         entry |= {"flip": flip} if flip else {}
+    measured = {
+        name: write_baseline(store, name, store.read("dataset", datasets[name]["record"]).arrays("splits.npz"),
+                             len(classes[name]), changed)
+        for name, changed in (baselines or {}).items()
+    }  # fmt: skip
     first, second = list(classes)[:2]
     store.write_lab(
         stem,
@@ -117,7 +134,7 @@ def write_store(
             "datasets": datasets,
             "runs": runs,
             "architectures": architectures,
-            **({"baselines": _baselines(store, datasets, classes, baselines)} if baselines else {}),
+            **({"baselines": measured} if measured else {}),
             **({"time": dict(time)} if time else {}),
         },
     )
@@ -129,36 +146,6 @@ def _spec(dataset: str, data: DatasetSpec, network: str, seed: int, recipe: Mapp
         "learning_rate": 0.02, "epochs": 6, "augmentation": ("flip",), "early_stopping": EarlyStopping(patience=3),
     }  # fmt: skip
     return RunSpec(dataset=dataset, data=data, network=network, recipe=Recipe(**{**usual, **recipe}), seed=seed)
-
-
-def _search_all(
-    store: RunStore, runs: list[dict[str, Any]], searches: Mapping[str, Mapping[str, Any]], recipe: Mapping[str, Any]
-) -> None:
-    """Make each network's searches and name them in its entries."""
-    for entry in runs:
-        if entry["network"] in searches and not entry.get("fold"):
-            data = DatasetSpec(reader="folder", image_size=SIZE)
-            spec = _spec(entry["dataset"], data, entry["network"], 0, recipe)
-            entry["search"] = write_search(store, spec, **searches[entry["network"]])
-
-
-def _baselines(
-    store: RunStore,
-    datasets: Mapping[str, Mapping[str, Any]],
-    classes: Mapping[str, Sequence[str]],
-    baselines: Mapping[str, Mapping[str, Any]],
-) -> dict[str, str]:
-    splits = {name: store.read("dataset", datasets[name]["record"]).arrays("splits.npz") for name in baselines}
-    return {
-        name: write_baseline(store, name, splits[name], len(classes[name]), changed)
-        for name, changed in baselines.items()
-    }
-
-
-def _split(changed: Mapping[str, Any]) -> Split:
-    """The authors' own division takes no shares."""
-    own = {} if changed.get("policy") == "official" else {"train": 0.5, "validation": 0.25, "test": 0.25}
-    return Split(**{**own, **changed})
 
 
 def _json(folder: Path, name: str, value: Any) -> None:
@@ -267,12 +254,14 @@ def _run(
         np.savez(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]
         images = generator.integers(0, 255, (splits["test"].size, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "exhibits.npz", images=images, ids=splits["test"])
-        return {
-            "run": run_id,
-            "seconds": 2.0,
-            "splits": {s: int(splits[s].size) for s in ("train", "validation", "test")},
-            **write_insight(folder, splits["test"], insight),
-        }
+        sizes = {split: int(splits[split].size) for split in ("train", "validation", "test")}
+        manifest = {"run": run_id, "seconds": 2.0, "splits": sizes}
+        if insight is None:
+            return manifest
+        maps = np.asarray(insight.get("maps", np.random.default_rng(0).integers(0, 256, (sizes["test"], 4, 4))))
+        maps = np.broadcast_to(maps, (sizes["test"], 4, 4)) if maps.ndim == 2 else maps[: sizes["test"]]
+        np.savez(folder / "attention.npz", ids=splits["test"], maps=np.asarray(maps, np.uint8))
+        return {**manifest, "attention": {"layer": "conv5", "side": 4}}
 
     store.publish("run", run_id, write_run)
     evaluation = store.publish("evaluation", f"{run_id}-00000000", write_evaluation)

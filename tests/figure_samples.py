@@ -130,8 +130,8 @@ def samples(language: Language) -> dict[str, Figure]:
     }  # fmt: skip
     for epochs in (1, 8, 100):
         one = [history("vgg19", epochs, stopped="early" if epochs == 100 else "completed")]
-        figures[f"loss-{epochs}"] = curves.loss_curves(one, language, **c)
-        figures[f"accuracy-{epochs}"] = curves.accuracy_curves(one, language, **c)
+        figures[f"loss-{epochs}"] = curves.network_curves("loss", one, language, **c)
+        figures[f"accuracy-{epochs}"] = curves.network_curves("accuracy", one, language, **c)
         several = [history(name, epochs, skill=s) for name, s in (("alexnet", 0.7), ("vgg19", 0.8), ("resnet50", 0.79))]
         figures[f"comparison-{epochs}"] = curves.comparison_curves(several, language, **c)
     for size in (1, 8, 60):
@@ -142,7 +142,7 @@ def samples(language: Language) -> dict[str, Figure]:
                 tried, language, network="resnet50", selected=best, with_rate=rates, **c
             )
     seeds = [history("resnet50", 20, seed) for seed in range(3)]
-    figures["accuracy-seeds"] = curves.accuracy_curves(seeds, language, **c)
+    figures["accuracy-seeds"] = curves.network_curves("accuracy", seeds, language, **c)
     for count in (3, 10, 25, 100, 150):
         names, table = class_names(count), matrix(count)
         generator = np.random.default_rng(count)

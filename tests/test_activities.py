@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cnnlab.lab import load_lab
-from cnnlab.store.store import RunStore
 from report.activities.common import primary_network
-from report.data.records import LabData, open_lab
-from report.document.assembly import assemble
-from report.document.model import Document, Prose
 from report.document.rubric import load_rubric
 from report.evidence.language import Language
-from report.evidence.quantity import Figure
-from tests.fabricate import write_store
+from report.evidence.quantity import Figure, Quantity
+from tests.reports import Make, document, prose
+from tests.whole_report import EVERY_KIND
 
 SECTIONS = load_rubric(load_lab("demo")).report_sections()
 KEYS = [section.key for section in SECTIONS]
-
-
-def prose(document: Document, key: str) -> str:
-    text = " ".join(piece.markdown for piece in document.section(key).pieces if isinstance(piece, Prose))
-    return " ".join(text.replace("\\", "").replace("\N{NO-BREAK SPACE}", " ").split())
-
-
-def report(data: LabData, code: str) -> Document:
-    return assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Callable[..., LabData]:
-    def make(edit: Callable[[dict[str, Any]], None] | None = None, **options: Any) -> LabData:
-        root = tmp_path / "runs"
-        write_store(root, **options)
-        lock = root / "labs" / "demo.json"
-        if edit:
-            content = json.loads(lock.read_text())
-            edit(content)
-            lock.write_text(json.dumps(content))
-        return open_lab(RunStore(root), "demo")
-
-    return make
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -62,14 +34,14 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("code", ["es", "en"])
 @pytest.mark.parametrize("case", CASES)
-def test_every_section_is_answered(store: Callable[..., LabData], case: str, code: str) -> None:
-    document = report(store(**CASES[case]), code)
-    assert [section.key for section in document.sections] == KEYS
+def test_every_section_is_answered(lab: Make, case: str, code: str) -> None:
+    made = document(lab(**CASES[case]), code)
+    assert [section.key for section in made.sections] == KEYS
     for key in KEYS:
-        assert len(prose(document, key)) > 150, key
+        assert len(prose(made, key)) > 150, key
         if key.startswith("activity"):
-            assert document.section(key).items, key
-    assert document.missing == ()
+            assert made.section(key).items, key
+    assert made.missing == ()
 
 
 @pytest.mark.parametrize(
@@ -89,32 +61,30 @@ def test_every_section_is_answered(store: Callable[..., LabData], case: str, cod
         ("activity-10", ["120 imágenes", "3 clases"], ["120 images", "3 classes"]),
     ],
 )  # fmt: skip
-def test_what_the_assignment_asks_is_said(
-    store: Callable[..., LabData], key: str, es: list[str], en: list[str]
-) -> None:
-    data = store()
+def test_what_the_assignment_asks_is_said(lab: Make, key: str, es: list[str], en: list[str]) -> None:
+    data = lab()
     for code, expected in (("es", es), ("en", en)):
-        text = prose(report(data, code), key)
+        text = prose(document(data, code), key)
         for words in expected:
             words = words.replace("no AlexNet", "pero no AlexNet" if code == "es" else "but no AlexNet")
             assert words.lower() in text.lower(), (key, code, words)
 
 
-def test_the_primary_network_is_chosen_on_validation(store: Callable[..., LabData]) -> None:
-    data = store()
+def test_the_primary_network_is_chosen_on_validation(lab: Make) -> None:
+    data = lab()
     part = data.parts["2_1"]
     on_validation = {run.network: run.predictions["validation"].right.mean() for run in part.runs}
     assert primary_network(part) == max(on_validation, key=lambda name: on_validation[name])
 
 
-def test_the_labs_choice_of_network_wins(store: Callable[..., LabData]) -> None:
-    data = store(lambda lock: lock["parts"]["2_1"].update(primary="alexnet"))
+def test_the_labs_choice_of_network_wins(lab: Make) -> None:
+    data = lab(lambda lock: lock["parts"]["2_1"].update(primary="alexnet"))
     assert primary_network(data.parts["2_1"]) == "alexnet"
-    assert "lo fija el archivo del laboratorio" in prose(report(data, "es"), "activity-09")
+    assert "lo fija el archivo del laboratorio" in prose(document(data, "es"), "activity-09")
 
 
-def test_accuracies_are_those_of_the_predictions(store: Callable[..., LabData]) -> None:
-    data = store()
+def test_accuracies_are_those_of_the_predictions(lab: Make) -> None:
+    data = lab()
     section = next(section for section in SECTIONS if section.key == "activity-09")
     names = section.answer(data, Language("en")).names
     run = next(run for run in data.parts["2_1"].runs if run.title == names["network"])
@@ -128,8 +98,8 @@ def test_accuracies_are_those_of_the_predictions(store: Callable[..., LabData]) 
     assert names["gap_to_test"].value == pytest.approx(run.predictions["train"].right.mean() - test.right.mean())
 
 
-def test_text_and_figure_break_ties_between_classes_alike(store: Callable[..., LabData]) -> None:
-    data = store(**CASES["perfect networks"])
+def test_text_and_figure_break_ties_between_classes_alike(lab: Make) -> None:
+    data = lab(**CASES["perfect networks"])
     section = next(section for section in SECTIONS if section.key == "activity-09")
     evidence = section.answer(data, Language("en"))
     names = sorted(["shirt", "trouser", "coat", "bag"])
@@ -139,28 +109,51 @@ def test_text_and_figure_break_ties_between_classes_alike(store: Callable[..., L
     assert [pair["name"] for pair in figure.data["pairs"]] == names
 
 
-def test_equal_networks_are_not_ranked(store: Callable[..., LabData]) -> None:
-    document = report(store(**CASES["equal networks"]), "en")
-    assert "cannot be told apart" in prose(document, "activity-09")
+def test_equal_networks_are_not_ranked(lab: Make) -> None:
+    made = document(lab(**CASES["equal networks"]), "en")
+    assert "cannot be told apart" in prose(made, "activity-09")
 
 
-def test_a_failed_network_is_said_and_the_rest_is_answered(store: Callable[..., LabData]) -> None:
+def test_a_failed_network_is_said_and_the_rest_is_answered(lab: Make) -> None:
     def fail(lock: dict[str, Any]) -> None:
         entry = next(entry for entry in lock["runs"] if entry["network"] == "vgg19")
         entry |= {"evaluation": None, "problem": "training diverged"}
 
-    document = report(store(fail), "es")
-    assert any("training diverged" in problem for problem in document.missing)
-    assert any("VGG" in problem or "vgg19" in problem for problem in document.section("activity-09").problems)
-    assert "AlexNet" in prose(document, "activity-09")
+    made = document(lab(fail), "es")
+    assert any("training diverged" in problem for problem in made.missing)
+    assert any("VGG" in problem or "vgg19" in problem for problem in made.section("activity-09").problems)
+    assert "AlexNet" in prose(made, "activity-09")
 
 
-def test_a_part_without_any_run_is_said(store: Callable[..., LabData]) -> None:
+def test_a_part_without_any_run_is_said(lab: Make) -> None:
     def fail(lock: dict[str, Any]) -> None:
         for entry in lock["runs"]:
             if entry["dataset"] == "digits":
                 entry |= {"evaluation": None, "problem": "no memory"}
 
-    document = report(store(fail), "es")
-    assert document.section("activity-13").problems
-    assert len(prose(document, "activity-10")) > 150
+    made = document(lab(fail), "es")
+    assert made.section("activity-13").problems
+    assert len(prose(made, "activity-10")) > 150
+
+
+def bare(name: str, value: Any) -> list[str]:
+    """Names of what is a number without a source, which a template must not print."""
+    if value is None or isinstance(value, bool | str | Quantity):
+        return []
+    if isinstance(value, Mapping):
+        return [found for key, one in value.items() for found in bare(f"{name}.{key}", one)]
+    if isinstance(value, Sequence):
+        return [found for one in value for found in bare(name, one)]
+    if dataclasses.is_dataclass(value):
+        return [
+            found for one in dataclasses.fields(value) for found in bare(f"{name}.{one.name}", getattr(value, one.name))
+        ]
+    return [name]
+
+
+@pytest.mark.parametrize("case", ["three networks", "several seeds", "many classes"])
+def test_every_number_of_the_evidence_has_a_source(lab: Make, case: str) -> None:
+    data = lab(**CASES[case], **(EVERY_KIND if case == "three networks" else {}))
+    for section in SECTIONS:
+        evidence = section.answer(data, Language("en"))
+        assert set(bare("", evidence.names)) <= {".best.label", ".worst.label"}, section.key

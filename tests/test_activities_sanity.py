@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import binomtest
 
-from cnnlab.lab import load_lab
-from cnnlab.store.store import RunStore
 from report.activities import sanity
 from report.activities.sanity import against_constant
-from report.data.records import LabData, open_lab
-from report.document.assembly import assemble
-from report.document.model import Prose
+from report.data.records import LabData
 from report.evidence.compare import against_linear
 from report.evidence.language import Language
 from report.evidence.quantity import Table
 from report.evidence.statistics import wilson
-from tests.fabricate import write_store
+from tests.reports import ENGLISH, ONE, Make, both, says
 
-ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
-ENGLISH = Language("en")
 OVERFIT = {"images": 16, "steps": 40, "loss_before": 1.4, "loss": 0.01}
 LN4 = math.log(4)
 
@@ -33,29 +25,7 @@ def checked(initial: float | None = 1.4, **overfit: Any) -> dict[str, Any]:
     return {"classes": 4, "ln_classes": LN4, "initial_loss": initial, "overfit": {**OVERFIT, **overfit}}
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Callable[..., LabData]:
-    def make(**options: Any) -> LabData:
-        root = tmp_path / f"runs-{len(list(tmp_path.iterdir()))}"
-        write_store(root, **options)
-        return open_lab(RunStore(root), "demo")
-
-    return make
-
-
-def says(data: LabData, key: str, code: str) -> str:
-    document = assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
-    text = " ".join(piece.markdown for piece in document.section(key).pieces if isinstance(piece, Prose))
-    return " ".join(text.replace("\\", "").replace("*", "").replace("\N{NO-BREAK SPACE}", " ").split())
-
-
-def both(data: LabData, key: str, es: str, en: str, *, absent: tuple[str, ...] = ()) -> None:
-    for code, words in (("es", es), ("en", en)):
-        assert words in (text := says(data, key, code)), text
-        assert all(other not in text for other in absent), text
-
-
-def row(data: LabData, network: str = "VGG-19", code: str = "en") -> dict[str, str]:
+def cells(data: LabData, network: str = "VGG-19", code: str = "en") -> dict[str, str]:
     table = sanity.answer(data, Language(code)).items["checks_2_1"]
     assert isinstance(table, Table)
     found = next(one for one in table.rows if one["network"] == network)
@@ -65,10 +35,8 @@ def row(data: LabData, network: str = "VGG-19", code: str = "en") -> dict[str, s
 @pytest.mark.parametrize(
     ("initial", "passed"), [(LN4, True), (1.09 * LN4, True), (0.91 * LN4, True), (1.11 * LN4, False), (0.5, False)]
 )
-def test_the_loss_at_the_start_is_within_a_tenth_of_ln_k(
-    lab: Callable[..., LabData], initial: float, passed: bool
-) -> None:
-    cell = row(lab(sanity=checked(initial), **ONE))["start"]
+def test_the_loss_at_the_start_is_within_a_tenth_of_ln_k(lab: Make, initial: float, passed: bool) -> None:
+    cell = cells(lab(sanity=checked(initial), **ONE))["start"]
     assert cell == f"{'✓ passed' if passed else '✗ not passed'}: {initial:.3f}; ln K = 1.386"
 
 
@@ -80,14 +48,12 @@ def test_the_loss_at_the_start_is_within_a_tenth_of_ln_k(
         ({"loss": 0.141}, False),
     ],
 )
-def test_a_batch_is_learned_when_its_loss_is_below_a_tenth(
-    lab: Callable[..., LabData], overfit: dict[str, float], passed: bool
-) -> None:
-    cell = row(lab(sanity=checked(**overfit), **ONE))["overfit"]
+def test_a_batch_is_learned_when_its_loss_is_below_a_tenth(lab: Make, overfit: dict[str, float], passed: bool) -> None:
+    cell = cells(lab(sanity=checked(**overfit), **ONE))["overfit"]
     assert cell.startswith("✓ passed: 16 images, 40 steps: 1.400 →" if passed else "✗ not passed: 16 images")
 
 
-def test_failures_are_worded_as_such(lab: Callable[..., LabData]) -> None:
+def test_failures_are_worded_as_such(lab: Make) -> None:
     made = lab(sanity=checked(2.0, loss=1.2), baselines={"clothes": {"accuracy_test": 0.99, "loss": 0.1}},
                **ONE)  # fmt: skip
     both(made, "sanity", "VGG-19: su pérdida al comienzo es 2,000, a más del 10 % de ln K = 1,386",
@@ -103,11 +69,11 @@ def test_failures_are_worded_as_such(lab: Callable[..., LabData]) -> None:
     both(
         made, "sanity", "no es mayor que la de una respuesta constante, 99,0 %", "is not above the 99.0% of a constant"
     )
-    assert row(made)["constant"].startswith("✗ not passed: loss 0.741, constant 0.100; test")
-    assert row(made, code="es")["constant"].startswith("✗ no pasada: pérdida 0,741, constante 0,100")
+    assert cells(made)["constant"].startswith("✗ not passed: loss 0.741, constant 0.100; test")
+    assert cells(made, code="es")["constant"].startswith("✗ no pasada: pérdida 0,741, constante 0,100")
 
 
-def test_a_constant_answer_is_compared_in_the_kept_epoch(lab: Callable[..., LabData]) -> None:
+def test_a_constant_answer_is_compared_in_the_kept_epoch(lab: Make) -> None:
     part = lab(baselines={"clothes": {}}, **ONE).parts["2_1"]
     assert part.baseline is not None
     found = against_constant(part, part.runs[0])
@@ -117,7 +83,7 @@ def test_a_constant_answer_is_compared_in_the_kept_epoch(lab: Callable[..., LabD
     assert found["beats_loss"] and found["beats_accuracy"]
 
 
-def test_the_linear_classifier_is_compared_image_by_image(lab: Callable[..., LabData]) -> None:
+def test_the_linear_classifier_is_compared_image_by_image(lab: Make) -> None:
     part = lab(baselines={"clothes": {"right": 0.45}}, **ONE).parts["2_1"]
     found, network = against_linear(part, part.runs[0]), part.runs[0].predictions["test"].right
     linear = [index < 18 for index in range(40)]
@@ -139,40 +105,40 @@ def test_the_linear_classifier_is_compared_image_by_image(lab: Callable[..., Lab
     ],
 )
 def test_the_linear_classifier_is_named_in_results_and_appendix(
-    lab: Callable[..., LabData], right: float, es: str, en: str, sign: str
+    lab: Make, right: float, es: str, en: str, sign: str
 ) -> None:
     data = lab(baselines={"clothes": {"right": right}}, **ONE)
     both(data, "activity-09", es, en)
     both(data, "activity-09", "sobre los colores medios de 8×8 zonas", "on 8×8 mean colours")
-    assert row(data)["linear"].startswith(f"{sign}: ")
+    assert cells(data)["linear"].startswith(f"{sign}: ")
     if sign.startswith("✗"):
         both(data, "sanity", f"VGG-19: {es}", f"VGG-19: it {en}")
     assert "linear" not in says(data, "activity-13", "en")
 
 
-def test_pre_trained_weights_have_no_expected_start(lab: Callable[..., LabData]) -> None:
+def test_pre_trained_weights_have_no_expected_start(lab: Make) -> None:
     data = lab(sanity=checked(5.0), recipe={"weights": "imagenet"}, **ONE)
-    assert row(data)["start"] == "does not apply" and row(data, code="es")["start"] == "no se aplica"
-    assert row(data)["overfit"].startswith("✓")
+    assert cells(data)["start"] == "does not apply" and cells(data, code="es")["start"] == "no se aplica"
+    assert cells(data)["overfit"].startswith("✓")
 
 
-def test_what_was_not_checked_does_not_apply(lab: Callable[..., LabData]) -> None:
-    absent = row(lab(sanity={**checked(None), "overfit": None}, **ONE))
-    assert [absent[key] for key in sanity.CHECKS] == ["does not apply"] * 4
+def test_what_was_not_checked_does_not_apply(lab: Make) -> None:
+    absent = cells(lab(sanity={**checked(None), "overfit": None}, **ONE))
+    assert [absent[key] for key in ("start", "overfit", "constant", "linear")] == ["does not apply"] * 4
     older = lab(**ONE)
     assert sanity.answer(older, ENGLISH).items == {}
     both(older, "sanity", "son anteriores a las comprobaciones", "are older than the checks", absent=("Clothes",))
 
 
-def test_a_diverged_network_is_named_with_its_reason(lab: Callable[..., LabData]) -> None:
+def test_a_diverged_network_is_named_with_its_reason(lab: Make) -> None:
     data = lab(sanity=checked(), baselines={"clothes": {}}, diverged={"resnet50": "the loss was NaN in step 12"}, **ONE)
     both(data, "sanity", "ResNet-50: el entrenamiento divergió (the loss was NaN in step 12) y no tiene resultados",
          "ResNet-50: the training diverged (the loss was NaN in step 12) and has no results")  # fmt: skip
-    found = row(data, "ResNet-50")
+    found = cells(data, "ResNet-50")
     assert found["start"].startswith("✓ passed: 1.400") and found["linear"] == "✗ diverged"
 
 
-def test_a_part_that_passes_everything_says_so(lab: Callable[..., LabData]) -> None:
+def test_a_part_that_passes_everything_says_so(lab: Make) -> None:
     data = lab(sanity=checked(), baselines={"clothes": {"right": 0.3}}, skill={"vgg19": 1.0, "alexnet": 1.0}, **ONE)
     both(data, "sanity", "Clothes. Se pasaron todas las comprobaciones que se aplican.",
          "Clothes. Every check that applies was passed.")  # fmt: skip

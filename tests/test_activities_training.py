@@ -4,70 +4,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnnlab.datasets.table import Finding
-from cnnlab.lab import load_lab
 from cnnlab.spec import EarlyStopping, Recipe
-from cnnlab.store.store import RunStore
 from report.activities import curves, dataset, training
 from report.activities import data_findings as findings
 from report.activities.hyperparameters import RECIPE
-from report.data.records import LabData, open_lab
-from report.document.assembly import assemble
-from report.document.model import Document, Prose
-from report.evidence.language import Language
-from report.evidence.quantity import Evidence, Gallery, Quantity, Table
-from tests.fabricate import write_store
-
-ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
-ENGLISH, SPANISH = Language("en"), Language("es")
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Callable[..., LabData]:
-    def make(**options: Any) -> LabData:
-        root = tmp_path / f"runs-{len(list(tmp_path.iterdir()))}"
-        write_store(root, **options)
-        return open_lab(RunStore(root), "demo")
-
-    return make
-
-
-def says(data: LabData, key: str, code: str) -> str:
-    document: Document = assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
-    assert document.missing == ()
-    text = " ".join(piece.markdown for piece in document.section(key).pieces if isinstance(piece, Prose))
-    return " ".join(text.replace("\\", "").replace("*", "").replace("\N{NO-BREAK SPACE}", " ").split())
-
-
-def both(data: LabData, key: str, es: str, en: str) -> None:
-    for code, words in (("es", es), ("en", en)):
-        assert words in (text := says(data, key, code)), text
+from report.evidence.quantity import Evidence, Gallery, Table
+from tests.command import translated
+from tests.reports import ENGLISH, ONE, SPANISH, Make, both, row, says
 
 
 def values(evidence: Evidence, *names: str) -> list[float]:
     return [evidence.names[name].value for name in names]
 
 
-def row(evidence: Evidence, table: str, first: str) -> dict[str, Any]:
-    item = evidence.items[table]
-    assert isinstance(item, Table)
-    return next(dict(one) for one in item.rows if one[item.columns[0].key] == first)
-
-
-def shown(cell: Any) -> Any:
-    return cell.value if isinstance(cell, Quantity) else cell
-
-
 # Training: activities 7 and 11
 
 
-def test_split_time_and_steps_are_the_records(lab: Callable[..., LabData]) -> None:
+def test_split_time_and_steps_are_the_records(lab: Make) -> None:
     evidence = training.answer(lab(), ENGLISH, part="2_1")
     # 4 classes of 40 images, divided 20 / 10 / 10; six epochs of ten steps; 61.5 s for each of three networks.
     assert values(evidence, "train_images", "validation_images", "test_images", "classes") == [80, 40, 40, 4]
@@ -81,7 +39,7 @@ def test_split_time_and_steps_are_the_records(lab: Callable[..., LabData]) -> No
     assert not evidence.names["shortened"] and not evidence.names["stopped_early"]
 
 
-def test_every_hyper_parameter_has_its_row(lab: Callable[..., LabData]) -> None:
+def test_every_hyper_parameter_has_its_row(lab: Make) -> None:
     assert set(RECIPE) == set(Recipe.model_fields)
     table = training.answer(lab(), ENGLISH, part="2_1").items["hyperparameters"]
     assert isinstance(table, Table)
@@ -90,12 +48,12 @@ def test_every_hyper_parameter_has_its_row(lab: Callable[..., LabData]) -> None:
     assert all(set(one) == {"name", "alexnet", "vgg19", "resnet50"} for one in table.rows)
 
 
-def test_times_have_one_row_a_training(lab: Callable[..., LabData]) -> None:
+def test_times_have_one_row_a_training(lab: Make) -> None:
     evidence = training.answer(lab(seeds=(0, 1), **ONE), ENGLISH, part="2_1")
     table = evidence.items["times"]
     assert isinstance(table, Table)
     assert [one["network"] for one in table.rows] == ["VGG-19, seed 0", "VGG-19, seed 1"]
-    assert {key: shown(cell) for key, cell in row(evidence, "times", "VGG-19, seed 1").items()} == {
+    assert row(evidence, "times", "VGG-19, seed 1") == {
         "network": "VGG-19, seed 1", "epochs": 6, "best": 5, "epoch": 10.0, "speed": 130.0, "total": 61.5,
     }  # fmt: skip
 
@@ -128,10 +86,10 @@ def test_times_have_one_row_a_training(lab: Callable[..., LabData]) -> None:
     ],
 )  # fmt: skip
 def test_hyper_parameters_are_shown_as_they_were(
-    lab: Callable[..., LabData], recipe: dict[str, Any], name: str, expected: object
+    lab: Make, recipe: dict[str, Any], name: str, expected: object
 ) -> None:
     evidence = training.answer(lab(recipe=recipe, **ONE), ENGLISH, part="2_1")
-    assert shown(row(evidence, "hyperparameters", name)["vgg19"]) == expected
+    assert row(evidence, "hyperparameters", name)["vgg19"] == expected
 
 
 @pytest.mark.parametrize(
@@ -144,20 +102,20 @@ def test_hyper_parameters_are_shown_as_they_were(
         ("gpu-unknown:Card", "(Card)", "does not state what it computes in (Card)"),
     ],
 )
-def test_every_reason_for_a_precision_has_words(lab: Callable[..., LabData], code: str, es: str, en: str) -> None:
+def test_every_reason_for_a_precision_has_words(lab: Make, code: str, es: str, en: str) -> None:
     data = lab(resolved={"precision_reason": code}, **ONE)
     both(data, "activity-07", es, en)
     both(data, "activity-11", es, en)
 
 
-def test_optimisers_without_momentum_are_not_given_one(lab: Callable[..., LabData]) -> None:
+def test_optimisers_without_momentum_are_not_given_one(lab: Make) -> None:
     for recipe, words in (({"optimizer": "adam"}, "Adam"), ({"momentum": 0.0}, "SGD")):
         data = lab(recipe=recipe, **ONE)
         both(data, "activity-07", f"Se usó {words} sobre", f"{words} on the cross entropy")
     both(lab(**ONE), "activity-07", "SGD con momento (0,9)", "SGD with momentum (0.9)")
 
 
-def test_differing_recipes_are_named(lab: Callable[..., LabData]) -> None:
+def test_differing_recipes_are_named(lab: Make) -> None:
     data = lab()
     data.parts["2_1"].runs[0].spec["recipe"]["batch_size"] = 32
     data.parts["2_1"].runs[1].spec["recipe"]["learning_rate"] = 0.001
@@ -167,7 +125,7 @@ def test_differing_recipes_are_named(lab: Callable[..., LabData]) -> None:
     both(data, "activity-07", "comparar red y receta a la vez", "compares network and recipe at once")
 
 
-def test_one_of_anything_is_singular(lab: Callable[..., LabData]) -> None:
+def test_one_of_anything_is_singular(lab: Make) -> None:
     one = {"best_epoch": 1, "epochs_run": 1, "epochs_planned": 1}
     data = lab(history=[{}], resolved=one, recipe={"early_stopping": EarlyStopping(patience=1)}, **ONE)
     for key in ("activity-07", "activity-08", "activity-11", "activity-12"):
@@ -176,7 +134,7 @@ def test_one_of_anything_is_singular(lab: Callable[..., LabData]) -> None:
         assert "still improving" not in text, "one epoch shows no course"
 
 
-def test_smoothed_labels_and_stand_ins_are_said_in_both_parts(lab: Callable[..., LabData]) -> None:
+def test_smoothed_labels_and_stand_ins_are_said_in_both_parts(lab: Make) -> None:
     data = lab(recipe={"label_smoothing": 0.1}, dataset={"stand_in_for": "Places-25"}, **ONE)
     for key in ("activity-07", "activity-11"):
         both(data, key, "Se suavizaron las etiquetas", "Labels were smoothed")
@@ -203,7 +161,7 @@ FLAT = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.5, 0.815, 0.8, 0.7)
 SURE = epochs((1.2, 1.9, 0.5, 0.5), (0.6, 1.8, 0.8, 0.7), (0.5, 1.7, 0.9, 0.8))
 
 
-def test_curves_state_the_kept_and_the_last_epoch(lab: Callable[..., LabData]) -> None:
+def test_curves_state_the_kept_and_the_last_epoch(lab: Make) -> None:
     evidence = curves.answer(lab(**OVERFITTED, **ONE), ENGLISH, part="2_1")
     assert list(evidence.items) == ["loss", "accuracy"]
     assert values(evidence, "epochs", "best_epoch", "lowest_epoch") == [3, 2, 2]
@@ -226,12 +184,12 @@ def test_curves_state_the_kept_and_the_last_epoch(lab: Callable[..., LabData]) -
         (epochs((1.4, 1.4, 0.25, 0.25), (1.38, 1.39, 0.3, 0.3)), set(), {"learned", "learned_by_accuracy_only"}),
     ],
 )  # fmt: skip
-def test_what_curves_show(lab: Callable[..., LabData], case: dict[str, Any], true: set[str], false: set[str]) -> None:
+def test_what_curves_show(lab: Make, case: dict[str, Any], true: set[str], false: set[str]) -> None:
     names = curves.answer(lab(**case, **ONE), ENGLISH, part="2_1").names
     assert {key for key in true | false if names[key]} == true
 
 
-def test_several_networks_are_compared_in_a_figure(lab: Callable[..., LabData]) -> None:
+def test_several_networks_are_compared_in_a_figure(lab: Make) -> None:
     evidence = curves.answer(lab(), ENGLISH, part="2_1")
     assert list(evidence.items) == ["loss", "accuracy", "networks"]
     assert {one["network"] for one in evidence.names["others"]} | {evidence.names["network"]} == {
@@ -239,7 +197,7 @@ def test_several_networks_are_compared_in_a_figure(lab: Callable[..., LabData]) 
     }  # fmt: skip
 
 
-def test_more_epochs_are_not_promised_where_the_rate_had_decayed(lab: Callable[..., LabData]) -> None:
+def test_more_epochs_are_not_promised_where_the_rate_had_decayed(lab: Make) -> None:
     decayed = lab(**IMPROVING, **ONE)
     constant = lab(**IMPROVING, recipe={"schedule": "constant"}, **ONE)
     for key in ("activity-08", "activity-12"):
@@ -247,7 +205,7 @@ def test_more_epochs_are_not_promised_where_the_rate_had_decayed(lab: Callable[.
         both(constant, key, "más épocas podrían mejorarla", "more epochs might improve it")
 
 
-def test_a_high_loss_with_right_answers_is_no_failure_to_learn(lab: Callable[..., LabData]) -> None:
+def test_a_high_loss_with_right_answers_is_no_failure_to_learn(lab: Make) -> None:
     data = lab(**SURE, **ONE)
     both(data, "activity-08", "la exactitud sí supera a la de responder", "accuracy does beat that of a constant")
     assert "apenas aprendió" not in says(data, "activity-08", "es")
@@ -256,7 +214,7 @@ def test_a_high_loss_with_right_answers_is_no_failure_to_learn(lab: Callable[...
 # The data set: activity 10
 
 
-def test_the_data_set_is_counted(lab: Callable[..., LabData]) -> None:
+def test_the_data_set_is_counted(lab: Make) -> None:
     evidence = dataset.answer(lab(), SPANISH, part="2_2")
     assert values(evidence, "images", "classes", "mean", "fewest", "most", "used") == [120, 3, 40, 40, 40, 120]
     assert values(evidence, "train_images", "validation_images", "test_images") == [60, 30, 30]
@@ -264,13 +222,13 @@ def test_the_data_set_is_counted(lab: Callable[..., LabData]) -> None:
     assert evidence.names["balanced"] and evidence.names["uses_all"] and evidence.names["grey"]
     assert evidence.names["credit"] == "digits credit (MIT)"
     assert [(one.what, one.count.value) for one in evidence.names["findings"]] == [("duplicados exactos", 2)]
-    assert {key: shown(cell) for key, cell in row(evidence, "splits", "Entrenamiento").items()} == {
+    assert row(evidence, "splits", "Entrenamiento") == {
         "split": "Entrenamiento", "images": 60, "share": 0.5, "mean": 20, "fewest": 20, "most": 20,
     }  # fmt: skip
-    assert shown(row(evidence, "classes", "2")["images"]) == 40
+    assert row(evidence, "classes", "2")["images"] == 40
 
 
-def test_uneven_classes_are_counted(lab: Callable[..., LabData]) -> None:
+def test_uneven_classes_are_counted(lab: Make) -> None:
     data = lab(**ONE)
     data.parts["2_2"].dataset.classes[0] |= {"images": 101, "train": 50}
     evidence = dataset.answer(data, ENGLISH, part="2_2")
@@ -278,10 +236,10 @@ def test_uneven_classes_are_counted(lab: Callable[..., LabData]) -> None:
     assert evidence.names["mean"].value == pytest.approx(181 / 3)
     assert evidence.names["ratio"].value == pytest.approx(101 / 40)
     assert not evidence.names["nearly_balanced"] and not evidence.names["uses_all"]
-    assert shown(row(evidence, "splits", "Training")["share"]) == pytest.approx(90 / 150)
+    assert row(evidence, "splits", "Training")["share"] == pytest.approx(90 / 150)
 
 
-def test_examples_are_of_ten_classes_at_most_and_say_so(lab: Callable[..., LabData]) -> None:
+def test_examples_are_of_ten_classes_at_most_and_say_so(lab: Make) -> None:
     many = lab(classes={"clothes": ["a", "b"], "digits": [f"class {i:02}" for i in range(30)]}, **ONE)
     evidence = dataset.answer(many, ENGLISH, part="2_2")
     examples, table = evidence.items["examples"], evidence.items["classes"]
@@ -296,7 +254,7 @@ def test_every_finding_of_the_scan_has_words() -> None:
     details = [words for kind in findings.DETAILS.values() for words in kind.values()]
     assert len(kinds) > 20 and kinds | {"leak"} == set(findings.FINDINGS) and set(findings.DETAILS) <= kinds | {"leak"}
     for words in (*findings.FINDINGS.values(), findings.LEAK_EXCLUDED, *details, *dataset.ABSENT.values()):
-        assert SPANISH.has(words), words
+        assert translated(words), words
 
 
 @pytest.mark.parametrize(
@@ -304,7 +262,7 @@ def test_every_finding_of_the_scan_has_words() -> None:
     [(120, "28x28", "28x28", False), (120, "20x28", "500x375", True), (7, "28x28", "28x28", True)],
 )
 def test_one_original_size_is_claimed_only_where_there_is_one(
-    lab: Callable[..., LabData], count: int, smallest: str, largest: str, various: bool
+    lab: Make, count: int, smallest: str, largest: str, various: bool
 ) -> None:
     detail = {"to": "32x32", "fit": "crop", "smallest": smallest, "largest": largest, "enlarged": 0}
     resized = {"kind": "resized", "severity": "info", "count": count, "detail": detail, "sources": []}

@@ -3,72 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import pytest
 from scipy.stats import t as student
 
-from cnnlab.lab import load_lab
 from cnnlab.spec import Range, SearchSpec
-from cnnlab.store.store import RunStore
-from report.activities import search as searching
 from report.activities import training
 from report.activities.hyperparameters import AUGMENTATIONS, RECIPE
-from report.data.records import LabData, open_lab
-from report.document.assembly import assemble
-from report.document.model import Document, Prose
-from report.evidence.language import Language
-from report.evidence.quantity import Evidence, Figure, Quantity, Table
+from report.evidence.quantity import Figure
 from report.evidence.statistics import wilson
-from tests.fabricate import write_store
+from tests.command import translated
+from tests.reports import ENGLISH, ONE, SPANISH, Make, both, column, document, says, table
 
-ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
-ENGLISH, SPANISH = Language("en"), Language("es")
 BOTH = ("activity-07", "activity-11")
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Callable[..., LabData]:
-    def make(**options: Any) -> LabData:
-        root = tmp_path / f"runs-{len(list(tmp_path.iterdir()))}"
-        write_store(root, **options)
-        return open_lab(RunStore(root), "demo")
-
-    return make
-
-
-def document(data: LabData, code: str) -> Document:
-    return assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
-
-
-def says(data: LabData, key: str, code: str) -> str:
-    text = " ".join(piece.markdown for piece in document(data, code).section(key).pieces if isinstance(piece, Prose))
-    return " ".join(text.replace("\\", "").replace("*", "").replace("\N{NO-BREAK SPACE}", " ").split())
-
-
-def both(data: LabData, key: str, es: str, en: str, *, absent: tuple[str, ...] = ()) -> None:
-    for code, words in (("es", es), ("en", en)):
-        assert words in (text := says(data, key, code)), text
-        assert all(other not in text for other in absent), text
-
-
-def table(evidence: Evidence, name: str) -> Table:
-    item = evidence.items[name]
-    assert isinstance(item, Table)
-    return item
-
-
-def column(evidence: Evidence, name: str, key: str) -> list[Any]:
-    return [cell.value if isinstance(cell := row.get(key), Quantity) else cell for row in table(evidence, name).rows]
 
 
 # Folds and seeds
 
 
-def test_folds_have_mean_deviation_and_student_interval(lab: Callable[..., LabData]) -> None:
+def test_folds_have_mean_deviation_and_student_interval(lab: Make) -> None:
     values = [0.6, 0.7, 0.65, 0.62, 0.73]
     evidence = training.answer(lab(folds={"vgg19": values}, **ONE), ENGLISH, part="2_1")
     (found,) = evidence.names["folds"]
@@ -82,7 +37,7 @@ def test_folds_have_mean_deviation_and_student_interval(lab: Callable[..., LabDa
     assert table(evidence, "folds").note.startswith("Each fold is validated on 24 images.")
 
 
-def test_folds_are_explained_with_their_dependence(lab: Callable[..., LabData]) -> None:
+def test_folds_are_explained_with_their_dependence(lab: Make) -> None:
     data = lab(folds={"vgg19": [0.6, 0.7, 0.65], "alexnet": [0.5, 0.6]}, **ONE)
     for key in BOTH:
         both(data, key, "validación cruzada de k pliegues", "k-fold cross-validation")
@@ -95,7 +50,7 @@ def test_folds_are_explained_with_their_dependence(lab: Callable[..., LabData]) 
     assert "cross-validation" not in says(lab(**ONE), "activity-07", "en")
 
 
-def test_a_fold_that_failed_is_left_out_of_the_mean(lab: Callable[..., LabData]) -> None:
+def test_a_fold_that_failed_is_left_out_of_the_mean(lab: Make) -> None:
     data = lab(folds={"vgg19": [0.6, None, 0.7]}, **ONE)
     evidence = training.answer(data, ENGLISH, part="2_1")
     assert evidence.names["folds"][0]["mean"].value == pytest.approx(0.65)
@@ -103,12 +58,12 @@ def test_a_fold_that_failed_is_left_out_of_the_mean(lab: Callable[..., LabData])
     both(data, "activity-07", "de los que 2 se entrenaron hasta el final", "of which 2 were trained to their end")
 
 
-def test_a_single_finished_fold_has_no_mean(lab: Callable[..., LabData]) -> None:
+def test_a_single_finished_fold_has_no_mean(lab: Make) -> None:
     evidence = training.answer(lab(folds={"vgg19": [0.6, None]}, **ONE), ENGLISH, part="2_1")
     assert evidence.names["folds"] == [] and column(evidence, "folds", "fold") == ["1", "2"]
 
 
-def test_seeds_have_mean_and_spread_on_validation(lab: Callable[..., LabData]) -> None:
+def test_seeds_have_mean_and_spread_on_validation(lab: Make) -> None:
     data = lab(seeds=range(4), **ONE)
     repeats = training.answer(data, ENGLISH, part="2_1").names["repeats"]
     values = [float(run.predictions["validation"].right.mean()) for run in data.parts["2_1"].runs]
@@ -128,9 +83,7 @@ def test_seeds_have_mean_and_spread_on_validation(lab: Callable[..., LabData]) -
         (7, "dan cuenta de 1: el resto son evaluaciones", "account for 1: the rest are evaluations", ("a single",)),
     ],
 )  # fmt: skip
-def test_uses_of_the_test_set_are_counted(
-    lab: Callable[..., LabData], uses: int, es: str, en: str, absent: tuple[str, ...]
-) -> None:
+def test_uses_of_the_test_set_are_counted(lab: Make, uses: int, es: str, en: str, absent: tuple[str, ...]) -> None:
     data = lab(test_uses=uses, **ONE)
     for key in BOTH:
         both(data, key, es, en, absent=absent)
@@ -142,11 +95,11 @@ def test_uses_of_the_test_set_are_counted(
     assert ("looked at more often than these networks were evaluated" in conclusions) == (uses == 7)
 
 
-def test_older_locks_say_nothing_of_the_uses(lab: Callable[..., LabData]) -> None:
+def test_older_locks_say_nothing_of_the_uses(lab: Make) -> None:
     assert "looked at" not in says(lab(**ONE), "activity-07", "en")
 
 
-def test_mirrored_answers_are_said(lab: Callable[..., LabData]) -> None:
+def test_mirrored_answers_are_said(lab: Make) -> None:
     data = lab(flip=True, **ONE)
     for key in (*BOTH, "activity-09", "activity-13"):
         both(data, key, "es el promedio de la de la imagen y la de su imagen reflejada",
@@ -157,7 +110,7 @@ def test_mirrored_answers_are_said(lab: Callable[..., LabData]) -> None:
 # The search
 
 
-def test_the_selected_trial_and_its_optimism_are_said(lab: Callable[..., LabData]) -> None:
+def test_the_selected_trial_and_its_optimism_are_said(lab: Make) -> None:
     data = lab(searches={"vgg19": {}}, test_uses=1, **ONE)
     found = training.answer(data, ENGLISH, part="2_1").names["search"]
     assert [found[key].value for key in ("trials", "complete", "pruned", "failed", "number", "best_epoch")] == [
@@ -180,13 +133,13 @@ def test_the_selected_trial_and_its_optimism_are_said(lab: Callable[..., LabData
     both(data, "activity-11", "no se ejecutó una búsqueda", "no search")
 
 
-def test_after_more_looks_the_test_is_not_said_to_be_used_once(lab: Callable[..., LabData]) -> None:
+def test_after_more_looks_the_test_is_not_said_to_be_used_once(lab: Make) -> None:
     data = lab(searches={"vgg19": {}}, test_uses=9, **ONE)
     both(data, "activity-07", "El test no intervino en la búsqueda.", "The test set played no part in the search.",
          absent=("se usó una sola vez", "used once"))  # fmt: skip
 
 
-def test_trials_are_tabled_and_drawn(lab: Callable[..., LabData]) -> None:
+def test_trials_are_tabled_and_drawn(lab: Make) -> None:
     data = lab(searches={"vgg19": {}}, **ONE)
     evidence = training.answer(data, ENGLISH, part="2_1")
     assert [one.head for one in table(evidence, "trials").columns] == [
@@ -205,7 +158,7 @@ def test_trials_are_tabled_and_drawn(lab: Callable[..., LabData]) -> None:
     assert column(spanish, "trials", "state")[2] == "podado"
 
 
-def test_of_many_trials_the_best_are_shown(lab: Callable[..., LabData]) -> None:
+def test_of_many_trials_the_best_are_shown(lab: Make) -> None:
     space = SearchSpec(trials=40, weight_decay=Range(low=1e-6, high=1e-3))
     trials = [{"params": {"weight_decay": 1e-5}, "value": (7 * i % 40) / 40, "best_epoch": 3} for i in range(40)]
     evidence = training.answer(lab(searches={"vgg19": {"search": space, "trials": trials}}, **ONE), ENGLISH, part="2_1")
@@ -217,7 +170,7 @@ def test_of_many_trials_the_best_are_shown(lab: Callable[..., LabData]) -> None:
     assert isinstance(figure, Figure) and not figure.wide and len(figure.data["points"]) == 40
 
 
-def test_varied_values_are_worded_by_their_kind(lab: Callable[..., LabData]) -> None:
+def test_varied_values_are_worded_by_their_kind(lab: Make) -> None:
     space = SearchSpec(
         trials=2,
         epochs=(5, 10),
@@ -233,7 +186,7 @@ def test_varied_values_are_worded_by_their_kind(lab: Callable[..., LabData]) -> 
     assert "épocas entre 5 y 10" in says(data, "activity-07", "es")
 
 
-def test_networks_without_a_search_are_named(lab: Callable[..., LabData]) -> None:
+def test_networks_without_a_search_are_named(lab: Make) -> None:
     networks = {"clothes": ["vgg19", "alexnet"], "digits": ["alexnet"]}
     skill = {"vgg19": 0.9, "alexnet": 0.4}
     data = lab(searches={"vgg19": {}}, networks=networks, skill=skill)
@@ -257,7 +210,7 @@ def test_networks_without_a_search_are_named(lab: Callable[..., LabData]) -> Non
     )
 
 
-def test_the_table_of_hyper_parameters_says_who_chose_them(lab: Callable[..., LabData]) -> None:
+def test_the_table_of_hyper_parameters_says_who_chose_them(lab: Make) -> None:
     searched = training.answer(lab(searches={"vgg19": {}}, **ONE), ENGLISH, part="2_1")
     note = table(searched, "hyperparameters").note
     assert note.startswith("Chosen by the search for VGG-19: peak learning rate and mini-batch. All others were set")
@@ -266,12 +219,9 @@ def test_the_table_of_hyper_parameters_says_who_chose_them(lab: Callable[..., La
 
 
 def test_every_word_of_a_recipe_is_translated() -> None:
-    for words in (*AUGMENTATIONS.values(), *searching.STATES.values(), *(row.name for row in RECIPE.values()),
+    for words in (*AUGMENTATIONS.values(), *(row.name for row in RECIPE.values()),
                   *training.PRECISION_REASONS.values(), *training.TIMED_REASONS.values()):  # fmt: skip
-        assert SPANISH.has(words), words
-
-
-# Time and memory
+        assert translated(words), words
 
 
 # How it was trained
@@ -291,9 +241,7 @@ def test_every_word_of_a_recipe_is_translated() -> None:
         ({"label_smoothing": 0.1}, "szegedy2016", "Se suavizaron las etiquetas en 0,1", "Labels were smoothed by 0.1"),
     ],
 )  # fmt: skip
-def test_what_a_recipe_does_is_said_and_cited(
-    lab: Callable[..., LabData], recipe: dict[str, Any], key: str, es: str, en: str
-) -> None:
+def test_what_a_recipe_does_is_said_and_cited(lab: Make, recipe: dict[str, Any], key: str, es: str, en: str) -> None:
     data, plain = lab(recipe=recipe, **ONE), lab(**ONE)
     for section in BOTH:
         both(data, section, es, en)
@@ -315,9 +263,7 @@ def test_what_a_recipe_does_is_said_and_cited(
         ({"deterministic": False}, "No todas sus operaciones", "Not all of its operations were deterministic"),
     ],
 )
-def test_precision_and_determinism_have_words(
-    lab: Callable[..., LabData], resolved: dict[str, Any], es: str, en: str
-) -> None:
+def test_precision_and_determinism_have_words(lab: Make, resolved: dict[str, Any], es: str, en: str) -> None:
     data = lab(resolved=resolved, **ONE)
     for key in BOTH:
         both(data, key, es, en)
@@ -327,7 +273,7 @@ def test_precision_and_determinism_have_words(
 # Everywhere else
 
 
-def test_what_was_trained_besides_is_said_and_listed(lab: Callable[..., LabData]) -> None:
+def test_what_was_trained_besides_is_said_and_listed(lab: Make) -> None:
     data = lab(folds={"vgg19": [0.6, 0.7]}, searches={"vgg19": {}}, baselines={"clothes": {}}, **ONE)
     both(data, "introduction", "6 ensayos de búsquedas y 2 pliegues de validaciones cruzadas, en 5 min 3 s",
          "6 trials of searches and 2 folds of cross-validations were trained besides, in 5 min 3 s")  # fmt: skip

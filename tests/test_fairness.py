@@ -9,32 +9,24 @@ from typing import Any
 
 import pytest
 
-from cnnlab.lab import load_lab
 from cnnlab.spec import Recipe
-from cnnlab.store.store import RunStore
 from report.activities.hyperparameters import BESIDE, RECIPE, fairness, hyperparameter_table
-from report.data.records import LabData, open_lab
-from report.document.assembly import assemble
-from report.document.model import Prose
-from report.evidence.language import Language
+from report.data.records import LabData
 from report.evidence.quantity import Quantity
-from tests.fabricate import write_store
+from tests.command import translated
 from tests.fabricate_tuning import SEARCH, TRIALS
+from tests.reports import ENGLISH, Make, make_lab, says
 
-ENGLISH, SPANISH = Language("en"), Language("es")
 NETWORKS = {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet"]}
 Edit = Callable[[dict[str, Any], dict[str, Any]], Any]
-Make = Callable[..., LabData]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Make:
+def edited(tmp_path: Path) -> Make:
     """Makes a lab whose runs of some networks have other specs or outcomes than the rest."""
 
     def make(edits: Mapping[str, Edit] | None = None, **store: Any) -> LabData:
-        root = tmp_path / f"runs-{len(list(tmp_path.iterdir()))}"
-        write_store(root, **{"networks": NETWORKS, **store})
-        data = open_lab(RunStore(root), "demo")
+        data = make_lab(tmp_path, **{"networks": NETWORKS, **store})
         for run in data.parts["2_1"].runs:
             if edit := (edits or {}).get(run.network):
                 spec, manifest = json.loads(json.dumps(run.spec)), json.loads(json.dumps(run.run.manifest))
@@ -59,14 +51,8 @@ def marked(data: LabData) -> dict[str, dict[str, Any]]:
     }
 
 
-def says(data: LabData, key: str, code: str) -> str:
-    document = assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
-    text = " ".join(piece.markdown for piece in document.section(key).pieces if isinstance(piece, Prose))
-    return " ".join(text.replace("\\", "").replace("*", "").replace("\N{NO-BREAK SPACE}", " ").split())
-
-
-def test_equal_trainings_have_no_confounder(lab: Make) -> None:
-    data = lab()
+def test_equal_trainings_have_no_confounder(edited: Make) -> None:
+    data = edited()
     assert confounders(data) == {} and marked(data) == {}
     table = hyperparameter_table(data.parts["2_1"], ENGLISH)
     assert [column.key for column in table.columns] == ["name", "alexnet", "vgg19", "resnet50"]
@@ -75,8 +61,8 @@ def test_equal_trainings_have_no_confounder(lab: Make) -> None:
     assert "Nada de lo que quedó registrado difiere entre las redes" in says(data, "activity-09", "es")
 
 
-def test_different_epochs_confound_and_say_what(lab: Make) -> None:
-    data = lab({"resnet50": lambda spec, resolved: resolved.update(epochs_planned=3, epochs_requested=3)})
+def test_different_epochs_confound_and_say_what(edited: Make) -> None:
+    data = edited({"resnet50": lambda spec, resolved: resolved.update(epochs_planned=3, epochs_requested=3)})
     row = marked(data)["Epochs"]
     assert (row["alexnet"], row["vgg19"], row["resnet50"], row["mark"]) == (6, 6, 3, "confounds the comparison")
     english, spanish = says(data, "activity-09", "en"), says(data, "activity-09", "es")
@@ -86,8 +72,8 @@ def test_different_epochs_confound_and_say_what(lab: Make) -> None:
     assert "Esta comparación tiene además factores de confusión: épocas." in says(data, "conclusions", "es")
 
 
-def test_a_recipe_of_its_own_is_a_legitimate_choice(lab: Make) -> None:
-    data = lab({"vgg19": lambda spec, resolved: spec["recipe"].update(optimizer="adam", learning_rate=1e-3)})
+def test_a_recipe_of_its_own_is_a_legitimate_choice(edited: Make) -> None:
+    data = edited({"vgg19": lambda spec, resolved: spec["recipe"].update(optimizer="adam", learning_rate=1e-3)})
     found = fairness(data.parts["2_1"], ENGLISH)
     assert found["confounders"] == [] and found["recipe"] == ["optimiser", "peak learning rate", "momentum"]
     row = marked(data)["Optimiser"]
@@ -112,16 +98,16 @@ def test_a_recipe_of_its_own_is_a_legitimate_choice(lab: Make) -> None:
         (lambda _, resolved: resolved.update(precision="float32"), "Precision", "training times do not compare"),
     ],
 )
-def test_data_machine_and_earlier_training_confound(lab: Make, edit: Edit, name: str, words: str) -> None:
-    data = lab({"alexnet": edit})
+def test_data_machine_and_earlier_training_confound(edited: Make, edit: Edit, name: str, words: str) -> None:
+    data = edited({"alexnet": edit})
     (one,) = confounders(data).values()
     assert one["what"] == name and words in one["confounds"]
     assert [entry["network"] for entry in one["each"]] == ["AlexNet", "VGG-19", "ResNet-50"]
     assert marked(data)[name]["mark"] == "confounds the comparison"
 
 
-def test_a_search_and_folds_of_one_network_only(lab: Make) -> None:
-    data = lab(searches={"vgg19": {"search": SEARCH, "trials": TRIALS}}, folds={"alexnet": [0.6, 0.7, 0.65]})
+def test_a_search_and_folds_of_one_network_only(edited: Make) -> None:
+    data = edited(searches={"vgg19": {"search": SEARCH, "trials": TRIALS}}, folds={"alexnet": [0.6, 0.7, 0.65]})
     found = confounders(data)
     assert list(found) == ["Trials of a search", "Folds trained"]
     assert [getattr(one["value"], "value", one["value"]) for one in found["Trials of a search"]["each"]] == [
@@ -131,8 +117,8 @@ def test_a_search_and_folds_of_one_network_only(lab: Make) -> None:
     assert f"Trials of a search (AlexNet: none; VGG-19: {len(TRIALS)}; ResNet-50: none)" in text
 
 
-def test_seeds_mirrored_answers_and_times(lab: Make) -> None:
-    data = lab(seeds=range(2))
+def test_seeds_mirrored_answers_and_times(edited: Make) -> None:
+    data = edited(seeds=range(2))
     part = data.parts["2_1"]
     for run in part.of("vgg19"):
         object.__setattr__(run, "flip", True)
@@ -148,13 +134,13 @@ def test_seeds_mirrored_answers_and_times(lab: Make) -> None:
     assert (times["slowest"], times["longest"].value, times["longest"].n) == ("VGG-19", 125, 2)
 
 
-def test_one_network_is_compared_with_none(lab: Make) -> None:
-    data = lab(networks={"clothes": ["vgg19"], "digits": ["alexnet"]})
+def test_one_network_is_compared_with_none(edited: Make) -> None:
+    data = edited(networks={"clothes": ["vgg19"], "digits": ["alexnet"]})
     assert "What else differed" not in says(data, "activity-09", "en") and marked(data) == {}
 
 
-def test_every_departure_that_was_decided_has_a_row(lab: Make) -> None:
-    data = lab()
+def test_every_departure_that_was_decided_has_a_row(edited: Make) -> None:
+    data = edited()
     for run in data.parts["2_1"].of("vgg19"):
         run.architecture.manifest["adaptations"] = [  # type: ignore[index]
             {"code": "batch_norm", "published": "none", "used": "after each convolution"},
@@ -171,4 +157,4 @@ def test_every_recipe_key_has_one_row_and_every_message_is_spanish() -> None:
     assert set(RECIPE) == set(Recipe.model_fields)
     rows = [*RECIPE.values(), *BESIDE]
     assert len({row.name for row in rows}) == len(rows)
-    assert all(SPANISH.has(words) for row in rows for words in (row.name, row.confounds) if words)
+    assert all(translated(words) for row in rows for words in (row.name, row.confounds) if words)

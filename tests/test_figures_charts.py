@@ -5,19 +5,24 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from report.activities.curves import answer
+from report.data.records import open_lab
 from report.data.trainings import Trial
-from report.evidence.quantity import Quantity
-from report.figures import bars, curves, sizes
+from report.evidence.quantity import Figure, Quantity
+from report.figures import bars, confusion, curves, sizes
 from report.figures.distribution import class_distribution
 from report.figures.reliability import Bin, reliability_diagram
-from report.figures.svg import paint
+from report.figures.svg import paint, svg
 from report.figures.theme import PRINT, SCREEN, network_style
 from report.figures.trials import trials_figure
+from tests.fabricate import write_store
 from tests.figure_samples import ENGLISH, SPANISH, history, samples, share, texts
 
 NB = "\N{NO-BREAK SPACE}"
@@ -32,28 +37,30 @@ def run(**changes: Any) -> curves.History:
 
 
 def test_curves_tell_their_numbers() -> None:
-    loss = curves.loss_curves([run()], SPANISH, caption="c", note="n")
+    loss = curves.network_curves("loss", [run()], SPANISH, caption="c", note="n")
     assert (loss.caption, loss.note) == ("c", "n")
     assert "la de validación es 1,20 en la mejor época, la 2 de 3, donde la de entrenamiento es 1,00" in loss.alt
-    accuracy = curves.accuracy_curves([run()], ENGLISH, caption="c")
+    accuracy = curves.network_curves("accuracy", [run()], ENGLISH, caption="c")
     assert "validation accuracy peaks at epoch 3 of 3 at 0.63, where training accuracy is 0.90" in accuracy.alt
 
 
 def test_curves_are_labelled_directly_and_in_the_language() -> None:
-    shown = texts(curves.loss_curves([run(stopped="early")], SPANISH, caption=""))
+    shown = texts(curves.network_curves("loss", [run(stopped="early")], SPANISH, caption=""))
     assert {"entrenamiento", "validación", "Pérdida", "Época", "Tasa de aprendizaje", "0,05", "1", "3"} <= set(shown)
     assert "mejor época: 2 · parada temprana tras la 3" in shown
     assert {"0,5", "1,0", "2,0"} <= set(shown)
-    assert "0.5" in texts(curves.loss_curves([run()], ENGLISH, caption=""))
+    assert "0.5" in texts(curves.network_curves("loss", [run()], ENGLISH, caption=""))
 
 
 def test_curves_without_learning_rates_have_one_panel() -> None:
-    assert len(paint(curves.loss_curves([run(learning_rate=())], SPANISH, caption=""), SCREEN).axes) == 1
-    assert len(paint(curves.loss_curves([run()], SPANISH, caption=""), SCREEN).axes) == 2
+    assert len(paint(curves.network_curves("loss", [run(learning_rate=())], SPANISH, caption=""), SCREEN).axes) == 1
+    assert len(paint(curves.network_curves("loss", [run()], SPANISH, caption=""), SCREEN).axes) == 2
 
 
 def test_seeds_become_a_mean_and_a_band() -> None:
-    figure = curves.accuracy_curves([run(), run(seed=1, val_accuracy=[0.35, 0.65, 0.53])], SPANISH, caption="")
+    figure = curves.network_curves(
+        "accuracy", [run(), run(seed=1, val_accuracy=[0.35, 0.65, 0.53])], SPANISH, caption=""
+    )
     assert {key: figure.data["lines"][1][key] for key in ("mean", "low", "high", "seeds")} == {
         "mean": [0.3, 0.6, 0.58],
         "low": [0.25, 0.55, 0.53],
@@ -65,7 +72,7 @@ def test_seeds_become_a_mean_and_a_band() -> None:
 
 def test_seeds_that_stopped_at_different_epochs_are_joined() -> None:
     short = run(seed=1, loss=[1.0], accuracy=[0.5], val_loss=[1.1], val_accuracy=[0.35], best_epoch=1)
-    figure = curves.accuracy_curves([run(), short], SPANISH, caption="")
+    figure = curves.network_curves("accuracy", [run(), short], SPANISH, caption="")
     assert figure.data["lines"][1]["mean"] == [0.3, 0.55, 0.63]
     assert figure.data["lines"][1]["seeds"] == [2, 1, 1]
     validation = [line for line in paint(figure, SCREEN).axes[0].lines if line.get_marker() == "o"]
@@ -77,8 +84,8 @@ def test_seeds_that_stopped_at_different_epochs_are_joined() -> None:
 
 def test_early_stopping_is_marked_where_it_cut_the_line() -> None:
     for figure, ends in (
-        (curves.loss_curves([run(stopped="early")], SPANISH, caption=""), [[3]]),
-        (curves.loss_curves([run()], SPANISH, caption=""), []),
+        (curves.network_curves("loss", [run(stopped="early")], SPANISH, caption=""), [[3]]),
+        (curves.network_curves("loss", [run()], SPANISH, caption=""), []),
         (curves.comparison_curves([run(stopped="early"), run(network="alexnet")], SPANISH, caption=""), [[3]]),
     ):
         bars_ = [list(line.get_xdata()) for line in paint(figure, SCREEN).axes[0].lines if line.get_marker() == "|"]
@@ -91,7 +98,7 @@ def test_early_stopping_is_marked_where_it_cut_the_line() -> None:
 def test_a_network_has_its_colour_dash_and_marker_in_every_chart(network: str) -> None:
     look = network_style(network)
     lines = {
-        "single": paint(curves.loss_curves([run(network=network)], SPANISH, caption=""), PRINT).axes[0].lines[1],
+        "single": paint(curves.network_curves("loss", [run(network=network)], SPANISH, caption=""), PRINT).axes[0].lines[1],
         "compared": paint(curves.comparison_curves([run(network=network)], SPANISH, caption=""), PRINT).axes[0].lines[0],
         "reliability": paint(
             reliability_diagram({network: [Bin(9, 0.2, 0.3, 0.1, 0.5), Bin(9, 0.7, 0.8, 0.6, 0.9)]}, SPANISH, caption=""), PRINT
@@ -111,7 +118,7 @@ def test_a_network_has_its_colour_dash_and_marker_in_every_chart(network: str) -
 
 
 def test_a_diverged_run_leaves_a_gap() -> None:
-    figure = curves.loss_curves(
+    figure = curves.network_curves("loss",
         [run(loss=[2.0, math.nan, math.nan], val_loss=[2.1, math.nan, math.inf], best_epoch=1, stopped="diverged")],
         SPANISH, caption="",
     )  # fmt: skip
@@ -123,7 +130,7 @@ def test_a_diverged_run_leaves_a_gap() -> None:
 def test_curves_of_no_or_several_networks_are_refused() -> None:
     for histories in ([], [run(), run(network="alexnet")]):
         with pytest.raises(ValueError, match="exactly one network"):
-            curves.loss_curves(histories, SPANISH, caption="")
+            curves.network_curves("loss", histories, SPANISH, caption="")
     with pytest.raises(ValueError, match="no history"):
         curves.comparison_curves([], SPANISH, caption="")
 
@@ -266,3 +273,87 @@ def test_trials_have_shapes_by_how_they_ended_and_a_line_of_the_best_so_far() ->
     )
     with pytest.raises(ValueError, match="no trial"):
         trials_figure([], SPANISH, network="vgg19", selected=1, with_rate=False, caption="")
+
+
+# What marks say where the pointer rests on them
+
+
+ONE = run(val_accuracy=[0.25, 0.5512, 0.63], learning_rate=[0.05, 0.0125, 0.005])
+OTHER = run(network="alexnet", val_accuracy=[0.4], best_epoch=1)
+SHORT = run(seed=1, val_accuracy=[0.35])
+SIZE = sizes.NetworkSize(network="vgg19", parameters=143_667_240, multiply_adds=10, top1=0.713, protocol="single crop")
+TRIALS = [trial(1, "complete", 0.5, 0.0125), trial(2, "failed", None, 0.3)]
+
+
+def said(figure: Figure) -> list[str]:
+    """The titles of a chart's marks."""
+    root = ElementTree.fromstring(svg(figure, SCREEN))
+    return [title.text or "" for group in root.iter("{http://www.w3.org/2000/svg}g")
+            for title in group.findall("{http://www.w3.org/2000/svg}title")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figure", "first"),
+    [
+        (
+            curves.network_curves("accuracy", [ONE], SPANISH, caption=""),
+            ["Época 1\nentrenamiento: 0,300\nvalidación: 0,250\nTasa de aprendizaje: 0,05",
+             "Época 2\nentrenamiento: 0,600\nvalidación: 0,551, mejor época\nTasa de aprendizaje: 0,0125"],
+        ),
+        (
+            curves.comparison_curves([ONE, OTHER], ENGLISH, caption=""),
+            ["Epoch 1\nVGG-19: 0.250\nAlexNet: 0.400, best epoch", "Epoch 2\nVGG-19: 0.551, best epoch"],
+        ),
+        (
+            curves.comparison_curves([ONE, SHORT], ENGLISH, caption=""),
+            ["Epoch 1\nVGG-19: 0.300 (0.250–0.350; seeds: 2)", "Epoch 2\nVGG-19: 0.551 (0.551–0.551; seeds: 1), best epoch"],
+        ),
+        (
+            bars.accuracy_comparison({"vgg19": {"test": share(80, 100)}}, SPANISH, caption=""),
+            [f"VGG-19, test\nExactitud: 80,0{NB}%\nIntervalo del 95{NB}%: 71,1–86,7{NB}%\nImágenes: 100"],
+        ),
+        (
+            bars.per_class_accuracy(["dog", "cat"], [share(5, 10), share(9, 10)], ENGLISH, caption=""),
+            ["cat\nAccuracy: 90.0%\n95% interval: 59.6–98.2%\nImages: 10"],
+        ),
+        (
+            class_distribution(["'><script>\"&amp;", "b"], {"train": [1200, 3], "test": [7, 4]}, SPANISH, caption=""),
+            ["'><script>\"&amp;\nImágenes: 1.207\nentrenamiento: 1.200\ntest: 7"],
+        ),
+        (sizes.networks_compared([SIZE], ENGLISH, caption=""), ["VGG-19\nParameters: 143,667,240"]),
+        (
+            trials_figure(TRIALS, SPANISH, network="vgg19", selected=1, with_rate=True, caption=""),
+            [f"Ensayo 1, completo, seleccionado\nExactitud de validación: 50,0{NB}%\nTasa de aprendizaje máxima: 0,0125",
+             "Ensayo 2, fallido\nTasa de aprendizaje máxima: 0,3"],
+        ),
+        (
+            confusion.confusion_matrix([[0, 0], [1, 3]], ["a", "b"], ENGLISH, caption=""),
+            ["Images: 1 of 4 (25.0%)\nTrue class: b\nPredicted class: a"],
+        ),
+        (
+            reliability_diagram({"vgg19": [None, Bin(50, 0.75, 0.7, 0.56, 0.81)]}, ENGLISH, caption=""),
+            ["VGG-19\nAccuracy: 70%, Confidence: 75%, Images: 50"],
+        ),
+    ],
+)  # fmt: skip
+def test_marks_say_their_numbers_in_the_language(figure: Figure, first: list[str]) -> None:
+    assert said(figure)[: len(first)] == first
+
+
+def test_the_best_epoch_says_the_numbers_of_its_record(tmp_path: Path) -> None:
+    lab = open_lab(write_store(tmp_path / "runs"), "demo")
+    run = lab.parts["2_1"].of("vgg19")[0]
+    best = int(run.resolved["best_epoch"])
+    titles = said(answer(lab, SPANISH, part="2_1").items["loss"])  # type: ignore[arg-type]
+    assert len(titles) == len(run.history["epoch"])
+    at = {key: SPANISH.number(float(run.history[key][best - 1]), 3) for key in ("loss", "val_loss")}
+    assert titles[best - 1].split("\n")[:3] == [
+        f"Época {best}", f"entrenamiento: {at['loss']}", f"validación: {at['val_loss']}, mejor época",
+    ]  # fmt: skip
+
+
+def test_paper_says_nothing() -> None:
+    figures = samples(SPANISH)
+    for name in ("loss-8", "accuracy", "compared", "distribution-10", "confusion-10", "trials-8"):
+        assert svg(figures[name], PRINT).count("<title>") == 1, name
+        assert "<script" not in svg(figures[name], SCREEN)

@@ -50,9 +50,9 @@ def test_labels_of_the_drawing_do_not_overlap(theme: Theme) -> None:
 
 def test_a_network_without_pooling_or_at_another_size_is_drawn() -> None:
     rows = [{**row, "output_shape": [4, 4, 64]} for row in VGG19 if row["kind"] == "Conv2D"]
-    figure = vgg19_drawing(rows, ENGLISH, caption="", network="mine")
+    figure = vgg19_drawing(rows, ENGLISH, caption="")
     assert "→" not in "".join(texts(figure))
-    assert figure.alt.startswith("Drawing of mine: 5 blocks")
+    assert figure.alt.startswith("Drawing of VGG-19: 5 blocks")
 
 
 def test_stages_of_a_residual_network_are_counted() -> None:

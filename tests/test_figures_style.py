@@ -19,31 +19,17 @@ import pytest
 from report.evidence.quantity import Figure
 from report.figures.distribution import class_distribution
 from report.figures.svg import drawing_key, drawn, svg
-from report.figures.theme import (
-    COLOURS,
-    NETWORK_STYLES,
-    PRINT,
-    SCREEN,
-    clean,
-    network_style,
-    network_title,
-    screen_css,
-)
+from report.figures.theme import COLOURS, FIRST, PRINT, SCREEN, STYLES, clean, network_style, network_title, screen_css
 from tests.figure_samples import ODD_NAMES, SPANISH, samples
 
 FIGURES = samples(SPANISH)
 NB = "\N{NO-BREAK SPACE}"
-MACHADO = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB
+MACHADO = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB; grey is luminance
     "none": np.eye(3),
-    "protan": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-    ),
-    "deutan": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    ),
-    "tritan": np.array(
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
-    ),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "grey": [[0.2126, 0.7152, 0.0722]] * 3,
 }
 
 
@@ -69,16 +55,8 @@ def test_lines_and_text_stand_out(mode: int) -> None:
     for name in ("rule", "heat"):
         assert contrast(COLOURS[name][mode], paper) >= 3, name
     # The names of networks stand in their colours at the ends of their lines.
-    for name in (
-        *(f"series-{index}" for index in range(1, 9)),
-        "ink",
-        "muted",
-        "good",
-        "bad",
-        "pool-edge",
-        "dense-edge",
-        "conv-edge",
-    ):
+    series, edges = (f"series-{index}" for index in range(1, 9)), ("pool-edge", "dense-edge", "conv-edge")
+    for name in (*series, *edges, "ink", "muted", "good", "bad"):
         assert contrast(COLOURS[name][mode], paper) >= 4.5, name
 
 
@@ -109,11 +87,8 @@ def ciede2000(one: np.ndarray, other: np.ndarray) -> float:
     lightness = (other[0] - one[0]) / (1 + 0.015 * (light - 50) ** 2 / math.sqrt(20 + (light - 50) ** 2))
     colourfulness = (c2 - c1) / (1 + 0.045 * chroma)
     tone = 2 * math.sqrt(c1 * c2) * math.sin(math.radians(turn / 2)) / (1 + 0.015 * chroma * t)
-    rotation = (
-        -2
-        * math.sqrt(chroma**7 / (chroma**7 + 25**7))
-        * math.sin(math.radians(60 * math.exp(-(((hue - 275) / 25) ** 2))))
-    )
+    around = math.sin(math.radians(60 * math.exp(-(((hue - 275) / 25) ** 2))))
+    rotation = -2 * math.sqrt(chroma**7 / (chroma**7 + 25**7)) * around
     return math.sqrt(lightness**2 + colourfulness**2 + tone**2 + rotation * colourfulness * tone)
 
 
@@ -132,24 +107,17 @@ def test_the_difference_of_colours_is_the_published_one(one: Any, other: Any, di
     assert ciede2000(np.array(one), np.array(other)) == pytest.approx(difference, abs=5e-5)
 
 
-def seen(vision: str, mode: int, networks: int) -> list[np.ndarray]:
-    """The colours of the first networks as this vision has them, in CIELAB."""
-    matrix = np.tile([0.2126, 0.7152, 0.0722], (3, 1)) if vision == "grey" else MACHADO[vision]
-    return [lab(matrix @ linear(COLOURS[f"series-{index}"][mode])) for index in range(1, networks + 1)]
-
-
 @pytest.mark.parametrize("mode", [0, 1])
-@pytest.mark.parametrize("vision", [*MACHADO, "grey"])
-def test_networks_are_told_apart_by_colour(vision: str, mode: int) -> None:
-    """The three networks by 7 or more, where about 2 can just be seen: also in grey."""
-    colours = seen(vision, mode, len(NETWORK_STYLES))
-    assert min(ciede2000(a, b) for a, b in itertools.combinations(colours, 2)) > (6.9 if vision == "grey" else 11)
-
-
-@pytest.mark.parametrize("mode", [0, 1])
-@pytest.mark.parametrize("vision", MACHADO)
-def test_eight_networks_are_told_apart_by_colour(vision: str, mode: int) -> None:
-    assert min(ciede2000(a, b) for a, b in itertools.combinations(seen(vision, mode, 8), 2)) > 10
+@pytest.mark.parametrize(
+    ("vision", "networks", "least"),  # 2 can just be seen; grey tells only the first three apart
+    [*((vision, 8, 10) for vision in MACHADO if vision != "grey"), *((vision, 3, 11) for vision in MACHADO if vision != "grey"),
+     ("grey", 3, 6.9)],
+)  # fmt: skip
+def test_networks_are_told_apart_by_colour(vision: str, networks: int, least: float, mode: int) -> None:
+    colours = [
+        lab(np.array(MACHADO[vision]) @ linear(COLOURS[f"series-{index}"][mode])) for index in range(1, networks + 1)
+    ]
+    assert min(ciede2000(a, b) for a, b in itertools.combinations(colours, 2)) > least
 
 
 def test_eight_networks_are_told_apart_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +133,7 @@ def test_eight_networks_are_told_apart_without_colour(monkeypatch: pytest.Monkey
 def test_an_unknown_network_has_a_stable_style_of_its_own() -> None:
     style = network_style("mobilenet")
     assert style == network_style("mobilenet")
-    assert style.colour not in {known.colour for known in NETWORK_STYLES.values()}
+    assert style.colour not in {known.colour for known in STYLES[: len(FIRST)]}
     assert network_title("mobilenet") == "mobilenet"
     assert network_title("vgg19") == "VGG-19"
 
@@ -186,9 +154,7 @@ def test_light_colours_are_sentinels() -> None:
 
 def test_on_screen_colours_are_properties_and_on_paper_plain() -> None:
     screen, paper = svg(FIGURES["accuracy-8"], SCREEN), svg(FIGURES["accuracy-8"], PRINT)
-    assert "var(--series-1,#13427f)" in screen
-    assert "var(" not in paper
-    assert "#13427f" in paper
+    assert "var(--series-1,#13427f)" in screen and "var(" not in paper and "#13427f" in paper
     for colour in re.findall(r"#[0-9a-f]{6}\b", screen):
         assert colour in {light for light, _ in COLOURS.values()} or colour in ("#000000", "#ffffff")
 

@@ -242,12 +242,12 @@ def test_the_labs_own_templates_win_and_their_mistakes_are_told(tmp_path: Path) 
         page(document, lab, tmp_path / "out", "screen")
 
 
-def test_an_activity_without_a_template_is_a_problem(tmp_path: Path) -> None:
+def test_an_activity_without_a_template_of_its_own_has_the_common_layout(tmp_path: Path) -> None:
     store, lab = write_lab(tmp_path)
     section = SECTIONS[0].__class__("introduction", None, None, "Contents", "nowhere", SECTIONS[0].answer)
     document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=[section], references=REFERENCES)
-    with pytest.raises(TemplateProblem, match="nowhere"):
-        page(document, lab, tmp_path / "out", "screen")
+    dom = BeautifulSoup(page(document, lab, tmp_path / "out", "screen"), "html.parser")
+    assert one(dom, "section#introduction")["class"] == ["chapter", "nowhere"]
 
 
 def test_a_wide_table_keeps_to_the_measure_where_its_heads_can_wrap() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.paths import templates_dir
-from report.evidence.language import Language
+from report.evidence.language import UNITS, Language, Unit
 from report.evidence.quantity import Quantity
+from tests.command import translated
 
 NB = "\u00a0"
 ROOT = Path(__file__).parent.parent
@@ -20,7 +22,8 @@ _KEYWORDS = {"how", "title_msgid", "msgid", "head_msgid"}
 
 def used_messages() -> set[str]:
     """Message ids in code (`….text("…")`, `….plural("…", "…")`, `t("…")`, `how="…"`) and in templates (`t("…")`)."""
-    found: set[str] = set()
+    same = {"{number}", "{number}×", "{number}\u00a0px"}  # as in every language
+    found = {unit.form for unit in UNITS.values() if isinstance(unit.form, str)} - same
     for path in (ROOT / "report").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
@@ -40,9 +43,8 @@ def _of_call(node: ast.Call) -> set[str]:
 
 
 def test_every_message_is_translated() -> None:
-    spanish = Language("es")
     assert len(used := used_messages()) > 40
-    assert sorted(message for message in used if not spanish.has(message)) == []
+    assert sorted(message for message in used if not translated(message)) == []
 
 
 def test_translations_keep_their_fields() -> None:
@@ -81,6 +83,10 @@ def test_translations_keep_their_fields() -> None:
 def test_quantities(unit: str, value: float, spanish: str, english: str) -> None:
     q = Quantity(value=value, unit=unit)  # type: ignore[arg-type]
     assert (Language("es").quantity(q), Language("en").quantity(q)) == (spanish, english)
+
+
+def test_every_unit_has_a_format() -> None:
+    assert set(UNITS) == set(get_args(Unit))
 
 
 def test_intervals_and_lists() -> None:

@@ -14,7 +14,7 @@ import pytest
 from cnnlab.lab import load_lab
 from cnnlab.paths import templates_dir
 from cnnlab.store.store import RunStore
-from report.activities.architecture import FIGURE_1, _by_block, agrees
+from report.activities.architecture import FIGURE_1, agrees, by_blocks
 from report.activities.classes import rank_class
 from report.activities.results import compare
 from report.data.records import LabData, open_lab
@@ -154,7 +154,7 @@ def test_spanish_has_spanish_terms() -> None:
 
 def test_the_layer_table_has_the_published_counts(lab: Callable[..., Lab]) -> None:
     vgg = lab(**ONE).data.architectures["vgg19"]
-    blocks = _by_block(vgg.layers)
+    blocks = by_blocks(vgg.layers)
     assert [blocks[f"block{i}"]["parameters"] for i in range(1, 6)] == [
         38_720,
         221_440,

@@ -1,58 +1,22 @@
 """The answerers: what can gather the evidence of a section, by the names that a rubric uses for them.
 
-A new answerer is one module with an answering function, one layout template of the module's name in
-`templates/activities/`, and one line here. Which sections a report has, in which order, is the rubric's to say
-(`report.document.rubric`).
+This folder is their registry: a new one is a module whose `ANSWERS` says what it answers, by the name for a rubric,
+which is the module's and, where it answers several, a question after a dot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 
-from report.activities import (
-    architecture,
-    comparison,
-    conclusions,
-    curves,
-    dataset,
-    introduction,
-    results,
-    sanity,
-    training,
-)
-from report.evidence.quantity import Evidence
+from report.activities.common import Answerer as Answerer
 
 
-@dataclass(frozen=True)
-class Answerer:
-    """Gathers a section's evidence.
-
-    Attributes:
-        answer: called with (lab, language), and with `part=` where it is about a data set.
-        of_data: whether it is asked of one data set, so that its section belongs to a part that names one.
-        needs_runs: whether there is nothing to say before a network was trained on that data set.
-    """
-
-    answer: Callable[..., Evidence]
-    of_data: bool = False
-    needs_runs: bool = False
+def found() -> dict[str, Answerer]:
+    """What the modules of this folder answer."""
+    modules = [import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__)]
+    return {name: answerer for module in modules for name, answerer in getattr(module, "ANSWERS", {}).items()}
 
 
-ANSWERERS: Mapping[str, Answerer] = {
-    "introduction": Answerer(introduction.answer),
-    "architecture.blocks_1_and_2": Answerer(architecture.blocks_1_and_2),
-    "architecture.block_3": Answerer(architecture.block_3),
-    "architecture.blocks_4_and_5": Answerer(architecture.blocks_4_and_5),
-    "architecture.flattening": Answerer(architecture.flattening),
-    "architecture.first_dense_layer": Answerer(architecture.first_dense_layer),
-    "architecture.whole_network": Answerer(architecture.whole_network),
-    "comparison": Answerer(comparison.answer),
-    "dataset": Answerer(dataset.answer, of_data=True),
-    "training": Answerer(training.answer, of_data=True, needs_runs=True),
-    "curves": Answerer(curves.answer, of_data=True, needs_runs=True),
-    "results": Answerer(results.answer, of_data=True, needs_runs=True),
-    "conclusions": Answerer(conclusions.answer),
-    "sanity": Answerer(sanity.answer),
-}
-"""By name: the module's, which is also its layout template's, and after a dot the question where it answers several."""
+ANSWERERS: Mapping[str, Answerer] = found()

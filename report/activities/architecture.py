@@ -5,29 +5,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from report.activities.common import counts_of, of_records, shape_words
+from report.activities.common import Answerer
 from report.data.records import Architecture, LabData
 from report.evidence.language import Language
-from report.evidence.quantity import Cell, Column, Evidence, Listing, Quantity, Table
-from report.figures.network import vgg19_drawing
+from report.evidence.quantity import Cell, Evidence, Listing, Quantity, Table, numbers_of, table
+from report.figures.network import shape_words, vgg19_drawing
 from report.figures.sizes import block_counts
 
 Step = Mapping[str, Any]
+Sums = Mapping[str, int]
 
 FIGURE_1 = {
-    "block1": (112, 112, 64),
-    "block2": (56, 56, 128),
-    "block3": (28, 28, 256),
-    "block4": (14, 14, 512),
-    "block5": (7, 7, 512),
-    "flatten": (25088,),
-    "fc6": (4096,),
-    "fc7": (4096,),
-    "fc8": (1000,),
-}
+    "block1": (112, 112, 64), "block2": (56, 56, 128), "block3": (28, 28, 256), "block4": (14, 14, 512),
+    "block5": (7, 7, 512), "flatten": (25088,), "fc6": (4096,), "fc7": (4096,), "fc8": (1000,),
+}  # fmt: skip
 """What the assignment's figure 1 shows after each step, without the batch axis."""
+
+_SUMMED = ("filters", "parameters", "multiply_adds", "activations")
 
 
 def agrees(vgg: Architecture) -> bool:
@@ -41,17 +38,16 @@ def agrees(vgg: Architecture) -> bool:
 
 def blocks_1_and_2(lab: LabData, language: Language) -> Evidence:
     """Shapes before and after pooling, summary, parameters by formula and by Keras, for the first two blocks."""
-    vgg = lab.architectures["vgg19"]
-    evidence = _steps(vgg, language, ["block1", "block2"], summary=True)
+    vgg, text = lab.architectures["vgg19"], language.text
     drawing = vgg19_drawing(
         vgg.layers,
         language,
-        caption=language.text(
-            "VGG-19: five blocks of convolutions halve the map and widen it, three dense layers decide"
-        ),
-        note=language.text("Drawn by the program from the layer table of the network as published."),
+        caption=text("VGG-19: five blocks of convolutions halve the map and widen it, three dense layers decide"),
+        note=text("Drawn by the program from the layer table of the network as published."),
+        source=[vgg.record],
     )
-    return Evidence(names=evidence.names, items={"drawing": of_records(drawing, [vgg.record.id]), **evidence.items})
+    evidence = _steps(vgg, language, ["block1", "block2"], summary=True)
+    return Evidence(names=evidence.names, items={"drawing": drawing, **evidence.items})
 
 
 def block_3(lab: LabData, language: Language) -> Evidence:
@@ -61,283 +57,192 @@ def block_3(lab: LabData, language: Language) -> Evidence:
 
 def blocks_4_and_5(lab: LabData, language: Language) -> Evidence:
     """Blocks 4 and 5, and where the growth in parameters comes from."""
-    vgg = lab.architectures["vgg19"]
-    counted = counts_of(vgg.record)
-    evidence = _steps(vgg, language, ["block4", "block5"])
-    by_block = _by_block(vgg.layers)
-    convolutional = sum(by_block[f"block{i}"]["parameters"] for i in range(1, 6))
-    last_two = by_block["block4"]["parameters"] + by_block["block5"]["parameters"]
-    return Evidence(
-        names={
-            **evidence.names,
-            "share_of_last_two": _share(
-                last_two, convolutional, "Parameters of blocks 4 and 5 over all convolutional ones", vgg
-            ),
-            "one_wide_convolution": counted(_largest_convolution(vgg.layers)["parameters"]),
-            "one_wide_formula": _largest_convolution(vgg.layers)["formula"],
-        },
-        items=evidence.items,
-    )
+    vgg, q = lab.architectures["vgg19"], numbers_of(lab.architectures["vgg19"].record)
+    by_block = {name: row["parameters"] for name, row in by_blocks(vgg.layers).items()}
+    convolutional, last_two = sum(by_block[f"block{i}"] for i in range(1, 6)), by_block["block4"] + by_block["block5"]
+    largest = max((row for row in vgg.layers if row["kind"] == "Conv2D"), key=lambda row: int(row["parameters"]))
+    how = "Parameters of blocks 4 and 5 over all convolutional ones"
+    return _steps(
+        vgg, language, ["block4", "block5"],
+        share_of_last_two=q(last_two / convolutional, "share", how=how),
+        one_wide_convolution=q.count(largest["parameters"]), one_wide_formula=largest["formula"],
+    )  # fmt: skip
 
 
 def flattening(lab: LabData, language: Language) -> Evidence:
     """`Flatten`: 7x7x512 values in a row."""
-    vgg = lab.architectures["vgg19"]
-    counted = counts_of(vgg.record)
-    height, width, channels = FIGURE_1["block5"]
-    names = {"height": counted(height), "width": counted(width), "channels": counted(channels)}
-    evidence = _steps(vgg, language, ["flatten"])
-    return Evidence(names={**evidence.names, **names, "flat": counted(height * width * channels)}, items=evidence.items)
+    vgg, (height, width, channels) = lab.architectures["vgg19"], FIGURE_1["block5"]
+    sides = {"height": height, "width": width, "channels": channels, "flat": height * width * channels}
+    counted: dict[str, Any] = {key: numbers_of(vgg.record).count(value) for key, value in sides.items()}
+    return _steps(vgg, language, ["flatten"], **counted)
 
 
 def first_dense_layer(lab: LabData, language: Language) -> Evidence:
     """The first dense layer, which holds most of the network's parameters."""
-    vgg = lab.architectures["vgg19"]
-    counted = counts_of(vgg.record)
-    evidence = _steps(vgg, language, ["fc6"])
-    before = _step(vgg, "flatten")["parameters"]
-    fc6 = _step(vgg, "fc6")
-    whole = int(vgg.manifest["parameters"])
-    return Evidence(
-        names={
-            **evidence.names,
-            "before": counted(before),
-            "times_before": Quantity(
-                value=fc6["parameters"] / before,
-                unit="ratio",
-                runs=(vgg.record.id,),
-                how="Parameters with the layer over parameters without it",
-            ),
-            "share_of_all": _share(fc6["added_parameters"], whole, "Parameters of the layer over all parameters", vgg),
-            "inputs": counted(FIGURE_1["flatten"][0]),
-            "units": counted(FIGURE_1["fc6"][0]),
-        },
-        items=evidence.items,
+    vgg, q = lab.architectures["vgg19"], numbers_of(lab.architectures["vgg19"].record)
+    before, fc6 = _step(vgg, "flatten")["parameters"], _step(vgg, "fc6")
+    share, how = (
+        fc6["added_parameters"] / int(vgg.manifest["parameters"]),
+        "Parameters of the layer over all parameters",
     )
+    times = q(fc6["parameters"] / before, "ratio", how="Parameters with the layer over parameters without it")
+    return _steps(
+        vgg, language, ["fc6"], before=q.count(before), times_before=times, share_of_all=q(share, "share", how=how),
+        inputs=q.count(FIGURE_1["flatten"][0]), units=q.count(FIGURE_1["fc6"][0]),
+    )  # fmt: skip
 
 
 def whole_network(lab: LabData, language: Language) -> Evidence:
     """Layers 7 and 8; filters, parameters, multiply-adds and activations by block."""
-    vgg = lab.architectures["vgg19"]
-    counted = counts_of(vgg.record)
-    evidence = _steps(vgg, language, ["fc7", "fc8"], summary=True)
-    by_block = _by_block(vgg.layers)
+    vgg, text, q = lab.architectures["vgg19"], language.text, numbers_of(lab.architectures["vgg19"].record)
+    by_block = by_blocks(vgg.layers)
     blocks = {name: row for name, row in by_block.items() if row["filters"]}
     dense = {key: sum(row[key] for name, row in by_block.items() if name not in blocks) for key in _SUMMED}
     total = {key: sum(row[key] for row in by_block.values()) for key in _SUMMED}
-    most_filters = max(row["filters"] for row in blocks.values())
-    early = blocks["block1"], blocks["block2"]
-    return Evidence(
-        names={
-            **evidence.names,
-            "convolutions": counted(sum(row["kind"] == "Conv2D" for row in vgg.layers)),
-            "filters": counted(sum(row["filters"] for row in blocks.values())),
-            "widest_blocks": [
-                _in_sentence(_block_name(name, language))
-                for name, row in blocks.items()
-                if row["filters"] == most_filters
-            ],
-            "most_filters": counted(most_filters),
-            "heaviest_block": _in_sentence(
-                _block_name(max(blocks, key=lambda name: blocks[name]["parameters"]), language)
-            ),
-            "heaviest_parameters": counted(max(row["parameters"] for row in blocks.values())),
-            "dense_parameters": counted(dense["parameters"]),
-            "dense_share": _share(
-                dense["parameters"], total["parameters"], "Parameters of the dense layers over all", vgg
-            ),
-            "convolutional_parameters": counted(total["parameters"] - dense["parameters"]),
-            "multiply_adds": counted(total["multiply_adds"]),
-            "dense_work_share": _share(
-                dense["multiply_adds"], total["multiply_adds"], "Multiply-adds of the dense layers over all", vgg
-            ),
-            "early_parameter_share": _share(
-                sum(row["parameters"] for row in early),
-                total["parameters"],
-                "Parameters of blocks 1 and 2 over all",
-                vgg,
-            ),
-            "early_activation_share": _share(
-                sum(row["activations"] for row in early),
-                total["activations"],
-                "Activations of blocks 1 and 2 over all",
-                vgg,
-            ),
-            "weight_bytes": Quantity(
-                value=4 * total["parameters"], unit="bytes", runs=(vgg.record.id,), how="Four bytes a parameter"
-            ),
-            "two_small_weights": counted(2 * 9 * 512 * 512),
-            "one_large_weights": counted(25 * 512 * 512),
-        },
-        items={
-            **evidence.items,
-            "blocks": _block_table(vgg, blocks, dense, total, language),
-            "sizes": of_records(
-                block_counts(
-                    vgg.layers,
-                    language,
-                    caption=language.text(
-                        "Filters grow with depth, but the dense layers hold the parameters and the first blocks the activations"
-                    ),
-                    note=language.text("One image of 224×224 pixels; multiply-adds count each use of a weight once."),
-                ),
-                [vgg.record.id],
-            ),
-        },
+    early = {key: blocks["block1"][key] + blocks["block2"][key] for key in _SUMMED}
+    most = max(row["filters"] for row in blocks.values())
+    heaviest = max(blocks, key=lambda name: blocks[name]["parameters"])
+
+    def inside(block: str) -> str:
+        name = _title(block, language)
+        return name[:1].lower() + name[1:]
+
+    def part(of: Mapping[str, int], key: str, how: str) -> Quantity:
+        return q(of[key] / total[key], "share", how=how)
+
+    evidence = _steps(
+        vgg, language, ["fc7", "fc8"], summary=True,
+        convolutions=q.count(sum(row["kind"] == "Conv2D" for row in vgg.layers)),
+        filters=q.count(sum(row["filters"] for row in blocks.values())),
+        widest_blocks=[inside(name) for name, row in blocks.items() if row["filters"] == most],
+        most_filters=q.count(most),
+        heaviest_block=inside(heaviest),
+        heaviest_parameters=q.count(blocks[heaviest]["parameters"]),
+        dense_parameters=q.count(dense["parameters"]),
+        dense_share=part(dense, "parameters", "Parameters of the dense layers over all"),
+        convolutional_parameters=q.count(total["parameters"] - dense["parameters"]),
+        multiply_adds=q.count(total["multiply_adds"]),
+        dense_work_share=part(dense, "multiply_adds", "Multiply-adds of the dense layers over all"),
+        early_parameter_share=part(early, "parameters", "Parameters of blocks 1 and 2 over all"),
+        early_activation_share=part(early, "activations", "Activations of blocks 1 and 2 over all"),
+        weight_bytes=q(4 * total["parameters"], "bytes", how="Four bytes a parameter"),
+        two_small_weights=q.count(2 * 9 * 512 * 512),
+        one_large_weights=q.count(25 * 512 * 512),
+    )  # fmt: skip
+    caption = text(
+        "Filters grow with depth, but the dense layers hold the parameters and the first blocks the activations"
     )
+    note = text("One image of 224×224 pixels; multiply-adds count each use of a weight once.")
+    sizes = block_counts(vgg.layers, language, caption=caption, note=note, source=[vgg.record])
+    items: dict[str, Any] = {"blocks": _block_table(vgg, blocks, dense, total, language), "sizes": sizes}
+    return Evidence(names=evidence.names, items={**evidence.items, **items})
 
 
-_SUMMED = ("filters", "parameters", "multiply_adds", "activations")
+def _block_table(
+    vgg: Architecture, blocks: Mapping[str, Sums], dense: Sums, total: Sums, language: Language
+) -> Table:  # fmt: skip
+    text, q, how = language.text, numbers_of(vgg.record), "Parameters over all parameters"
+    named = {_title(name, language): row for name, row in blocks.items()}
+    rows: list[Mapping[str, Cell]] = [
+        {
+            "block": name,
+            "filters": q.count(row["filters"]) if row["filters"] else None,
+            "parameters": q.count(row["parameters"]),
+            "part": q(row["parameters"] / total["parameters"], "share", how=how),
+            "multiply_adds": q.count(row["multiply_adds"]),
+            "activations": q.count(row["activations"]),
+        }
+        for name, row in (*named.items(), (text("Dense layers"), dense), (text("All"), total))
+    ]
+    heads = {
+        "block": text("Block"), "filters": text("Filters"), "parameters": text("Parameters"), "part": text("Share"),
+        "multiply_adds": text("Multiply-adds"), "activations": text("Activations"),
+    }  # fmt: skip
+    caption = text("Blocks 4 and 5 tie in filters; the dense layers have far more parameters than all of them")
+    note = text("Multiply-adds and activations for one image of 224×224 pixels.")
+    return table(caption, heads, rows, note=note)
 
 
-def _steps(vgg: Architecture, language: Language, blocks: Sequence[str], *, summary: bool = False) -> Evidence:
+def _steps(
+    vgg: Architecture, language: Language, blocks: Sequence[str], *, summary: bool = False, **more: Any
+) -> Evidence:
     """What was built in `blocks`: listings, the layers with their formulas, the totals, and Keras's summary if asked for."""
-    steps, counted = [_step(vgg, block) for block in blocks], counts_of(vgg.record)
-    last = steps[-1]
-    agree = all(tuple(step["outputs"][-1]["shape"]) == FIGURE_1[step["block"]] for step in steps)
-    names = {
-        "parameters": counted(last["parameters"], how="Keras's count, equal to the sum of the formulas"),
-        "formula_parameters": counted(last["formula_parameters"]),
-        "added": counted(sum(step["added_parameters"] for step in steps), how="Parameters that these layers add"),
-        "added_by": [counted(step["added_parameters"]) for step in steps],
-        "shapes_agree": agree,
-        "counts_agree": last["parameters"] == last["formula_parameters"],
-        "before_pooling": shape_words(steps[-1]["outputs"][0]["shape"], language, counted),
-        "after": shape_words(last["outputs"][-1]["shape"], language, counted),
-        "first_after": shape_words(steps[0]["outputs"][-1]["shape"], language, counted),
-    }
-    items: dict[str, Any] = {
-        step["block"]: Listing(
-            caption=language.text(
-                "{block}: the code that was executed and what it printed", block=_title(step, language)
-            ),
-            code=step["code"],
-            output=step["output"],
-        )
-        for step in steps
-    }
-    items["layers"] = _layer_table(vgg, steps, language)
+    steps, text, q = [_step(vgg, block) for block in blocks], language.text, numbers_of(vgg.record)
+    first, last, shape = steps[0], steps[-1], partial(shape_words, language=language)
+    items: dict[str, Any] = {}
+    for step in steps:
+        title = _title(step["block"], language)
+        caption = text("{block}: the code that was executed and what it printed", block=title)
+        items[step["block"]] = Listing(caption=caption, code=step["code"], output=step["output"])
+    items["layers"] = _layer_table(vgg, blocks, language)
     if summary:
-        items["summary"] = Listing(
-            caption=language.text("What the network is by now, by Keras's own summary"),
-            code="modelVGG19.summary()",
-            output=last["summary"].rstrip(),
-        )
-    return Evidence(names=names, items=items)
+        caption = text("What the network is by now, by Keras's own summary")
+        items["summary"] = Listing(caption=caption, code="modelVGG19.summary()", output=last["summary"].rstrip())
+    names = {
+        "parameters": q.count(last["parameters"], "Keras's count, equal to the sum of the formulas"),
+        "formula_parameters": q.count(last["formula_parameters"]),
+        "added": q.count(sum(step["added_parameters"] for step in steps), "Parameters that these layers add"),
+        "added_by": [q.count(step["added_parameters"]) for step in steps],
+        "shapes_agree": all(tuple(step["outputs"][-1]["shape"]) == FIGURE_1[step["block"]] for step in steps),
+        "counts_agree": last["parameters"] == last["formula_parameters"],
+        "before_pooling": shape(last["outputs"][0]["shape"], source=[vgg.record]),
+        "after": shape(last["outputs"][-1]["shape"], source=[vgg.record]),
+        "first_after": shape(first["outputs"][-1]["shape"], source=[vgg.record]),
+    }
+    return Evidence(names={**names, **more}, items=items)
 
 
 def _step(vgg: Architecture, block: str) -> Step:
     return next(step for step in vgg.construction if step["block"] == block)
 
 
-def _layer_table(vgg: Architecture, steps: Sequence[Step], language: Language) -> Table:
-    """Each layer of `steps`: output, formula, its value and Keras's count."""
-    counted = counts_of(vgg.record)
-    wanted = [row for step in steps for row in _rows_of(vgg, step["block"])]
+def _layer_table(vgg: Architecture, blocks: Sequence[str], language: Language) -> Table:
+    """Each layer that a step of the construction stands for: output, formula, its value and Keras's count."""
+    text, q = language.text, numbers_of(vgg.record)
+    dense = [row for row in vgg.layers if row["kind"] == "Dense"]
+    single = {"flatten": next(row for row in vgg.layers if row["kind"] == "Flatten")}
+    single |= dict(zip(("fc6", "fc7", "fc8"), dense, strict=True))
+    wanted = [
+        row
+        for block in blocks
+        for row in ([single[block]] if block in single else [one for one in vgg.layers if one["block"] == block])
+    ]
     rows: list[Mapping[str, Cell]] = [
         {
             "layer": row["name"],
-            "output": shape_words(row["output_shape"], language, counted),
-            "formula": row["formula"] if row["parameters"] else language.text("no weights"),
-            "by_formula": counted(row["formula_parameters"]),
-            "by_keras": counted(row["parameters"]),
+            "output": shape_words(row["output_shape"], language, [vgg.record]),
+            "formula": row["formula"] if row["parameters"] else text("no weights"),
+            "by_formula": q.count(row["formula_parameters"]),
+            "by_keras": q.count(row["parameters"]),
         }
         for row in wanted
     ]
-    return Table(
-        caption=language.text("The formula gives for each layer the number of parameters that Keras counts"),
-        note=language.text(
-            "A convolution has (height · width · input channels + 1) · filters parameters, the 1 being the bias."
-        ),
-        columns=(
-            Column(key="layer", head=language.text("Layer")),
-            Column(key="output", head=language.text("Output")),
-            Column(key="formula", head=language.text("Formula")),
-            Column(key="by_formula", head=language.text("By formula")),
-            Column(key="by_keras", head=language.text("By Keras")),
-        ),
-        rows=tuple(rows),
+    heads = {
+        "layer": text("Layer"), "output": text("Output"), "formula": text("Formula"), "by_formula": text("By formula"),
+        "by_keras": text("By Keras"),
+    }  # fmt: skip
+    note = text("A convolution has (height · width · input channels + 1) · filters parameters, the 1 being the bias.")
+    return table(
+        text("The formula gives for each layer the number of parameters that Keras counts"), heads, rows, note=note
     )
 
 
-def _rows_of(vgg: Architecture, block: str) -> list[Mapping[str, Any]]:
-    """The published network's layers that a step of the construction stands for."""
-    if block.startswith("block"):
-        return [row for row in vgg.layers if row["block"] == block]
-    kinds = {"flatten": ("Flatten", 0), "fc6": ("Dense", 0), "fc7": ("Dense", 1), "fc8": ("Dense", 2)}
-    kind, index = kinds[block]
-    return [[row for row in vgg.layers if row["kind"] == kind][index]]
-
-
-def _by_block(layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+def by_blocks(layers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """Filters, parameters, multiply-adds and activations by block; filters of convolutions only."""
     sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
     for row in layers:
-        block = sums[row["block"]]
-        block["filters"] += row["filters"] if row["kind"] == "Conv2D" else 0
-        for key in ("parameters", "multiply_adds", "activations"):
-            block[key] += row[key]
+        for key in _SUMMED:
+            sums[row["block"]][key] += row[key] if key != "filters" or row["kind"] == "Conv2D" else 0
     return dict(sums)
 
 
-def _block_table(
-    vgg: Architecture,
-    blocks: Mapping[str, Mapping[str, int]],
-    dense: Mapping[str, int],
-    total: Mapping[str, int],
-    language: Language,
-) -> Table:
-    counted = counts_of(vgg.record)
-
-    def line(name: str, row: Mapping[str, int]) -> Mapping[str, Cell]:
-        return {
-            "block": name,
-            "filters": counted(row["filters"]) if row["filters"] else None,
-            "parameters": counted(row["parameters"]),
-            "part": _share(row["parameters"], total["parameters"], "Parameters over all parameters", vgg),
-            "multiply_adds": counted(row["multiply_adds"]),
-            "activations": counted(row["activations"]),
-        }
-
-    return Table(
-        caption=language.text(
-            "Blocks 4 and 5 tie in filters; the dense layers have far more parameters than all of them"
-        ),
-        note=language.text("Multiply-adds and activations for one image of 224×224 pixels."),
-        columns=(
-            Column(key="block", head=language.text("Block")),
-            Column(key="filters", head=language.text("Filters")),
-            Column(key="parameters", head=language.text("Parameters")),
-            Column(key="part", head=language.text("Share")),
-            Column(key="multiply_adds", head=language.text("Multiply-adds")),
-            Column(key="activations", head=language.text("Activations")),
-        ),
-        rows=(
-            *(line(_block_name(name, language), row) for name, row in blocks.items()),
-            line(language.text("Dense layers"), dense),
-            line(language.text("All"), total),
-        ),
-    )
-
-
-def _title(step: Step, language: Language) -> str:
-    block = str(step["block"])
+def _title(block: str, language: Language) -> str:
     if block.startswith("block"):
-        return _block_name(block, language)
+        return language.text("Block {number}", number=block.removeprefix("block"))
     return "Flatten" if block == "flatten" else language.text("Layer {number}", number=block.removeprefix("fc"))
 
 
-def _block_name(block: str, language: Language) -> str:
-    return language.text("Block {number}", number=block.removeprefix("block"))
-
-
-def _in_sentence(name: str) -> str:
-    return name[:1].lower() + name[1:]
-
-
-def _largest_convolution(layers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return max((row for row in layers if row["kind"] == "Conv2D"), key=lambda row: int(row["parameters"]))
-
-
-def _share(part: int, whole: int, how: str, vgg: Architecture) -> Quantity:
-    return Quantity(value=part / whole, unit="share", how=how, runs=(vgg.record.id,))
+ANSWERS = {
+    f"architecture.{answer.__name__}": Answerer(answer)
+    for answer in (blocks_1_and_2, block_3, blocks_4_and_5, flattening, first_dense_layer, whole_network)
+}

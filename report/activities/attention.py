@@ -57,11 +57,11 @@ def attention_gallery(
     items = []
     for i in shown:
         photograph, cells, answer = exhibit(run, classes, i), maps[int(test.ids[i])], classes[int(test.predicted[i])]
-        third = [
+        row, column = (
             min(2, int(3 * (k + 0.5) / n))
             for k, n in zip(divmod(int(cells.argmax()), cells.shape[1]), cells.shape, strict=True)
-        ]
-        place = text(_PLACES[third[0]][third[1]])
+        )
+        place = text(_PLACES[row][column])
         items += [
             photograph,
             Exhibit(
@@ -85,6 +85,7 @@ def attention_gallery(
         ),
         items=tuple(items),
         group=2,
+        source=[run.run],
     )  # fmt: skip
 
 

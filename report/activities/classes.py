@@ -65,11 +65,9 @@ def rank_class(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best
     Args:
         matrix: test images by true class (rows) and predicted class (columns), with at least one class that has images.
     """
-    images, right = matrix.sum(axis=1), np.diag(matrix)
-    order = class_order(classes, matrix)
-    order = order if best else order[::-1]
+    images, right, q = matrix.sum(axis=1), np.diag(matrix), numbers_of(run.run)
+    order = class_order(classes, matrix)[:: 1 if best else -1]
     first, second = order[0], order[1] if len(order) > 1 else order[0]
-    q = numbers_of(run.run)
     counts = {other: (int(right[other]), int(images[other])) for other in order}
     gaps = {other: difference(*counts[first], *counts[other]) for other in order[1:]}
     indistinct = {other: low <= 0 <= high for other, (_, low, high) in gaps.items()}
@@ -77,12 +75,9 @@ def rank_class(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best
     mistakes = matrix[first].copy()
     mistakes[first] = 0
     wrong, goes_to, others = int(mistakes.sum()), int(mistakes.argmax()), len(classes) - 1
-    # any of the others could have been the most frequent one: the tail counts once for each (Bonferroni)
-    concentrated = others > 1 and others * binomial_tail(int(mistakes[goes_to]), wrong, 1 / others) < SIGNIFICANT
     present = np.flatnonzero(images)
-    probability = probability_extreme(
-        right[present].tolist(), images[present].tolist(), int(np.searchsorted(present, first)), best=best
-    )
+    shares, place = (right[present].tolist(), images[present].tolist()), int(np.searchsorted(present, first))
+    how = "Simulation from Beta posteriors of all classes"
     return ClassRank(
         label=first,
         name=classes[first],
@@ -95,17 +90,16 @@ def rank_class(run: RunData, classes: Sequence[str], matrix: np.ndarray, *, best
         tied=tied[:EXTREMES],
         tied_are_all=len(tied) <= EXTREMES,
         rivals=q.count(sum(indistinct.values())),
-        probability=q(
-            probability, "probability", n=int(images.sum()), how="Simulation from Beta posteriors of all classes"
-        ),
+        probability=q(probability_extreme(*shares, place, best=best), "probability", n=int(images.sum()), how=how),
         mistakes=q.count(wrong),
         confused_with=classes[goes_to] if wrong else "",
         confused_count=q.count(mistakes[goes_to]),
-        concentrated=concentrated,
+        # any of the others could have been the most frequent one: the tail counts once for each (Bonferroni)
+        concentrated=others > 1 and others * binomial_tail(int(mistakes[goes_to]), wrong, 1 / others) < SIGNIFICANT,
         taken_for_it=q.count(matrix[:, first].sum() - right[first]),
         sure_right=_confidence(run, first, right=True),
         sure_wrong=_confidence(run, first, right=False),
-    )  # fmt: skip
+    )
 
 
 def class_order(classes: Sequence[str], matrix: np.ndarray) -> list[int]:
@@ -167,39 +161,28 @@ def class_table(
 
 def class_gallery(run: RunData, classes: Sequence[str], rank: ClassRank, language: Language) -> Gallery:
     """Test images of one class, half of them right ones and half wrong ones as far as there are any."""
-    test, q = run.predictions["test"], numbers_of(run.run)
+    test, q, text = run.predictions["test"], numbers_of(run.run), language.text
     mine = [i for i in np.flatnonzero(test.labels == rank.label).tolist() if int(test.ids[i]) in run.exhibits]
     mine.sort(key=lambda i: -float(test.probabilities[i].max()))
     wrong = [i for i in mine if not test.right[i]][: SHOWN // 2]
     right = [i for i in mine if test.right[i]][: SHOWN - len(wrong)]
+    counts, shown = {"right": q.count(len(right)), "wrong": q.count(len(wrong))}, [*right, *wrong]
     return Gallery(
-        caption=language.text(
-            "Test images of {name}: {right} answered right, {wrong} wrong",
-            name=rank.name,
-            right=q.count(len(right)),
-            wrong=q.count(len(wrong)),
-        ),
-        note=language.text("{network}; most confident answers of each kind first.", network=run.title),
-        alt=language.text(
-            "{count} images of class {name} with the network's answers", count=len(right) + len(wrong), name=rank.name
-        ),
-        items=tuple(exhibit(run, classes, i) for i in [*right, *wrong]),
+        caption=text("Test images of {name}: {right} answered right, {wrong} wrong", name=rank.name, **counts),
+        note=text("{network}; most confident answers of each kind first.", network=run.title),
+        alt=text("{count} images of class {name} with the network's answers", count=len(shown), name=rank.name),
+        items=tuple(exhibit(run, classes, i) for i in shown),
+        source=[run.run],
     )
 
 
 def surest_mistake(run: RunData, classes: Sequence[str]) -> dict[str, Any] | None:
     """The wrong answer of highest probability: its class, the answer, and how sure the network was."""
     test = run.predictions["test"]
-    order = surest_mistakes(test.probabilities, test.labels, 1)
-    if not order:
-        return None
-    shown = _exhibit_facts(run, classes, order[0])
-    return {
-        "true": shown["label"],
-        "predicted": shown["predicted"],
-        "confidence": shown["confidence"],
-        "sure": shown["confidence"].value > SURE,
-    }
+    for i in surest_mistakes(test.probabilities, test.labels, 1):
+        shown = _answer(run, classes, i)
+        return {"true": shown.pop("label"), **shown, "sure": shown["confidence"].value > SURE}
+    return None
 
 
 def mistakes_gallery(run: RunData, classes: Sequence[str], language: Language) -> Gallery:
@@ -212,6 +195,7 @@ def mistakes_gallery(run: RunData, classes: Sequence[str], language: Language) -
         note=language.text("Test images; under each, its class and the answer with its probability."),
         alt=language.text("{count} misclassified test images", count=len(shown)),
         items=tuple(exhibit(run, classes, i) for i in shown),
+        source=[run.run],
     )
 
 
@@ -224,18 +208,14 @@ def _confidence(run: RunData, label: int, *, right: bool) -> Quantity | None:
     return numbers_of(run.run)(value, "share", n=int(chosen.sum()), how="Mean softmax probability of the answer")
 
 
-def _exhibit_facts(run: RunData, classes: Sequence[str], position: int) -> dict[str, Any]:
-    test = run.predictions["test"]
-    return {
-        "label": classes[int(test.labels[position])],
-        "predicted": classes[int(test.predicted[position])],
-        "confidence": numbers_of(run.run)(
-            float(test.probabilities[position].max()), "share", how="Softmax probability"
-        ),
-    }
+def _answer(run: RunData, classes: Sequence[str], position: int) -> dict[str, Any]:
+    test, q = run.predictions["test"], numbers_of(run.run)
+    sure = q(float(test.probabilities[position].max()), "share", how="Softmax probability")
+    label, predicted = classes[int(test.labels[position])], classes[int(test.predicted[position])]
+    return {"label": label, "predicted": predicted, "confidence": sure}
 
 
 def exhibit(run: RunData, classes: Sequence[str], position: int) -> Exhibit:
     """A kept test image with its class, the answer and its probability."""
     pixels = run.exhibits[int(run.predictions["test"].ids[position])]
-    return Exhibit(pixels=pixels, **_exhibit_facts(run, classes, position))
+    return Exhibit(pixels=pixels, **_answer(run, classes, position))

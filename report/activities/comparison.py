@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnlab.networks import find_network, network_names
-from report.activities.common import of_records
+from report.activities.common import Answerer
 from report.data.literature import REFERENCES
 from report.data.records import Architecture, LabData
 from report.evidence.language import Language
-from report.evidence.quantity import Cell, Evidence, Quantity, Table, numbers_of, table
+from report.evidence.quantity import Cell, Evidence, Item, Quantity, Table, numbers_of, table
 from report.evidence.words import joined, worded
 from report.figures.network import networks_drawing
 from report.figures.sizes import NetworkSize, networks_compared
@@ -32,22 +32,21 @@ CHANGES = {
 
 def answer(lab: LabData, language: Language) -> Evidence:
     """Depth, parameters, work, activations and ImageNet results side by side."""
-    text, networks = (
-        language.text,
-        {name: lab.architectures[name] for name in network_names() if name in lab.architectures},
-    )
-    names: dict[str, Any] = {}
+    text, names, sizes = language.text, dict[str, Any](), []
+    networks = {name: lab.architectures[name] for name in network_names() if name in lab.architectures}
     for name, one in networks.items():
-        q, result = numbers_of(one.record), find_network(name).PUBLISHED[0]
+        q, result, counts = numbers_of(one.record), find_network(name).PUBLISHED[0], one.manifest
+        names |= {f"{name}_{what}": q.count(counts[what]) for what in ("parameters", "multiply_adds", "activations")}
         names |= {
-            f"{name}_{what}": q.count(one.manifest[what]) for what in ("parameters", "multiply_adds", "activations")
-        }
-        names |= {
-            f"{name}_weighted": q.count(sum(one.manifest["weighted_layers"].values())),
+            f"{name}_weighted": q.count(sum(counts["weighted_layers"].values())),
             f"{name}_memory": _memory(one),
             f"{name}_top1": printed_error(result.top1_error),
             f"{name}_top5": printed_error(result.top5_error),
         }
+        top1 = 1 - result.top1_error / 100
+        sizes.append(
+            NetworkSize(name, int(counts["parameters"]), int(counts["multiply_adds"]), top1, text(result.protocol))
+        )
     for key, first, second, what in (
         ("vgg_over_resnet_parameters", "vgg19", "resnet50", "parameters"),
         ("vgg_over_resnet_work", "vgg19", "resnet50", "multiply_adds"),
@@ -55,56 +54,41 @@ def answer(lab: LabData, language: Language) -> Evidence:
     ):
         a, b = networks[first], networks[second]
         names[key] = numbers_of(a.record, b.record)(a.manifest[what] / b.manifest[what], "ratio")
-    changes, ids = _changes(lab, language), [one.record.id for one in networks.values()]
+    changes, records, resnet = _changes(lab, language), [one.record for one in networks.values()], networks["resnet50"]
     trained = [run for part in lab.parts.values() for run in part.runs]
-    sizes = []
-    for name, one in networks.items():
-        result = find_network(name).PUBLISHED[0]
-        counts = {key: int(one.manifest[key]) for key in ("parameters", "multiply_adds")}
-        top1 = 1 - result.top1_error / 100
-        sizes.append(NetworkSize(network=name, **counts, top1=top1, protocol=text(result.protocol)))
-    drawing = networks_drawing(
-        {name: one.layers for name, one in networks.items()},
-        language,
-        caption=_caption(
-            language,
-            len(networks) == 3,
-            msgid="Eight, nineteen and fifty layers: depth grew while the dense layers shrank",
+    names |= {
+        "resnet50_trainable": numbers_of(resnet.record).count(resnet.manifest["trainable"]),
+        "adapted": bool(changes.rows),
+        "smaller_images": all(
+            run.architecture.manifest["image_size"] < min(find_network(run.network).PUBLISHED_SIZES) for run in trained
         ),
-        note=text("Drawn by the program from the layer tables of the networks as published."),
-    )
-    smallest = min(sizes, key=lambda one: one.parameters).network == "resnet50"
-    compared = networks_compared(
-        sizes,
-        language,
-        caption=_caption(language, smallest, msgid="ResNet-50 is the most accurate with the fewest parameters"),
-        note=text("Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."),
-    )
-    return Evidence(
-        names={
-            **names,
-            "resnet50_trainable": numbers_of(networks["resnet50"].record).count(
-                networks["resnet50"].manifest["trainable"]
+    }
+    smallest = min(sizes, key=lambda one: one.parameters).network
+    items: dict[str, Item] = {
+        "networks": networks_drawing(
+            {name: one.layers for name, one in networks.items()},
+            language,
+            caption=_caption(
+                language,
+                len(networks) == 3,
+                msgid="Eight, nineteen and fifty layers: depth grew while the dense layers shrank",
             ),
-            "adapted": bool(changes.rows),
-            "smaller_images": all(
-                run.architecture.manifest["image_size"] < min(find_network(run.network).PUBLISHED_SIZES)
-                for run in trained
+            note=text("Drawn by the program from the layer tables of the networks as published."),
+            source=records,
+        ),
+        "comparison": _comparison(networks, language),
+        "imagenet": _imagenet(list(networks), language),
+        "sizes": networks_compared(
+            sizes,
+            language,
+            caption=_caption(
+                language, smallest == "resnet50", msgid="ResNet-50 is the most accurate with the fewest parameters"
             ),
-        },
-        items={
-            "networks": of_records(drawing, ids),
-            "comparison": _comparison(networks, language),
-            "imagenet": _imagenet(list(networks), language),
-            "sizes": of_records(compared, ids),
-            **({"changes": changes} if changes.rows else {}),
-        },
-    )
-
-
-def _caption(language: Language, holds: bool, *, msgid: str) -> str:
-    """What is claimed of the assignment's networks, where it holds of all that there are."""
-    return language.text(msgid) if holds else language.text("The networks as published")
+            note=text("Accuracy on the validation set of ImageNet, from the papers; 10 crops or one scale."),
+            source=records,
+        ),
+    }
+    return Evidence(names=names, items=items | ({"changes": changes} if changes.rows else {}))
 
 
 def _memory(network: Architecture) -> Quantity:
@@ -116,6 +100,11 @@ def printed_error(percent: float) -> Quantity:
     """A published error, printed with the decimals that it was published with."""
     how, digits = "Published error on the validation set of ImageNet", len(str(float(percent)).partition(".")[2])
     return Quantity(value=percent / 100, unit="share", how=how, digits=digits)
+
+
+def _caption(language: Language, holds: bool, *, msgid: str) -> str:
+    """What is claimed of the assignment's networks, where it holds of all that there are."""
+    return language.text(msgid) if holds else language.text("The networks as published")
 
 
 def _comparison(networks: Mapping[str, Architecture], language: Language) -> Table:
@@ -182,7 +171,7 @@ def _changes(lab: LabData, language: Language) -> Table:
         classes = numbers_of(record).count(run.architecture.manifest["classes"])
         network = text("{network} ({classes} classes)", network=run.title, classes=classes)
         for change in run.architecture.manifest["adaptations"]:
-            what = text(CHANGES[change["code"]]) if change["code"] in CHANGES else change["code"]
+            what = text(CHANGES.get(change["code"], change["code"]))
             published, used = (
                 published_words(change["published"], language),
                 published_words(change["used"], language, record),
@@ -205,3 +194,6 @@ def published_words(value: str, language: Language, *records: str) -> str:
         worded(part, q(float(part), "number" if "." in part else "count")) if index % 2 else part
         for index, part in enumerate(parts)
     )
+
+
+ANSWERS = {"comparison": Answerer(answer)}

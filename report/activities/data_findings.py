@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from report.activities.common import count
 from report.data.records import DatasetData
 from report.evidence.language import Language
-from report.evidence.quantity import Quantity
+from report.evidence.quantity import Quantity, numbers_of
 from report.evidence.words import joined
 
 FINDINGS = {
@@ -92,65 +90,35 @@ class FindingWords:
 
 def findings_in_words(dataset: DatasetData, language: Language) -> list[FindingWords]:
     """Every finding of a data set, those that may change conclusions first."""
-    words = [_in_words(finding, language, dataset.record.id) for finding in dataset.findings]
-    return sorted(words, key=lambda one: not one.warning)
+    text, q, found = language.text, numbers_of(dataset.record), []
+    for finding in dataset.findings:
+        kind, detail = str(finding["kind"]), finding["detail"]
+        what = LEAK_EXCLUDED if kind == "leak" and detail.get("excluded") else FINDINGS.get(kind, kind)
+        if kind in NAMED_COUNTS:
+            named = list(detail.items())[:MOST_DETAILS]
+            details = [
+                Detail(text(name) if (kind, name) == ("ignored", "no suffix") else name, q.count(n))
+                for name, n in named
+            ]
+        else:
+            details = [
+                Detail(text(words), value.replace("x", "×") if isinstance(value, str) else q.count(value))
+                for key, words in DETAILS.get(kind, {}).items()
+                for value in ([detail[key]] if key in detail else [])
+            ]
+        # the end of a long path, where files differ
+        sources = [str(source) for source in finding["sources"][:MOST_EXAMPLES]]
+        examples = [one if len(one) <= MOST_LETTERS else "…" + one[1 - MOST_LETTERS :] for one in sources]
+        severe = finding["severity"] == "warning"
+        found.append(FindingWords(kind, text(what), q.count(finding["count"]), severe, details, examples))
+    return sorted(found, key=lambda one: not one.warning)
 
 
 def findings_as_texts(dataset: DatasetData, language: Language) -> list[str]:
     """Every finding in a line of its own, with its numbers and without examples."""
-    return [_as_text(one, language) for one in findings_in_words(dataset, language)]
-
-
-def _as_text(finding: FindingWords, language: Language) -> str:
-    details = joined((joined([f"{one.what}: ", _value(one.value, language)]) for one in finding.details), "; ")
-    return joined([f"{finding.what}: ", _value(finding.count, language), *([" (", details, ")"] if details else [])])
-
-
-def _value(value: Quantity | str, language: Language) -> str:
-    return language.quantity(value) if isinstance(value, Quantity) else value
-
-
-def _in_words(finding: Mapping[str, Any], language: Language, record: str) -> FindingWords:
-    return FindingWords(
-        kind=str(finding["kind"]),
-        what=_what(finding, language),
-        count=count(finding["count"], runs=[record]),
-        warning=finding["severity"] == "warning",
-        details=_details(finding, language, record),
-        examples=[_shortened(str(source)) for source in finding["sources"][:MOST_EXAMPLES]],
-    )
-
-
-def _what(finding: Mapping[str, Any], language: Language) -> str:
-    kind = str(finding["kind"])
-    if kind == "leak" and finding["detail"].get("excluded"):
-        return language.text(LEAK_EXCLUDED)
-    return language.text(FINDINGS[kind]) if kind in FINDINGS else kind
-
-
-def _details(finding: Mapping[str, Any], language: Language, record: str) -> list[Detail]:
-    kind, detail = str(finding["kind"]), finding["detail"]
-    if kind in NAMED_COUNTS:
-        return [
-            Detail(_name(kind, name, language), count(n, runs=[record]))
-            for name, n in list(detail.items())[:MOST_DETAILS]
-        ]
-    return [
-        Detail(language.text(words), _shown(detail[key], record))
-        for key, words in DETAILS.get(kind, {}).items()
-        if key in detail
-    ]
-
-
-def _name(kind: str, name: str, language: Language) -> str:
-    return language.text("no suffix") if (kind, name) == ("ignored", "no suffix") else name
-
-
-def _shown(value: int | float | str, record: str) -> Quantity | str:
-    """A count, or a size such as 84x84 with its proper sign."""
-    return value.replace("x", "×") if isinstance(value, str) else count(int(value), runs=[record])
-
-
-def _shortened(source: str) -> str:
-    """The end of a long path, where files differ."""
-    return source if len(source) <= MOST_LETTERS else "…" + source[1 - MOST_LETTERS :]
+    lines: list[str] = []
+    for one in findings_in_words(dataset, language):
+        pairs = [joined([f"{detail.what}: ", language.words(detail.value)]) for detail in one.details]
+        details = [" (", joined(pairs, "; "), ")"] if pairs else []
+        lines.append(joined([f"{one.what}: ", language.quantity(one.count), *details]))
+    return lines

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec import SPLITS
-from report.activities.common import MANY_CLASSES, of_records
+from report.activities.common import MANY_CLASSES, Answerer
 from report.activities.data_findings import findings_in_words
 from report.activities.leaks import leak_counts, leak_gallery
 from report.data.literature import dataset_reference
@@ -113,19 +113,17 @@ def _items(dataset: DatasetData, language: Language) -> dict[str, Any]:
     own = dataset.split["policy"] == "official"
     by_split = {split: [int(entry[split]) for entry in dataset.classes] for split in SPLITS}
     return {
-        "distribution": of_records(
-            class_distribution(
-                dataset.class_names,
-                by_split,
-                language,
-                caption=text("Images of each class of {dataset} in the three splits", dataset=title),
-                note=text("The division into training and test images is that of the authors of the data.")
-                if own
-                else text("The split is stratified: each class is divided in the same proportions."),
-            ),
-            [dataset.record.id],
+        "distribution": class_distribution(
+            dataset.class_names,
+            by_split,
+            language,
+            caption=text("Images of each class of {dataset} in the three splits", dataset=title),
+            note=text("The division into training and test images is that of the authors of the data.")
+            if own
+            else text("The split is stratified: each class is divided in the same proportions."),
+            source=[dataset.record],
         ),
-        "examples": of_records(_examples(dataset, language), [dataset.record.id]),
+        "examples": _examples(dataset, language),
         "splits": _split_table(dataset, by_split, language),
         "classes": _class_table(dataset, language),
         **({"leaks": leaks} if leaks.items else {}),
@@ -147,6 +145,7 @@ def _examples(dataset: DatasetData, language: Language) -> Gallery:
         note=note,
         alt=text("{count} training images with their labels", count=len(shown)),
         items=tuple(shown),
+        source=[dataset.record],
     )
 
 
@@ -163,7 +162,7 @@ def _split_table(dataset: DatasetData, by_split: dict[str, list[int]], language:
         [
             {
                 "split": text(heads[split]), "images": q.count(sum(sizes)),
-                "share": q.part(sum(sizes), used, how="Images over those that are used"),
+                "share": q(sum(sizes) / used, "share", n=used, how="Images over those that are used"),
                 "mean": q.mean(sizes, how="Images over classes"), "fewest": q.count(min(sizes)), "most": q.count(max(sizes)),
             }
             for split, sizes in by_split.items()
@@ -195,3 +194,6 @@ def _class_table(dataset: DatasetData, language: Language) -> Table:
     rows = [{"name": one["name"], **{key: q.count(one[key]) for key in heads if key != "name"}} for one in shown]
     note = text("All: every image of the data set; the splits are what this lab uses of them.")
     return table(caption, heads, rows, note=note, whole=whole)
+
+
+ANSWERS = {"dataset": Answerer(answer, of_data=True)}

@@ -80,16 +80,6 @@ def _yes(of: Callable[[RunData], Any]) -> Show:
     return lambda _, run, language: language.text("yes" if of(run) else "no")
 
 
-def _schedule(_: Part, run: RunData, language: Language) -> Cell:
-    return language.text(SCHEDULES[run.recipe["schedule"], run.recipe["warmup"] > 0])
-
-
-def _momentum(_: Part, run: RunData, language: Language) -> Cell:
-    if run.recipe["optimizer"] != "sgd":
-        return language.text("does not apply")
-    return numbers_of(run.run)(run.recipe["momentum"], "rate")
-
-
 def _epochs(data: Part, run: RunData, language: Language) -> Cell:
     """Those planned, from the fewest to the most of a network's seeds, and those asked for where they are others."""
     runs = data.of(run.network)
@@ -112,14 +102,8 @@ def _stop(_: Part, run: RunData, language: Language) -> Cell:
 
 def _initial(_: Part, run: RunData, language: Language) -> Cell:
     weights = run.recipe["weights"]
-    if weights is None:
-        return language.text("He normal, random")
-    return "ImageNet" if weights == "imagenet" else PurePath(weights).name
-
-
-def _rate_decay(_: Part, run: RunData, language: Language) -> Cell:
-    decay = run.recipe["rate_decay"]
-    return language.text("the same rate in all") if decay >= 1 else numbers_of(run.run)(decay, "rate")
+    named = "ImageNet" if weights == "imagenet" else PurePath(weights or "").name
+    return named or language.text("He normal, random")
 
 
 def _trials(data: Part, run: RunData, language: Language) -> Cell:
@@ -142,9 +126,11 @@ def _time(data: Part, run: RunData, _: Language) -> Quantity:
 def _change(code: str) -> Show:
     def show(_: Part, run: RunData, language: Language) -> Cell:
         used = {one["code"]: one["used"] for one in run.architecture.manifest["adaptations"]}
-        if code not in used:
-            return language.text("as published")
-        return published_words(used[code], language, run.architecture.id)
+        return (
+            published_words(used[code], language, run.architecture.id)
+            if code in used
+            else language.text("as published")
+        )
 
     return show
 
@@ -152,9 +138,15 @@ def _change(code: str) -> Show:
 RECIPE: Mapping[str, Row] = {
     "optimizer": Row("Optimiser", lambda _, run, language: optimizer_words(run, language)),
     "learning_rate": Row("Peak learning rate", _value("learning_rate")),
-    "schedule": Row("Schedule", _schedule),
+    "schedule": Row(
+        "Schedule", lambda _, run, language: language.text(SCHEDULES[run.recipe["schedule"], run.recipe["warmup"] > 0])
+    ),
     "warmup": Row("Warm-up, share of steps", _value("warmup")),
-    "momentum": Row("Momentum", _momentum),
+    "momentum": Row(
+        "Momentum",
+        lambda _, run, language: numbers_of(run.run)(run.recipe["momentum"], "rate")
+        if run.recipe["optimizer"] == "sgd" else language.text("does not apply"),
+    ),
     "weight_decay": Row("Weight decay", _value("weight_decay")),
     "batch_size": Row("Mini-batch", _value("batch_size", "count")),
     "epochs": Row(
@@ -186,7 +178,11 @@ RECIPE: Mapping[str, Row] = {
         "First epochs with the base frozen", _value("frozen_epochs", "count", "none"),
         "the networks did not have the same number of epochs in which all layers learn",
     ),
-    "rate_decay": Row("Learning rate of a block, as a factor of the next one's", _rate_decay),
+    "rate_decay": Row(
+        "Learning rate of a block, as a factor of the next one's",
+        lambda _, run, language: language.text("the same rate in all")
+        if run.recipe["rate_decay"] >= 1 else numbers_of(run.run)(run.recipe["rate_decay"], "rate"),
+    ),
 }  # fmt: skip
 """Every key of a recipe."""
 
@@ -207,9 +203,7 @@ BESIDE = (
         "Seeds", lambda data, run, language: language.join([language.number(one.seed) for one in data.of(run.network)]),
         "the chance of the initialisation is not averaged out alike, or not over the same seeds",
     ),
-    Row(
-        "Folds trained", _folds, "there is no cross-validated accuracy of all networks, or not from as many folds",
-    ),
+    Row("Folds trained", _folds, "there is no cross-validated accuracy of all networks, or not from as many folds"),
     Row("Training time", _time, kind="outcome"),
 )  # fmt: skip
 """What can differ beside the recipes; departures from the published networks come on top."""

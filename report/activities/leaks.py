@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from cnnlab.spec import SPLITS
-from report.activities.common import count, of_records
 from report.data.records import DatasetData, LabData, Part
 from report.data.trainings import RunData
 from report.evidence.language import Language
@@ -18,23 +17,20 @@ GALLERY_PART = "2_2"
 
 def leak_counts(dataset: DatasetData) -> dict[str, Any]:
     """How many images of validation and test have a copy among those seen before, and whether they were left out."""
-    leaks, rows, ids = dataset.leaks, dataset.rows, [dataset.record.id]
-    within = {split: int(leaks.among(rows[split]).sum()) for split in ("validation", "test")}
+    leaks, q = dataset.leaks, numbers_of(dataset.record)
     total, exact = len(leaks.pairs), int(leaks.exact.sum())
-    return {
+    names: dict[str, Any] = {
         "any": total > 0,
         "near_searched": bool(dataset.manifest["near_searched"]),
-        "total": count(total, runs=ids),
-        "exact": count(exact, runs=ids),
-        "near": count(total - exact, runs=ids),
+        "total": q.count(total),
+        "exact": q.count(exact),
+        "near": q.count(total - exact),
         "excluded": total > 0 and leaks.excluded,
-        "in_test": within["test"] > 0,
-        "test": count(within["test"], runs=ids),
-        "is_one_in_test": within["test"] == 1,
-        "in_validation": within["validation"] > 0,
-        "validation": count(within["validation"], runs=ids),
-        "is_one_in_validation": within["validation"] == 1,
     }
+    for split in ("test", "validation"):
+        within = int(leaks.among(dataset.rows[split]).sum())
+        names |= {f"in_{split}": within > 0, split: q.count(within), f"is_one_in_{split}": within == 1}
+    return names
 
 
 def gallery_is_elsewhere(lab: LabData, part: Part) -> bool:
@@ -45,45 +41,29 @@ def gallery_is_elsewhere(lab: LabData, part: Part) -> bool:
 
 def leak_gallery(dataset: DatasetData, language: Language) -> Gallery:
     """Each leaked image beside its copy; without items where there is none."""
-    leaks, text = dataset.leaks, language.text
-    shown, total = len(leaks.images), len(leaks.pairs)
+    leaks, text, total = dataset.leaks, language.text, numbers_of(dataset.record).count(len(dataset.leaks.pairs))
+    words = {"train": text("training"), "validation": text("validation"), "test": text("test")}
+    shown, items = len(leaks.images), []
+    for index in range(shown):
+        same = text("same pixels") if leaks.exact[index] else text("nearly the same")
+        for side, likeness in enumerate(("", f", {same}")):
+            row = leaks.pairs[index][side]
+            split = next((words[split] for split in SPLITS if row in dataset.rows[split]), text("left out"))
+            label = dataset.class_names[leaks.labels[index][side]]
+            items.append(Exhibit(pixels=leaks.images[index][side], label=label, origin=split + likeness))
     note = text(
         "Left an image of validation or test, right a copy of it; below, class and set, and how alike they are."
     )
-    if shown < total:
-        note += " " + text(
-            "Of the {total} pairs, the first {n}.", total=count(total, runs=[dataset.record.id]), n=shown
-        )
-    gallery = Gallery(
+    if shown < total.value:
+        note += " " + text("Of the {total} pairs, the first {n}.", total=total, n=shown)
+    return Gallery(
         caption=text("Images of {dataset} with a copy among those seen before", dataset=dataset.manifest["title"]),
         note=note,
         alt=language.plural("{n} pair of an image and its copy", "{n} pairs of an image and its copy", shown),
-        items=tuple(one for index in range(shown) for one in _pair(dataset, index, language)),
+        items=tuple(items),
         group=2,
+        source=[dataset.record],
     )
-    return of_records(gallery, [dataset.record.id])
-
-
-def _pair(dataset: DatasetData, index: int, language: Language) -> tuple[Exhibit, Exhibit]:
-    leaks = dataset.leaks
-    names = [dataset.class_names[label] for label in leaks.labels[index]]
-    origins = [_split_of(dataset, row, language) for row in leaks.pairs[index]]
-    likeness = language.text("same pixels") if leaks.exact[index] else language.text("nearly the same")
-    first, second = leaks.images[index]
-    return (
-        Exhibit(pixels=first, label=names[0], origin=origins[0]),
-        Exhibit(pixels=second, label=names[1], origin=f"{origins[1]}, {likeness}"),
-    )
-
-
-def _split_of(dataset: DatasetData, row: int, language: Language) -> str:
-    words = {
-        "train": language.text("training"),
-        "validation": language.text("validation"),
-        "test": language.text("test"),
-    }
-    found = next((split for split in SPLITS if row in dataset.rows[split]), None)
-    return words[found] if found else language.text("left out")
 
 
 def without_leaks(part: Part, run: RunData) -> dict[str, Any]:

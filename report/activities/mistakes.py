@@ -10,7 +10,7 @@ from report.activities.classes import exhibit
 from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.metrics import top_confusions
-from report.evidence.quantity import Exhibit, Gallery, Quantity
+from report.evidence.quantity import Gallery, Quantity
 from report.evidence.words import joined
 
 CONFUSIONS, EXAMPLES = 3, 2
@@ -24,9 +24,8 @@ def confusion_gallery(run: RunData, classes: Sequence[str], matrix: np.ndarray, 
     Args:
         matrix: test images by true class (rows) and predicted class (columns).
     """
-    test, pairs = run.predictions["test"], top_confusions(matrix, CONFUSIONS)
+    test, pairs, text = run.predictions["test"], top_confusions(matrix, CONFUSIONS), language.text
     shown: list[int] = []
-    items: list[Exhibit] = []
     for true, taken, _ in pairs:
         columns = []
         for label, answer in ((true, taken), (true, true), (taken, taken)):
@@ -34,28 +33,26 @@ def confusion_gallery(run: RunData, classes: Sequence[str], matrix: np.ndarray, 
             order = found[np.argsort(-test.probabilities[found].max(axis=1), kind="stable")]
             kept = [int(i) for i in order if int(test.ids[i]) in run.exhibits]
             columns.append(sorted(kept, key=lambda i: i in shown)[:EXAMPLES])
-        for row in zip(*columns, strict=False):
-            items += [exhibit(run, classes, i) for i in row]
-            shown += row
+        shown += [i for row in zip(*columns, strict=False) for i in row]
     told = joined(
         (
-            language.text("{true} taken for {predicted} ({n})", true=classes[true], predicted=classes[taken], n=n)
+            text("{true} taken for {predicted} ({n})", true=classes[true], predicted=classes[taken], n=n)
             for true, taken, n in pairs
         ),
         "; ",
     )
-    wrong = int(matrix.sum() - np.trace(matrix))
-    return Gallery(
-        caption=language.plural(
+    caption = ""
+    if shown:
+        caption = language.plural(
             "One confusion makes up {share} of all mistakes: {list}",
             "{n} confusions make up {share} of all mistakes: {list}",
             len(pairs),
-            share=Quantity(value=sum(n for *_, n in pairs) / wrong, unit="share"),
+            share=Quantity(value=sum(n for *_, n in pairs) / int(matrix.sum() - np.trace(matrix)), unit="share"),
             list=told,
         )
-        if items
-        else "",
-        note=language.text(
+    return Gallery(
+        caption=caption,
+        note=text(
             "Each row: a test image taken for another class, then one of its own class and one of that other class, both "
             "answered right; {network}'s most confident answers of each kind.",
             network=run.title,
@@ -63,9 +60,10 @@ def confusion_gallery(run: RunData, classes: Sequence[str], matrix: np.ndarray, 
         alt=language.plural(
             "{n} row of a mistake and two right answers: {list}.",
             "{n} rows of a mistake and two right answers: {list}.",
-            len(items) // 3,
+            len(shown) // 3,
             list=told,
         ),
-        items=tuple(items),
+        items=tuple(exhibit(run, classes, i) for i in shown),
         group=3,
+        source=[run.run],
     )

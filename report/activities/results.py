@@ -10,19 +10,12 @@ import numpy as np
 
 from cnnlab.networks import find_network
 from cnnlab.spec import SPLITS
+from report.activities import classes as by_class
 from report.activities.attention import attention, attention_gallery
-from report.activities.classes import (
-    class_gallery,
-    class_share,
-    class_table,
-    mistakes_gallery,
-    rank_class,
-    surest_mistake,
-)
 from report.activities.common import (
     MANY_CLASSES,
+    Answerer,
     absent_networks,
-    of_records,
     primary_network,
     primary_run,
     seeds_of,
@@ -36,7 +29,7 @@ from report.data.trainings import RunData
 from report.evidence.compare import accuracy, against_linear, all_pairs, network_accuracy, over_seeds, sign, split_gap
 from report.evidence.language import Language
 from report.evidence.metrics import calibration_bins, class_counts, confusion, top_confusions, top_k
-from report.evidence.quantity import Cell, Evidence, Figure, Gallery, Quantity, Table, numbers_of, table
+from report.evidence.quantity import Cell, Evidence, Figure, Gallery, Item, Quantity, Table, numbers_of, table
 from report.evidence.statistics import Z95, mean_of_proportions, wilson
 from report.figures.bars import accuracy_comparison, per_class_accuracy
 from report.figures.confusion import confusion_matrix
@@ -55,23 +48,17 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     run, classes = primary_run(data), data.dataset.class_names
     test, q = run.predictions["test"], numbers_of(run.run)
     matrix = confusion(test.predicted, test.labels, len(classes))
-    best, worst = (rank_class(run, classes, matrix, best=which) for which in (True, False))
-    found: dict[str, Any] = {
-        **_charts(data, run, matrix, best.name if not (best.is_tied or worst.is_tied) else "", worst.name, language),
-        "best": class_gallery(run, classes, best, language),
-        "worst": class_gallery(run, classes, worst, language),
+    best, worst = (by_class.rank_class(run, classes, matrix, best=which) for which in (True, False))
+    found: dict[str, Item | None] = {
+        **_charts(data, run, matrix, best, worst, language),
         "confusions": confusion_gallery(run, classes, matrix, language),
-        "mistakes": mistakes_gallery(run, classes, language),
+        "mistakes": by_class.mistakes_gallery(run, classes, language),
         "attention": attention_gallery(run, classes, best, worst, language),
+        "reliability": _reliability(data, language),
     }
-    order = ("accuracies", "accuracy", "classes", "per_class", "best", "worst", "confusion", "confusions", "mistakes",
-             "attention")  # fmt: skip
     items = {  # older records lack the images of some galleries
-        name: found[name] if isinstance(found[name], Table) else of_records(found[name], [run.run.id])
-        for name in order
-        if found[name] is not None and not (isinstance(found[name], Gallery) and not found[name].items)
+        name: one for name, one in found.items() if one and not (isinstance(one, Gallery) and not one.items)
     }
-    items["reliability"] = of_records(_reliability(data, language), [one.run.id for one in data.runs])
     leaks = {**leak_counts(data.dataset), **without_leaks(data, run)}
     if leaks["any"] and not gallery_is_elsewhere(lab, data):
         items["leaks"] = leak_gallery(data.dataset, language)
@@ -86,7 +73,7 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
                 {"true": classes[i], "predicted": classes[j], "count": q.count(n)}
                 for i, j, n in top_confusions(matrix, 3)
             ],
-            "surest": surest_mistake(run, classes),
+            "surest": by_class.surest_mistake(run, classes),
             "attention": attention(run),
             "many_classes": len(classes) > MANY_CLASSES,
             "linear": against_linear(data, run),
@@ -106,11 +93,10 @@ def _accuracies(data: Part, run: RunData, language: Language) -> dict[str, Any]:
     test, train, q = run.predictions["test"], run.predictions["train"], numbers_of(run.run)
     seeds, classes = data.of(run.network), len(data.dataset.class_names)
     gap, drift = split_gap(run, "train", "test"), split_gap(run, "validation", "test")
+    top_5 = top_k(test.probabilities, test.labels, 5)
     most = int(np.bincount(train.labels, minlength=classes).argmax())
-    majority = Quantity(
-        value=float((test.labels == most).mean()), unit="share", n=test.labels.size,
-        how="Share of the most frequent class",
-    )  # fmt: skip
+    share, how = float((test.labels == most).mean()), "Share of the most frequent class"
+    majority = Quantity(value=share, unit="share", n=test.labels.size, how=how)
     return {
         "network": run.title,
         "networks": [data.of(name)[0].title for name in data.networks],
@@ -125,9 +111,7 @@ def _accuracies(data: Part, run: RunData, language: Language) -> dict[str, Any]:
         "train_images": q.count(train.labels.size),
         "test_images": q.count(test.labels.size),
         "mean_of_classes": _mean_of_classes(run, classes),
-        "top_5": q.share(int(top_k(test.probabilities, test.labels, 5).sum()), test.labels.size)
-        if classes > 10
-        else None,
+        "top_5": q.share(int(top_5.sum()), top_5.size) if classes > 10 else None,
         "chance": Quantity(value=1 / classes, unit="share", how="One over the number of classes"),
         "majority": majority,
         "beats_majority": (accuracy(run).low or 0.0) > majority.value,
@@ -177,24 +161,30 @@ def compare(data: Part) -> dict[str, Any]:
     }
 
 
-def _charts(data: Part, run: RunData, matrix: np.ndarray, best: str, worst: str, language: Language) -> dict[str, Any]:
-    """Tables and charts; the caption of the classes names `best` and `worst` unless a tie leaves `best` empty."""
-    text, q, classes = language.text, numbers_of(run.run), data.dataset.class_names
+def _charts(
+    data: Part, run: RunData, matrix: np.ndarray, best: by_class.ClassRank, worst: by_class.ClassRank, language: Language
+) -> dict[str, Item]:  # fmt: skip
+    """Tables, charts and galleries of the classes; the caption of the classes names no best one where classes tie."""
+    text, q, classes, source = language.text, numbers_of(run.run), data.dataset.class_names, [run.run]
     right, images, n = np.diag(matrix), matrix.sum(axis=1), q.count(matrix.sum())
     nothing = q(float("nan"), "share", n=0)
-    shares = [class_share(run, right, images, i) if images[i] else nothing for i in range(len(classes))]
+    shares = [by_class.class_share(run, right, images, i) if images[i] else nothing for i in range(len(classes))]
     by_network = {name: {split: network_accuracy(data.of(name), split) for split in SPLITS} for name in data.networks}
     caption = text("Accuracy of {network} by class", network=run.title)
-    if best:
-        caption = text("{network} does best on {best} and worst on {worst}", network=run.title, best=best, worst=worst)
+    if not (best.is_tied or worst.is_tied):
+        caption = text(
+            "{network} does best on {best} and worst on {worst}", network=run.title, best=best.name, worst=worst.name
+        )
+    file = f"classes-{data.key.replace('_', '-')}.csv"
     return {
         "accuracies": _accuracy_table(by_network, data, language),
         "accuracy": accuracy_comparison(
             by_network,
             language,
+            titles={name: titled(data, name, language) for name in (*data.networks, *absent_networks(data))},
             caption=text("Accuracy of each network on the images it was trained on, chosen by, and tested on"),
             note=text("Bars: 95% intervals."),
-            titles={name: titled(data, name, language) for name in (*data.networks, *absent_networks(data))},
+            source=source,
         ),
         "classes": per_class_accuracy(
             classes,
@@ -203,14 +193,18 @@ def _charts(data: Part, run: RunData, matrix: np.ndarray, best: str, worst: str,
             network=run.network,
             caption=caption,
             note=text("{n} test images. Bars: 95% intervals.", n=n),
+            source=source,
         ),
-        "per_class": class_table(run, classes, matrix, language, file=f"classes-{data.key.replace('_', '-')}.csv"),
+        "per_class": by_class.class_table(run, classes, matrix, language, file=file),
+        "best": by_class.class_gallery(run, classes, best, language),
+        "worst": by_class.class_gallery(run, classes, worst, language),
         "confusion": confusion_matrix(
             matrix.tolist(),
             classes,
             language,
             caption=text("Where {network}'s mistakes go", network=run.title),
             note=text("{n} test images; rows are the true class, columns the answer.", n=n),
+            source=source,
         ),
     }
 
@@ -278,4 +272,8 @@ def _reliability(data: Part, language: Language) -> Figure:
     )  # fmt: skip
     if len(data.runs) > len(firsts):
         note += " " + text("Of each network, the first seed.")
-    return reliability_diagram(bins, language, caption=caption[0].upper() + caption[1:], note=note)
+    caption, source = caption[0].upper() + caption[1:], [run.run for run in data.runs]
+    return reliability_diagram(bins, language, caption=caption, note=note, source=source)
+
+
+ANSWERS = {"results": Answerer(answer, of_data=True, needs_runs=True)}

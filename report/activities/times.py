@@ -62,11 +62,9 @@ def time_table(data: Part, language: Language) -> Table:
     text = language.text
     rows: list[Mapping[str, Cell]] = []
     for run in data.runs:
-        q, resolved = numbers_of(run.run), run.resolved
+        q, resolved, title = numbers_of(run.run), run.resolved, _run_title(data, run, language)
         rows.append({
-            "network": _run_title(data, run, language),
-            "epochs": q.count(resolved["epochs_run"]),
-            "best": q.count(resolved["best_epoch"]),
+            "network": title, "epochs": q.count(resolved["epochs_run"]), "best": q.count(resolved["best_epoch"]),
             "epoch": q(resolved["seconds_per_epoch"], "seconds", how="Median over epochs"),
             "speed": q(resolved["images_per_second"], "images_per_second"),
             "total": q(run.run.manifest["seconds"], "seconds"),

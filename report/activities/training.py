@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnlab.networks import find_network
-from report.activities.common import absent_networks, primary_network, primary_run, seeds_of
+from report.activities.common import Answerer, absent_networks, primary_network, primary_run, seeds_of
 from report.activities.dataset import division
 from report.activities.hyperparameters import (
     AUGMENTATIONS,
@@ -19,7 +19,7 @@ from report.activities.leaks import leak_counts
 from report.activities.search import search_items, searched
 from report.activities.times import shortened, time_table, times
 from report.activities.validation import fold_table, strategy
-from report.data.records import LabData, Part
+from report.data.records import LabData
 from report.data.trainings import RunData
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Item, Quantity, numbers_of
@@ -46,8 +46,13 @@ MERGED = "mini-imagenet"
 def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
     """The five things that the assignment asks, for the primary network, and a table for all of them."""
     data = lab.parts[part]
-    run = primary_run(data)
-    manifest = data.dataset.manifest
+    run, manifest, primary = primary_run(data), data.dataset.manifest, primary_network(data)
+    items: dict[str, Item] = {
+        "hyperparameters": hyperparameter_table(data, language),
+        "times": time_table(data, language),
+        **({"folds": fold_table(data, language)} if any(data.folds.values()) else {}),
+        **search_items(data, run, language),
+    }
     return Evidence(
         names={
             "dataset": manifest["title"],
@@ -55,8 +60,8 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             "network": run.title,
             "networks": [data.of(name)[0].title for name in data.networks],
             "several_networks": len(data.networks) > 1,
-            "chosen_by_lab": data.primary == primary_network(data),
-            "validation_chose_network": len(data.networks) > 1 and data.primary != primary_network(data),
+            "chosen_by_lab": data.primary == primary,
+            "validation_chose_network": len(data.networks) > 1 and data.primary != primary,
             "several_seeds": len(data.of(run.network)) > 1,
             "seeds": seeds_of(data, run.network, language),
             "absent": [find_network(name).TITLE for name in absent_networks(data)],
@@ -69,23 +74,12 @@ def answer(lab: LabData, language: Language, *, part: str) -> Evidence:
             **_stopping(run, language),
             **searched(data, run, language),
             **_optimiser(run, language),
-            **_images(run, language),
-            **_weights(run),
+            **_images_and_weights(run, language),
             **differences(data, language),
             "also_shortened": shortened(data, run, language),
         },
-        items=_items(data, run, language),
+        items=items,
     )
-
-
-def _items(data: Part, run: RunData, language: Language) -> dict[str, Item]:
-    items: dict[str, Item] = {
-        "hyperparameters": hyperparameter_table(data, language),
-        "times": time_table(data, language),
-    }
-    if any(data.folds.values()):
-        items["folds"] = fold_table(data, language)
-    return {**items, **search_items(data, run, language)}
 
 
 def _stopping(run: RunData, language: Language) -> dict[str, Any]:
@@ -109,6 +103,11 @@ def _stopping(run: RunData, language: Language) -> dict[str, Any]:
 
 def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
     recipe, resolved, q = run.recipe, run.resolved, numbers_of(run.run)
+    known, _, detail = resolved["precision_reason"].partition(":")
+    if known in TIMED_REASONS:
+        reason = language.text(TIMED_REASONS[known], times=Quantity(value=float(detail), unit="ratio"))
+    else:
+        reason = language.text(PRECISION_REASONS.get(known, known)) + (f" ({detail})" if detail else "")
     return {
         "optimizer": optimizer_words(run, language),
         "has_momentum": has_momentum(run),
@@ -125,28 +124,20 @@ def _optimiser(run: RunData, language: Language) -> dict[str, Any]:
         "steps_per_epoch": q.count(resolved["steps_per_epoch"]),
         "updates": q.count(resolved["steps_per_epoch"] * resolved["epochs_run"]),
         "precision": resolved["precision"],
-        "precision_reason": _reason(resolved["precision_reason"], language),
+        "precision_reason": reason,
         "says_determinism": resolved.get("deterministic") is not None,
         "deterministic": bool(resolved.get("deterministic")),
-        "uses_batch_norm": resolved["batch_norm_momentum"] is not None,
     }
 
 
-def _images(run: RunData, language: Language) -> dict[str, Any]:
-    """What is done to training images; those that mix two of them, and those that a paper introduced."""
-    names = run.recipe["augmentation"]
+def _images_and_weights(run: RunData, language: Language) -> dict[str, Any]:
+    """What is done to training images; where weights start, which of them learn, and whether their average is kept."""
+    recipe, q, names = run.recipe, numbers_of(run.run), run.recipe["augmentation"]
+    average, batch_norm = run.resolved.get("ema", recipe["ema"]), run.resolved["batch_norm_momentum"] is not None
     return {
         "augmentation": [language.text(AUGMENTATIONS[one]) for one in names],
         **{f"uses_{one}": one in names for one in ("erase", "randaugment", "mixup", "cutmix")},
         "mixes": "mixup" in names or "cutmix" in names,
-    }
-
-
-def _weights(run: RunData) -> dict[str, Any]:
-    """Where weights start, which of them learn, and whether their average is kept."""
-    recipe, q = run.recipe, numbers_of(run.run)
-    average = run.resolved.get("ema", recipe["ema"])
-    return {
         "pretrained": recipe["weights"] is not None,
         "frozen": bool(recipe["frozen"]),
         "thaws": recipe["frozen_epochs"] > 0 and not recipe["frozen"],
@@ -156,15 +147,9 @@ def _weights(run: RunData) -> dict[str, Any]:
         "rate_decay": q(recipe["rate_decay"], "rate"),
         "averages": average > 0,
         "average_decay": q(average, "rate"),
-        "plain_vgg": run.network == "vgg19"
-        and run.resolved["batch_norm_momentum"] is None
-        and recipe["weights"] is None,
+        "uses_batch_norm": batch_norm,
+        "plain_vgg": run.network == "vgg19" and not batch_norm and recipe["weights"] is None,
     }
 
 
-def _reason(code: str, language: Language) -> str:
-    known, _, detail = code.partition(":")
-    if known in TIMED_REASONS:
-        return language.text(TIMED_REASONS[known], times=Quantity(value=float(detail), unit="ratio"))
-    words = language.text(PRECISION_REASONS[known]) if known in PRECISION_REASONS else known
-    return f"{words} ({detail})" if detail else words
+ANSWERS = {"training": Answerer(answer, of_data=True, needs_runs=True)}

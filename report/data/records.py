@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnlab.errors import StoreError
-from cnnlab.store.record import Kind, Record
+from cnnlab.store.record import Kind
 from cnnlab.store.store import RunStore
-from report.data.trainings import BaselineData, FoldData, FoldProblem, RunData, SearchData, TrainingData
+from report.data.trainings import BaselineData, FoldData, FoldProblem, Recorded, RunData, SearchData, TrainingData
 
 REMOVED = "its record is no longer in the folder of runs"
 """Message of why a run is missing that was finished once."""
@@ -45,16 +45,10 @@ class Leaks:
 
 
 @dataclass(frozen=True)
-class DatasetData:
+class DatasetData(Recorded):
     """A data set record."""
 
     name: str
-    record: Record
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Title, credit, sizes and the rest of the record's manifest."""
-        return self.record.manifest
 
     @cached_property
     def classes(self) -> list[dict[str, Any]]:
@@ -99,13 +93,8 @@ class DatasetData:
     def leaks(self) -> Leaks:
         """Images of validation or test that were seen before."""
         found = self.record.arrays("leaks.npz")
-        return Leaks(
-            pairs=found["pairs"],
-            exact=found["exact"],
-            images=found["images"],
-            labels=found["labels"],
-            excluded=self.split["leaks"] == "exclude",
-        )
+        arrays = {key: found[key] for key in ("pairs", "exact", "images", "labels")}
+        return Leaks(**arrays, excluded=self.split["leaks"] == "exclude")
 
     @cached_property
     def exhibits(self) -> dict[str, np.ndarray]:
@@ -114,15 +103,8 @@ class DatasetData:
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(Recorded):
     """An architecture record."""
-
-    record: Record
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Title, counts, multiply-adds, adaptations and the rest of the manifest."""
-        return self.record.manifest
 
     @cached_property
     def layers(self) -> list[dict[str, Any]]:
@@ -255,86 +237,76 @@ def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
     Raises:
         StoreError: the lab was never run, or another record it names is absent or damaged.
     """
-    lock = store.read_lab(stem)
+    lock, where = store.read_lab(stem), store.root / "labs" / f"{stem}.json"
     try:
         if not strict:
             lock = {**lock, "runs": [_trusted(store, entry) for entry in lock["runs"]]}
         datasets = {
-            name: DatasetData(name, store.read("dataset", entry["record"])) for name, entry in lock["datasets"].items()
+            name: DatasetData(store.read("dataset", entry["record"]), name) for name, entry in lock["datasets"].items()
         }
         parts = {key: _part(store, key, part, datasets[part["dataset"]], lock) for key, part in lock["parts"].items()}
-        architectures = {
-            name: Architecture(store.read("architecture", record)) for name, record in lock["architectures"].items()
-        }
+        records = {name: store.read("architecture", record) for name, record in lock["architectures"].items()}
     except OSError as problem:
-        raise StoreError(
-            "a record that the lab lock names cannot be looked for",
-            where=store.root / "labs" / f"{stem}.json",
-            received=problem.strerror,
-            hint="see that the folder of runs can be read",
-        ) from None
+        what, hint = "a record that the lab lock names cannot be looked for", "see that the folder of runs can be read"
+        raise StoreError(what, where=where, received=problem.strerror, hint=hint) from None
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
-        raise StoreError(
-            "the lab lock is damaged",
-            where=store.root / "labs" / f"{stem}.json",
-            received=repr(problem),
-            hint=f"write it again: cnnlab run {stem}",
-        ) from None
-    return LabData(stem=stem, lock=lock, parts=parts, architectures=architectures)
+        hint = f"write it again: cnnlab run {stem}"
+        raise StoreError("the lab lock is damaged", where=where, received=repr(problem), hint=hint) from None
+    return LabData(stem, lock, parts, {name: Architecture(record) for name, record in records.items()})
 
 
 def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
     mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
     whole = [entry for entry in mine if entry.get("fold") is None]
-    finished = [entry for entry in whole if entry["evaluation"]]
-    failed = [entry for entry in whole if not entry["evaluation"]]
+    finished, failed = ([entry for entry in whole if bool(entry["evaluation"]) is is_done] for is_done in (True, False))
     networks = {entry["network"] for entry in finished}
-    unevaluated = [TrainingData(**_training(store, entry)) for entry in failed if entry["run"]]
-    diverged = tuple(training for training in unevaluated if training.has_diverged)
-    reasons = {training.run.id: str(training.resolved.get("diverged_because") or "") for training in diverged}
+
+    def training(entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: entry[key] for key in ("dataset", "network", "seed")} | {"run": store.read("run", entry["run"])}
+
+    unevaluated = [TrainingData(**training(entry)) for entry in failed if entry["run"]]
+    diverged = tuple(one for one in unevaluated if one.has_diverged)
+    reasons = {one.run.id: str(one.resolved.get("diverged_because") or "") for one in diverged}
     folds: dict[str, tuple[FoldData, ...]] = {}
     fold_problems = []
     cut = [entry for entry in mine if entry.get("fold") is not None]
     for entry in sorted(cut, key=lambda entry: (entry["fold"]["index"], entry["seed"])):
-        fold = FoldData(**_training(store, entry), **entry["fold"]) if entry["run"] else None
+        fold = FoldData(**training(entry), **entry["fold"]) if entry["run"] else None
         if fold is None or fold.has_diverged:
             reason = entry.get("problem") or (fold.resolved.get("diverged_because", "") if fold else "")
             fold_problems.append(FoldProblem(entry["network"], **entry["fold"], reason=reason))
         else:
             folds[fold.network] = (*folds.get(fold.network, ()), fold)
+    runs = (
+        RunData(
+            **training(entry),
+            evaluation=store.read("evaluation", entry["evaluation"]),
+            architecture=store.read("architecture", entry["architecture"]),
+            flip=bool(entry.get("flip")),
+        )
+        for entry in finished
+    )
+    lost = (
+        LostSeed(entry["network"], entry["seed"], reasons.get(entry["run"]) or entry.get("problem", ""))
+        for entry in failed
+        if entry["network"] in networks
+    )
     searches = {entry["network"]: entry["search"] for entry in whole if entry.get("search")}
     baseline = (lock.get("baselines") or {}).get(dataset.name)
     return Part(
         key=key,
         dataset=dataset,
-        runs=tuple(
-            RunData(
-                **_training(store, entry),
-                evaluation=store.read("evaluation", entry["evaluation"]),
-                architecture=store.read("architecture", entry["architecture"]),
-                flip=bool(entry.get("flip")),
-            )
-            for entry in finished
-        ),
+        runs=tuple(runs),
         primary=part.get("primary"),
         problems={entry["network"]: entry.get("problem", "") for entry in failed if entry["network"] not in networks},
-        lost_seeds=tuple(
-            LostSeed(entry["network"], entry["seed"], reasons.get(entry["run"]) or entry.get("problem", ""))
-            for entry in failed
-            if entry["network"] in networks
-        ),
         diverged=diverged,
         folds=folds,
         fold_problems=tuple(fold_problems),
-        searches={network: SearchData(network, store.read("search", one)) for network, one in searches.items()},
+        searches={network: SearchData(store.read("search", one), network) for network, one in searches.items()},
         baseline=BaselineData(store.read("baseline", baseline)) if baseline else None,
         test_uses=lock["datasets"][dataset.name].get("test_uses"),
+        lost_seeds=tuple(lost),
     )
-
-
-def _training(store: RunStore, entry: Mapping[str, Any]) -> dict[str, Any]:
-    names = {key: entry[key] for key in ("dataset", "network", "seed")}
-    return {**names, "run": store.read("run", entry["run"])}
 
 
 def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -346,10 +318,10 @@ def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def locked_records(lock: Mapping[str, Any]) -> list[tuple[Kind, str]]:
     """Every record that a lab lock names, each once."""
-    found: list[tuple[Kind, str]] = [("dataset", entry["record"]) for entry in lock["datasets"].values()]
-    for entry in lock["runs"]:
-        kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
-        found += [(kind, entry[kind]) for kind in kinds if entry.get(kind)]
-    found += [("baseline", name) for name in (lock.get("baselines") or {}).values()]
-    found += [("architecture", name) for name in lock["architectures"].values()]
-    return list(dict.fromkeys(found))
+    kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
+    return list(dict.fromkeys([
+        *(("dataset", entry["record"]) for entry in lock["datasets"].values()),
+        *((kind, entry[kind]) for entry in lock["runs"] for kind in kinds if entry.get(kind)),
+        *(("baseline", name) for name in (lock.get("baselines") or {}).values()),
+        *(("architecture", name) for name in lock["architectures"].values()),
+    ]))  # fmt: skip

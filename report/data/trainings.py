@@ -19,6 +19,18 @@ STATES = ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What is read from one record."""
+
+    record: Record
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The record's manifest."""
+        return self.record.manifest
+
+
+@dataclass(frozen=True)
 class Predictions:
     """One network on one split: `probabilities` float32 (N, K), `labels` and `ids` int32 (N,)."""
 
@@ -133,20 +145,19 @@ class RunData(TrainingData):
         Raises:
             StoreError: a split has no images, or some probabilities are no numbers.
         """
-        arrays, found = self.evaluation.arrays("predictions.npz"), {}
+        arrays, found, where = self.evaluation.arrays("predictions.npz"), {}, self.evaluation.folder
         for split in SPLITS:
             probabilities = arrays[f"{split}_probabilities"].astype(np.float32)
+            wrong = int((~np.isfinite(probabilities).all(axis=1)).sum())
             if not len(probabilities):
+                hint = "give every split images in the lab file, and run it again"
                 raise StoreError(
-                    "an evaluation has no image of a split",
-                    where=self.evaluation.folder,
-                    received=f"no {split} images",
-                    hint="give every split images in the lab file, and run it again",
+                    "an evaluation has no image of a split", where=where, received=f"no {split} images", hint=hint
                 )
-            if wrong := int((~np.isfinite(probabilities).all(axis=1)).sum()):
+            if wrong:
                 raise StoreError(
                     f"{self.title} answers with what is no number: there is nothing to report of it",
-                    where=self.evaluation.folder,
+                    where=where,
                     received=f"{wrong} of {len(probabilities)} {split} images",
                     hint='lower the learning rate of its recipe, or train it with precision = "float32", and run the lab again',
                 )
@@ -185,16 +196,10 @@ class Trial(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SearchData:
+class SearchData(Recorded):
     """A search record of one network."""
 
     network: str
-    record: Record
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Objective, space, seconds, hardware and the rest of the record's manifest."""
-        return self.record.manifest
 
     @property
     def space(self) -> Mapping[str, Any]:
@@ -228,15 +233,8 @@ class SearchData:
 
 
 @dataclass(frozen=True)
-class BaselineData:
+class BaselineData(Recorded):
     """The baselines of one data set: a linear classifier, and always the same answer."""
-
-    record: Record
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Method, side, strength and the rest of the record's manifest."""
-        return self.record.manifest
 
     @property
     def constant(self) -> Mapping[str, Any]:

@@ -11,19 +11,10 @@ import numpy as np
 
 from report.data.records import Part
 from report.data.trainings import RunData
+from report.evidence import statistics
 from report.evidence.metrics import top_k
 from report.evidence.quantity import Quantity, numbers_of
-from report.evidence.statistics import (
-    SIGNIFICANT,
-    bootstrap_mean,
-    difference,
-    holm,
-    mcnemar,
-    mean_interval,
-    paired_difference,
-    student,
-    welch,
-)
+from report.evidence.statistics import SIGNIFICANT
 
 
 class Incomparable(ValueError):
@@ -71,10 +62,16 @@ def better(a: Sequence[RunData], b: Sequence[RunData], split: str = "test", k: i
     Raises:
         Incomparable: the runs answered different images, or there are no more than `k` classes.
     """
-    one, other = ({run.seed: _right(run, split, k) for run in runs} for runs in (a, b))
-    ids = a[0].predictions[split].ids
+    classes = a[0].predictions[split].probabilities.shape[1]
+    if 1 < k >= classes:
+        raise Incomparable(f"top-{k} accuracy says nothing of so few classes", str(classes))
+    one, other = (
+        {run.seed: found.right if k == 1 else top_k(found.probabilities, found.labels, k)
+         for run in runs for found in [run.predictions[split]]}
+        for runs in (a, b)
+    )  # fmt: skip
     for run in (*a, *b):
-        if not np.array_equal(run.predictions[split].ids, ids):
+        if not np.array_equal(run.predictions[split].ids, a[0].predictions[split].ids):
             raise Incomparable("the networks were not evaluated on the same images", run.run.id)
     if min(len(one), len(other)) == 1:
         shared = [seed for seed in one if seed in other]
@@ -83,9 +80,9 @@ def better(a: Sequence[RunData], b: Sequence[RunData], split: str = "test", k: i
     paired = set(one) == set(other)
     means_a = [float(one[seed].mean()) for seed in one]
     means_b = [float(other[seed].mean()) for seed in (one if paired else other)]
-    test = student(means_a, means_b) if paired else welch(means_a, means_b)
+    test = statistics.student(means_a, means_b) if paired else statistics.welch(means_a, means_b)
     by_image = np.mean(list(one.values()), axis=0) - np.mean(list(other.values()), axis=0)
-    value, low, high = bootstrap_mean(by_image.round(9), error=test.error, freedom=test.freedom)
+    value, low, high = statistics.bootstrap_mean(by_image.round(9), error=test.error, freedom=test.freedom)
     q = numbers_of(*(run.run for run in (*a, *b)))
     how = "Student's t test over paired seeds" if paired else "Welch's t test over seeds"
     return Verdict(
@@ -99,19 +96,10 @@ def better(a: Sequence[RunData], b: Sequence[RunData], split: str = "test", k: i
     )  # fmt: skip
 
 
-def _right(run: RunData, split: str, k: int) -> np.ndarray:
-    predictions = run.predictions[split]
-    if k == 1:
-        return predictions.right
-    if predictions.probabilities.shape[1] <= k:
-        raise Incomparable(f"top-{k} accuracy says nothing of so few classes", str(predictions.probabilities.shape[1]))
-    return top_k(predictions.probabilities, predictions.labels, k)
-
-
 def on_same_images(right_a: np.ndarray, right_b: np.ndarray, *runs: str) -> Verdict:
     """Two classifiers on the same images, bool (N,) of their right answers, which come from `runs`."""
-    paired, q = mcnemar(right_a, right_b), numbers_of(*runs)
-    value, low, high = paired_difference(paired.only_a, paired.only_b, right_a.size)
+    paired, q = statistics.mcnemar(right_a, right_b), numbers_of(*runs)
+    value, low, high = statistics.paired_difference(paired.only_a, paired.only_b, right_a.size)
     how = "Difference of accuracies on the same images, Bonett and Price interval"
     return Verdict(
         difference=q(value, "points", n=right_a.size, low=low, high=high, how=how),
@@ -128,12 +116,10 @@ def all_pairs(part: Part) -> list[tuple[str, str, Verdict]]:
     found = []
     for first, second in combinations(ranked, 2):
         verdict = better(part.of(first), part.of(second))
-        if (
-            verdict.difference.value < 0
-        ):  # one seed against several: the runs that are compared may be ordered otherwise
+        if verdict.difference.value < 0:  # one seed against several: the compared runs may be ordered otherwise
             first, second, verdict = second, first, better(part.of(second), part.of(first))
         found.append((first, second, verdict))
-    adjusted = holm([verdict.p.value for _, _, verdict in found])
+    adjusted = statistics.holm([verdict.p.value for _, _, verdict in found])
     return [(a, b, replace(verdict, adjusted=p)) for (a, b, verdict), p in zip(found, adjusted, strict=True)]
 
 
@@ -151,7 +137,7 @@ def network_accuracy(runs: Sequence[RunData], split: str = "test") -> Quantity:
 
 def over_seeds(shares: Sequence[float], runs: Sequence[RunData]) -> Quantity:
     """The mean of a share over at least two seeds."""
-    mean, low, high = mean_interval(shares)
+    mean, low, high = statistics.mean_interval(shares)
     return numbers_of(*(run.run for run in runs))(
         mean, "share", n=len(runs), low=max(0.0, low), high=min(1.0, high), how="Mean over seeds, Student interval"
     )
@@ -160,7 +146,7 @@ def over_seeds(shares: Sequence[float], runs: Sequence[RunData]) -> Quantity:
 def split_gap(run: RunData, one: str, other: str) -> Quantity:
     """Accuracy on `one` minus accuracy on `other`, in points, with Newcombe's interval."""
     a, b = run.predictions[one].right, run.predictions[other].right
-    value, low, high = difference(int(a.sum()), a.size, int(b.sum()), b.size)
+    value, low, high = statistics.difference(int(a.sum()), a.size, int(b.sum()), b.size)
     how = "Difference of two proportions, Newcombe interval"
     return numbers_of(run.run)(value, "points", n=a.size + b.size, low=low, high=high, how=how)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
@@ -27,8 +27,10 @@ LARGEST = 1e15
 """From here on a number is written with a power of ten."""
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_BYTES = ("B", "kB", "MB", "GB", "TB")
-_OPERATIONS = ("FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP")
+
+Unit = Literal[
+    "count", "share", "points", "loss", "rate", "ratio", "seconds", "images_per_second", "pixels", "bytes", "probability", "number"
+]  # fmt: skip
 
 
 class Language:
@@ -52,7 +54,8 @@ class Language:
 
         The text remembers its numbers (`report.evidence.words`).
         """
-        words = self._lookup(msgid)
+        message = self._catalogue.get(msgid) if self._catalogue is not None else None
+        words = str(message.string) if message is not None and message.string else msgid
         return filled(words, {key: self._field(value) for key, value in fields.items()}) if fields else words
 
     def plural(self, singular: str, plural: str, n: int | Quantity, /, **fields: Any) -> str:
@@ -60,48 +63,42 @@ class Language:
         form = singular if (n.value if isinstance(n, Quantity) else n) == 1 else plural
         return self.text(form, n=n, **fields)
 
-    def has(self, msgid: str) -> bool:
-        """Whether the message has words of its own in this language."""
-        return self._catalogue is None or bool(self._translation(msgid))
-
     def quantity(self, q: Quantity, digits: int | None = None) -> Words:
         """A number with its unit: "63,2 %" or "63.2%", "143.667.240", "2 min 5 s"."""
-        return worded(self._with_unit(q.unit)(q.value, q.digits if digits is None else digits), q)
+        digits = q.digits if digits is None else digits
+        unit, own = UNITS[q.unit], digits is None
+        if callable(unit.form):
+            return worded(unit.form(self, q.value, unit.digits if digits is None else digits, own), q)
+        return worded(self.text(unit.form, number=self._plain(q, digits)), q)
+
+    def words(self, cell: Quantity | str) -> str:
+        """A cell of a table as it is printed."""
+        return self.quantity(cell) if isinstance(cell, Quantity) else cell
 
     def plain(self, q: Quantity, digits: int | None = None) -> Words:
         """The number in the unit's usual scale, without the unit: shares and points as percentages."""
-        return worded(self._plain(q, digits), q)
-
-    def _plain(self, q: Quantity, digits: int | None) -> str:
-        scale = 100 if q.unit in ("share", "points") else 1
-        digits = q.digits if digits is None else digits
-        if digits is None and q.unit in ("rate", "probability", "bytes", "seconds"):
-            digits = {"rate": 6, "probability": 3}.get(q.unit, 1)
-            return self.number(q.value, digits, trim=q.unit != "probability")
-        return self.number(q.value * scale, _digits(q.unit) if digits is None else digits)
+        return worded(self._plain(q, q.digits if digits is None else digits), q)
 
     def signed(self, q: Quantity, digits: int | None = None) -> Words:
         """The quantity with its sign also when it is positive."""
         text = self.quantity(q, digits)
         return text if q.value <= 0 else worded(f"+{text}", q)
 
+    def compact(self, q: Quantity) -> Words:
+        """A count, from ten thousand on with one decimal and k, M or G: 4.096, 38,7 k, 143,7 M."""
+        for least, unit, sign in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+            if q.value >= least:
+                return worded(f"{self.number(q.value / unit, 1)}{NBSP}{sign}", q)
+        return self.quantity(q)
+
     def interval(self, q: Quantity, digits: int | None = None) -> Words:
         """The 95 % interval in parentheses, "(59,1–67,0 %)"; empty when the quantity has none."""
-        return worded(text, q) if (text := self._interval(q, digits)) else Words("")
-
-    def _interval(self, q: Quantity, digits: int | None) -> str:
-        if q.low is None or q.high is None:
-            return ""
-        low, high = (self._plain(Quantity(value=bound, unit=q.unit), digits) for bound in (q.low, q.high))
-        percent = self._percent_sign if q.unit == "share" else ""
-        if q.low < 0:
-            return self.text("({low} to {high})", low=low, high=high + percent)
-        return f"({low}–{high}{percent})"
+        text = self._interval(q, digits, UNITS["share"].form if q.unit == "share" else "{number}")
+        return worded(text, q) if text else Words("")
 
     def with_interval(self, q: Quantity, digits: int | None = None) -> Words:
         """The quantity followed by its interval: "81,3 % (79,5–83,0)"."""
-        interval = self._interval(q, digits).replace(self._percent_sign, "")
-        return worded(f"{self.quantity(q, digits)} {interval}".rstrip(), q)
+        return worded(f"{self.quantity(q, digits)} {self._interval(q, digits, '{number}')}".rstrip(), q)
 
     def number(self, value: float, digits: int = 0, *, trim: bool = False) -> str:
         """A grouped decimal number with this many decimals; `trim` drops zeros at the end.
@@ -110,9 +107,7 @@ class Language:
         """
         if not math.isfinite(value):
             return "∞" if value > 0 else (f"{MINUS}∞" if value < 0 else "–")
-        if abs(value) >= LARGEST:
-            return self._with_power(value)
-        return _decimal(value, digits, trim, self.code)
+        return self._with_power(value) if abs(value) >= LARGEST else _decimal(value, digits, trim, self.code)
 
     def join(self, words: Sequence[str]) -> str:
         """A list in words: "A, B y C"."""
@@ -128,43 +123,23 @@ class Language:
         """What separates the decimals from the whole."""
         return str(self.locale.number_symbols["latn"]["decimal"])
 
-    @cached_property
-    def _percent_sign(self) -> str:
-        return f"{NBSP}%" if self.code != "en" else "%"
-
-    def _lookup(self, msgid: str) -> str:
-        return (self._translation(msgid) or msgid) if self._catalogue is not None else msgid
-
-    def _translation(self, msgid: str) -> str | None:
-        assert self._catalogue is not None
-        message = self._catalogue.get(msgid)
-        return str(message.string) if message is not None and message.string else None
-
     def _field(self, value: Any) -> Any:
-        if isinstance(value, Quantity):
-            return self.quantity(value)
         if isinstance(value, int) and not isinstance(value, bool):
-            return self.quantity(Quantity(value=value, unit="count"))
-        return self.quantity(Quantity(value=value, unit="number")) if isinstance(value, float) else value
+            value = Quantity(value=value, unit="count")
+        elif isinstance(value, float):
+            value = Quantity(value=value, unit="number")
+        return self.quantity(value) if isinstance(value, Quantity) else value
 
-    def _with_unit(self, unit: str) -> Callable[[float, int | None], str]:
-        return {
-            "share": lambda v, d: self.number(100 * v, 1 if d is None else d) + self._percent_sign,
-            "points": lambda v, d: self.text("{number}\u00a0pp", number=self.number(100 * v, 1 if d is None else d)),
-            "rate": self._rate,
-            "ratio": lambda v, d: f"{self.number(v, 1 if d is None else d)}×",
-            "seconds": self._duration,
-            "images_per_second": lambda v, d: self.text("{number}\u00a0images/s", number=self.number(v, d or 0)),
-            "pixels": lambda v, d: f"{self.number(v, d or 0)}{NBSP}px",
-            "bytes": lambda v, d: self._prefixed(v, d, _BYTES),
-            "operations": lambda v, d: self._prefixed(v, d, _OPERATIONS),
-            "probability": self._probability,
-        }.get(unit, lambda v, d: self.number(v, _digits(unit) if d is None else d))
+    def _plain(self, q: Quantity, digits: int | None) -> str:
+        unit, own = UNITS[q.unit], digits is None
+        return self.number(q.value * unit.scale, unit.digits if digits is None else digits, trim=unit.trim and own)
 
-    def _rate(self, value: float, digits: int | None) -> str:
-        if value == 0 or abs(value) >= 1e-4:
-            return self.number(value, 6 if digits is None else digits, trim=digits is None)
-        return self._with_power(value)
+    def _interval(self, q: Quantity, digits: int | None, unit: Any) -> str:
+        if q.low is None or q.high is None:
+            return ""
+        low, high = (self._plain(Quantity(value=bound, unit=q.unit), digits) for bound in (q.low, q.high))
+        high = self.text(unit, number=high)
+        return self.text("({low} to {high})", low=low, high=high) if q.low < 0 else f"({low}–{high})"
 
     def _with_power(self, value: float) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
@@ -172,40 +147,62 @@ class Language:
         number = self.number(float(mantissa), 2, trim=True)
         return power if number == "1" else f"{number}{NBSP}·{NBSP}{power}"
 
-    def _duration(self, value: float, digits: int | None) -> str:
+    def _rate(self, value: float, digits: int, own: bool) -> str:
+        return self.number(value, digits, trim=own) if value == 0 or abs(value) >= 1e-4 else self._with_power(value)
+
+    def _duration(self, value: float, digits: int, own: bool) -> str:
         if abs(value) < 59.5:
-            shown = (1 if abs(value) < 9.95 else 0) if digits is None else digits
-            return f"{self.number(value, shown)}{NBSP}s"
-        whole = round(value)
-        if whole < 3600:
-            minutes, seconds = divmod(whole, 60)
-            return f"{minutes}{NBSP}min" + (f" {seconds}{NBSP}s" if seconds else "")
-        hours, minutes = divmod(round(whole / 60), 60)
-        return f"{self.number(hours)}{NBSP}h" + (f" {minutes}{NBSP}min" if minutes else "")
+            return f"{self.number(value, 0 if own and abs(value) >= 9.95 else digits)}{NBSP}s"
+        small, large, whole = (
+            ("s", "min", round(value)) if round(value) < 3600 else ("min", "h", round(round(value) / 60))
+        )
+        first, rest = divmod(whole, 60)
+        return f"{self.number(first)}{NBSP}{large}" + (f" {rest}{NBSP}{small}" if rest else "")
 
-    def _prefixed(self, value: float, digits: int | None, units: Sequence[str]) -> str:
-        """In the largest of `units`, each a thousand times the one before, that leaves a number of one or more."""
-        power = min(int(math.log(max(abs(value), 1), 1000)), len(units) - 1)
-        shown = (0 if power == 0 else 1) if digits is None else digits
-        return f"{self.number(value / 1000**power, shown)}{NBSP}{units[power]}"
+    def _bytes(self, value: float, digits: int, own: bool) -> str:
+        """In the largest unit, each a thousand times the one before, that leaves a number of one or more."""
+        power = min(int(math.log(max(abs(value), 1), 1000)), 4)
+        shown = 0 if own and power == 0 else digits
+        return f"{self.number(value / 1000**power, shown)}{NBSP}{('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
-    def _probability(self, value: float, digits: int | None) -> str:
-        shown = 3 if digits is None else digits
-        smallest = 10**-shown
-        return f"<{NBSP}{self.number(smallest, shown)}" if value < smallest else self.number(value, shown)
+    def _probability(self, value: float, digits: int, own: bool) -> str:
+        return f"<{NBSP}{self.number(10**-digits, digits)}" if value < 10**-digits else self.number(value, digits)
+
+
+class Format(NamedTuple):
+    """How a unit is written: decimals, a message around `{number}` or a function, and what the value is multiplied with.
+
+    `trim` drops zeros at the end where nobody asked for a number of decimals, which is what functions are told as well.
+    """
+
+    digits: int
+    form: str | Callable[[Language, float, int, bool], str] = "{number}"
+    scale: int = 1
+    trim: bool = False
+
+
+UNITS: dict[Unit, Format] = {
+    "count": Format(0),  # a whole number of things
+    "share": Format(1, "{number}%", scale=100),  # 0-1
+    "points": Format(1, "{number}\u00a0pp", scale=100),  # difference of two shares
+    "loss": Format(3),  # nats
+    "rate": Format(6, Language._rate, trim=True),  # learning rate, decay
+    "ratio": Format(1, "{number}×"),  # how many times
+    "seconds": Format(1, Language._duration, trim=True),
+    "images_per_second": Format(0, "{number}\u00a0images/s"),
+    "pixels": Format(0, "{number}\u00a0px"),
+    "bytes": Format(1, Language._bytes, trim=True),
+    "probability": Format(3, Language._probability),  # a p-value, or the probability of a statement
+    "number": Format(2),  # anything else with decimals
+}
+"""Every unit; whatever prints a number in prose, tables or charts asks here."""
 
 
 @lru_cache(maxsize=8192)  # a report prints the same few hundred numbers in several places
 def _decimal(value: float, digits: int, trim: bool, code: str) -> str:
-    decimals = ("#" if trim else "0") * digits
-    pattern = f"#,##0.{decimals}" if digits else "#,##0"
+    pattern = f"#,##0.{('#' if trim else '0') * digits}" if digits else "#,##0"
     text = format_decimal(value, format=pattern, locale=_locale(code)).replace("-", MINUS)
     return text if any(digit in text for digit in "123456789") else text.lstrip(MINUS)
-
-
-def _digits(unit: str) -> int:
-    """Decimals that a unit is printed with, after scaling."""
-    return {"share": 1, "points": 1, "loss": 3, "ratio": 1, "number": 2}.get(unit, 0)
 
 
 @lru_cache

@@ -39,16 +39,12 @@ def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) ->
     return [int(i) for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:most]]
 
 
-def calibration_bins(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def calibration_bins(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
     """Images, mean confidence (0 where there is none) and right answers of equally wide bins of the highest probability.
 
     Shapes (bins,): int64, float64, int64. A bin holds its lower bound; the last one holds 1 as well.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    confidence, right = probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    images = np.bincount(bin_of, minlength=bins)
-    total = np.bincount(bin_of, weights=confidence, minlength=bins)
+    images, total = np.bincount(bin_of, minlength=bins), np.bincount(bin_of, weights=confidence, minlength=bins)
     return images, total / np.maximum(images, 1), np.bincount(bin_of[right], minlength=bins)

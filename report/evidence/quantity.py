@@ -1,6 +1,6 @@
 """What a report may say: quantities, tables, figures, galleries and listings, each tied to what it came from.
 
-Plain frozen data without a language or a layout. `report.evidence.language` words it, `report.html` lays it out.
+Plain frozen data without a language or a layout. `report.evidence.language` words it, `report.render` lays it out.
 """
 
 from __future__ import annotations
@@ -9,33 +9,19 @@ import base64
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Required, TypeAlias, TypedDict
 
 from cnnlab.errors import printable
 from report.evidence.statistics import wilson
+from report.evidence.words import sourced
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from matplotlib.figure import Figure as MplFigure
 
-
-Unit = Literal[
-    "count",  # a whole number of things
-    "share",  # 0-1, printed as a percentage
-    "points",  # difference of two shares, printed in percentage points
-    "loss",  # nats
-    "rate",  # learning rate, decay: printed with significant digits
-    "ratio",  # how many times
-    "seconds",  # printed as s, min or h
-    "images_per_second",
-    "epoch",
-    "pixels",
-    "bytes",
-    "operations",  # floating-point ones, printed as GFLOP, TFLOP, …
-    "probability",  # a p-value, or the probability of a statement
-    "number",  # anything else with decimals
-]
+    from report.evidence.language import Unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +54,10 @@ class HasId(Protocol):
     def id(self) -> str: ...
 
 
+Source = Sequence[HasId | str]
+"""Records, or ids of records."""
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Makes the quantities of one source; `how` is a message id of the catalogue."""
@@ -91,14 +81,23 @@ class Numbers:
         mean = fmean(values)
         return self(mean, "count" if mean.is_integer() else "number", n=len(values), how=how)
 
-    def part(self, value: float, of: float, how: str) -> Quantity:
-        """A part of a whole, without an interval."""
-        return self(value / of, "share", n=int(of), how=how)
-
 
 def numbers_of(*sources: HasId | str) -> Numbers:
     """The maker of quantities that come from these records, or from records of these ids."""
     return Numbers(tuple(one if isinstance(one, str) else one.id for one in sources))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captioned:
+    """What stands under a caption of one sentence; numbers of its words that name no record come from its `source`."""
+
+    caption: str
+    source: Source = ()
+
+    def __post_init__(self) -> None:
+        runs = numbers_of(*self.source).runs
+        for key in {"caption", "note", "alt"} & {one.name for one in fields(self)}:
+            object.__setattr__(self, key, sourced(getattr(self, key), runs))
 
 
 Cell = Quantity | str | None
@@ -123,15 +122,12 @@ class Attachment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """Rows of cells by column key; the first column heads its row.
+class Table(Captioned):
+    """Rows of cells by column key; the first column heads its row. `note` gives n, split and interval.
 
-    `caption` is one sentence with the finding, `note` gives n, split, interval and source. Cells, heads, captions and
-    notes made by `Language.text` of quantities remember them (`report.evidence.words`), and are recorded and marked with them.
     `whole` is the table with all its rows where it shows only some.
     """
 
-    caption: str
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, Cell], ...]
     note: str = ""
@@ -139,21 +135,16 @@ class Table:
 
 
 def table(
-    caption: str,
-    heads: Mapping[str, str],
-    rows: Sequence[Mapping[str, Cell]],
-    *,
-    note: str = "",
-    best: Mapping[str, Literal["max", "min"]] | None = None,
-    whole: Attachment | None = None,
-) -> Table:
+    caption: str, heads: Mapping[str, str], rows: Sequence[Mapping[str, Cell]], *,
+    best: Mapping[str, Literal["max", "min"]] | None = None, **more: Any
+) -> Table:  # fmt: skip
     """A table by the heads of its columns; `best` says of which the largest or the smallest value is marked."""
     columns = tuple(Column(key=key, head=head, best=(best or {}).get(key)) for key, head in heads.items())
-    return Table(caption=caption, columns=columns, rows=tuple(rows), note=note, whole=whole)
+    return Table(caption=caption, columns=columns, rows=tuple(rows), **more)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class Figure(Captioned):
     """A chart, drawn only when it is needed.
 
     Attributes:
@@ -163,12 +154,19 @@ class Figure:
         wide: whether it deserves the full width of the page.
     """
 
-    caption: str
     alt: str
     draw: Callable[[Any], MplFigure]
     data: Any
     note: str = ""
     wide: bool = False
+
+
+class Under(TypedDict, total=False):
+    """What every maker of a figure takes for it: what stands under it, and the records that it shows."""
+
+    caption: Required[str]
+    note: str
+    source: Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,10 +186,9 @@ class Exhibit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gallery:
+class Gallery(Captioned):
     """A grid of data set images. `group` says how many that follow each other are kept side by side."""
 
-    caption: str
     alt: str
     items: tuple[Exhibit, ...]
     note: str = ""
@@ -207,16 +204,17 @@ class Gallery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class Listing(Captioned):
     """Code that was executed, with what it printed. `language` is a Pygments lexer name."""
 
-    caption: str
     code: str
     output: str = ""
     language: str = "python"
 
 
 Item = Table | Figure | Gallery | Listing
+Value: TypeAlias = "Quantity | str | bool | Sequence[Value] | Mapping[str, Value] | DataclassInstance | None"
+"""What a name may stand for: what templates can print, test or walk through; a number without a source is none of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,31 +226,26 @@ class Evidence:
         items: what its commentary can show, by name, in the order in which they appear when it shows none.
     """
 
-    names: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, Value] = field(default_factory=dict)
     items: Mapping[str, Item] = field(default_factory=dict)
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
-            "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
-
-CsvValue = str | int | float | None
+_FORMULA = tuple("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}＠")
 
 
-def csv_attachment(name: str, head: Sequence[str], rows: Sequence[Sequence[CsvValue]]) -> Attachment:
+def csv_attachment(name: str, head: Sequence[str], rows: Sequence[Sequence[str | int | float | None]]) -> Attachment:
     """Rows as a CSV file (RFC 4180, comma, decimal point, UTF-8): numbers as they are, None empty.
 
     A text that a spreadsheet would take for a formula begins with an apostrophe.
     """
+
+    def cell(value: str | int | float | None) -> str | int | float | None:
+        text = printable(value) if isinstance(value, str) else ""
+        return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text or value
+
     stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow([_text(word) for word in head])
-    writer.writerows([[_text(value) if isinstance(value, str) else value for value in row] for row in rows])
+    csv.writer(stream).writerows([[cell(value) for value in row] for row in (head, *rows)])
     return Attachment(name=name, text=stream.getvalue(), rows=len(rows))
-
-
-def _text(value: str) -> str:
-    text = printable(value)
-    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
 def csv_uri(attachment: Attachment) -> str:

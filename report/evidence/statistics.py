@@ -58,12 +58,11 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Paired:
 
 def binomial_tail(k: int, n: int, p: float) -> float:
     """Probability of at least `k` successes in `n` trials of probability `p` in (0, 1)."""
-    ways = math.lgamma(n + 1)
-    terms = (
-        math.exp(ways - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p))
+    log = math.lgamma
+    return min(1.0, math.fsum(
+        math.exp(log(n + 1) - log(i + 1) - log(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p))
         for i in range(k, n + 1)
-    )
-    return min(1.0, math.fsum(terms))
+    ))  # fmt: skip
 
 
 def paired_difference(only_a: int, only_b: int, n: int) -> Interval:
@@ -120,30 +119,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def probability_extreme(right: Sequence[int], n: Sequence[int], index: int, *, best: bool) -> float:
-    """Probability that proportion `index` is the largest (or the smallest), under Jeffreys priors, by simulation.
-
-    Of many proportions fewer samples are drawn, so that a thousand classes cost what a hundred do.
-    """
+    """Probability that proportion `index` is the largest (or the smallest), under Jeffreys priors, by simulation."""
     draws = max(2_000, min(20_000, 2_000_000 // max(1, len(n))))
     successes, failures = np.asarray(right) + 0.5, np.asarray(n) - np.asarray(right) + 0.5
     sample = np.random.default_rng(0).beta(successes, failures, size=(draws, len(successes)))
     return float(((sample if best else -sample).argmax(axis=1) == index).mean())
 
 
-def bootstrap_mean(
-    values: np.ndarray, *, error: float = 0.0, freedom: float = math.inf, draws: int = 2_000
-) -> Interval:
+def bootstrap_mean(values: np.ndarray, *, error: float = 0.0, freedom: float = math.inf) -> Interval:
     """Mean of `values` (N,), of few different ones, with its percentile bootstrap interval (Efron 1979).
 
-    Args:
-        error, freedom: of a second source of chance that adds to the mean, as Student's t with `freedom` degrees of
-            freedom times `error`. That is how seeds enter: two or three of them are too few to be drawn again
-            themselves, which would leave out a half or a third of their variance.
+    Seeds enter as Student's t of `freedom` degrees of freedom times `error`: two or three are too few to be drawn again.
     """
     generator = np.random.default_rng(0)
     different, counts = np.unique(values, return_counts=True)
-    means = generator.multinomial(values.size, counts / values.size, size=draws) @ different / values.size
+    means = generator.multinomial(values.size, counts / values.size, size=2_000) @ different / values.size
     if error > 0:
-        means = means + error * generator.standard_t(freedom, size=draws)
+        means = means + error * generator.standard_t(freedom, size=2_000)
     low, high = np.quantile(means, (0.025, 0.975))
     return float(values.mean()), float(low), float(high)

@@ -1,7 +1,7 @@
 """Text that remembers which numbers stand in it, so that a caption can answer for them as a table's cells do.
 
-`Words` is a string like any other to whoever only prints it. `report.evidence.language` makes it, the layouts and `report.json`
-take its numbers out again.
+`Words` is a string like any other to whoever only prints it. `report.evidence.language` makes it, the layouts and
+`report.json` take its numbers out again.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from string import Formatter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from report.evidence.quantity import Quantity
+if TYPE_CHECKING:
+    from report.evidence.quantity import Quantity
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,6 @@ class Number:
     end: int
     name: str
     quantity: Quantity
-
-    def moved(self, by: int, inside: str = "") -> Number:
-        """The same number further on, inside the field `inside` of a longer text."""
-        name = ".".join(part for part in (inside, self.name) if part)
-        return replace(self, start=self.start + by, end=self.end + by, name=name)
 
 
 class Words(str):
@@ -65,7 +61,8 @@ def joined(parts: Iterable[str], between: str = "") -> Words:
     text, numbers = "", []
     for index, part in enumerate(parts):
         text += between if index else ""
-        numbers += [one.moved(len(text)) for one in _numbers(part)]
+        by = len(text)
+        numbers += [replace(one, start=one.start + by, end=one.end + by) for one in getattr(part, "numbers", ())]
         text += str(part)
     return Words(text, numbers)
 
@@ -75,32 +72,31 @@ def filled(pattern: str, fields: Mapping[str, Any]) -> str:
 
     Numbers carry the fields' names, but for those that begin with an underscore.
     """
-    text, numbers = "", []
+    parts: list[Any] = []
     for literal, field, spec, conversion in Formatter().parse(pattern):
-        text += literal
-        if field is None:
-            continue
         if spec or conversion:
             raise ValueError(f"a message takes plain fields only: {pattern}")
-        value = fields[field]
-        numbers += [one.moved(len(text), "" if field.startswith("_") else field) for one in _numbers(value)]
-        text += str(value)
-    return Words(text, numbers) if numbers else text
+        parts.append(literal)
+        if field is not None:
+            value, outer = fields[field], "" if field.startswith("_") else field
+            own = (replace(one, name=f"{outer}.{one.name}".strip(".")) for one in getattr(value, "numbers", ()))
+            parts.append(Words(str(value), own))
+    text = joined(parts)
+    return text if text.numbers else str(text)
 
 
-def sourced(text: str, runs: Iterable[str]) -> str:
+def sourced(text: str, runs: tuple[str, ...]) -> str:
     """The same text; those of its numbers that name no record come from `runs`."""
     if not isinstance(text, Words):
         return text
-    ids = tuple(runs)
-    known = [replace(one, quantity=replace(one.quantity, runs=one.quantity.runs or ids)) for one in text.numbers]
+    known = (replace(one, quantity=replace(one.quantity, runs=one.quantity.runs or runs)) for one in text.numbers)
     return Words(text, known)
 
 
 def pieces(text: str) -> Iterator[tuple[str, Number | None]]:
     """The text in order, cut at its numbers: (what is printed, the number that it is)."""
     at = 0
-    for one in _numbers(text):
+    for one in getattr(text, "numbers", ()):
         if text[at : one.start]:
             yield text[at : one.start], None
         yield text[one.start : one.end], one
@@ -113,8 +109,4 @@ def numbers_in(text: str, name: str) -> Iterator[tuple[str, str, Quantity]]:
     """Each number of a text that is called `name`: its own name (`name.field`), how it is printed, what it is."""
     for printed, one in pieces(text):
         if one is not None:
-            yield ".".join(part for part in (name, one.name) if part), printed, one.quantity
-
-
-def _numbers(value: Any) -> tuple[Number, ...]:
-    return value.numbers if isinstance(value, Words) else ()
+            yield f"{name}.{one.name}".strip("."), printed, one.quantity

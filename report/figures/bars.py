@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
 from report.figures.distribution import ONE_COLUMN, SPLITS
 from report.figures.theme import Theme, bands, canvas, clean, network_style, network_title, round_ticks
@@ -24,9 +24,8 @@ def accuracy_comparison(
     accuracies: Mapping[str, Mapping[str, Quantity]],
     language: Language,
     *,
-    caption: str,
-    note: str = "",
     titles: Mapping[str, str] | None = None,
+    **under: Unpack[Under],
 ) -> Figure:
     """Accuracy of each network on each split, with its interval.
 
@@ -41,28 +40,21 @@ def accuracy_comparison(
         raise ValueError("no accuracy to draw")
     rows, told = [], [language.text("Accuracy with 95% intervals.")]
     for network in dict.fromkeys([*accuracies, *(titles or {})]):
-        title, given = (titles or {}).get(network, clean(network_title(network))), accuracies.get(network, {})
+        title, given = (titles or {}).get(network, network_title(network)), accuracies.get(network, {})
         names = {split: language.text(SPLITS[split]) for split in SPLITS if split in given}
         rows.append({"network": network, "title": clean(title), "splits": [
             {"split": split, "name": name, **_interval(f"{clean(title)}, {name}", given[split], language)}
             for split, name in names.items()
         ]})  # fmt: skip
-        values = joined((joined([f"{names[split]} ", language.quantity(given[split])]) for split in names), ", ")
+        values = joined((joined([f"{name} ", language.quantity(given[split])]) for split, name in names.items()), ", ")
         told.append(joined([title, *([": ", values] if values else []), "."]))
     data = {"rows": rows, "axis": language.text("Accuracy"), "code": language.code}
-    alt = joined(told, " ")
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_comparison, data))
+    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw_comparison, data), **under)
 
 
 def per_class_accuracy(
-    names: Sequence[str],
-    accuracies: Sequence[Quantity],
-    language: Language,
-    *,
-    caption: str,
-    note: str = "",
-    network: str = "",
-) -> Figure:
+    names: Sequence[str], accuracies: Sequence[Quantity], language: Language, *, network: str = "", **under: Unpack[Under]
+) -> Figure:  # fmt: skip
     """Accuracy of one network in each class, sorted, with intervals; the best and worst class stand out.
 
     Args:
@@ -88,8 +80,7 @@ def per_class_accuracy(
         "network": network, "axis": language.text("Accuracy"), "code": language.code,
         "omitted": language.text("{count} classes between are left out", count=omitted) if omitted > 0 else "",
     }  # fmt: skip
-    wide = len(shown) > ONE_COLUMN
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_classes, data), wide=wide)
+    return Figure(alt=alt, data=data, draw=partial(_draw_classes, data), wide=len(shown) > ONE_COLUMN, **under)
 
 
 def _interval(title: str, one: Quantity, language: Language) -> dict[str, Any]:
@@ -105,28 +96,26 @@ def _interval(title: str, one: Quantity, language: Language) -> dict[str, Any]:
 
 
 def _draw_comparison(data: dict[str, Any], theme: Theme) -> MplFigure:
-    rows = data["rows"]
-    count = sum(len(row["splits"]) + 1.15 for row in rows)
+    count = sum(len(row["splits"]) + 1.15 for row in data["rows"])
     figure, axes = canvas(theme, (count * theme.size * 1.55 + 4 * theme.size) / 72)
-    places, shown, y = [], [], 0.0
-    for row in rows:
+    shown: dict[float, dict[str, Any]] = {}
+    y = 0.0
+    for row in data["rows"]:
         look = network_style(row["network"])
         axes.annotate(row["title"], (0, y), xycoords=("axes fraction", "data"), va="center", ha="left",
                       fontweight="bold", color=theme[look.colour])  # fmt: skip
         for one in row["splits"]:
             y += 1
-            test = one["split"] == "test"
+            shown[y], test = one, one["split"] == "test"
             _whisker(axes, theme, y, one, look.colour, 1.4, marker=look.marker, markersize=6 if test else 5,
                      markerfacecolor=theme[look.colour] if test else theme["paper"])  # fmt: skip
             axes.annotate(one["printed"], (1, y), xycoords=("axes fraction", "data"), va="center", xytext=(8, 0),
                           textcoords="offset points", color=theme["ink"], fontweight="bold" if test else "normal",
                           annotation_clip=False)  # fmt: skip
-            places.append(y)
-            shown.append(one)
         y += 1.15
-    axes.set_yticks(places, [one["name"] for one in shown])
+    axes.set_yticks([*shown], [one["name"] for one in shown.values()])
     axes.set_ylim(y - 0.5, -0.6)
-    _share_axis(axes, theme, data, shown, places)
+    _share_axis(axes, theme, data, shown, [*shown.values()])
     return figure
 
 
@@ -141,7 +130,7 @@ def _draw_classes(data: dict[str, Any], theme: Theme) -> MplFigure:
         part = pairs[column * rows : (column + 1) * rows]
         axes.set_yticks(range(len(part)), [one["name"] for one in part], fontsize=size)
         axes.set_ylim(rows - 0.4, -0.6)
-        _share_axis(axes, theme, data, part, range(len(part)))
+        _share_axis(axes, theme, data, dict(enumerate(part)), pairs)
         for y, one in enumerate(part):
             mark = "good" if one is pairs[0] else "bad" if one is pairs[-1] else ""
             _whisker(axes, theme, y, one, mark or look.colour, 1.6 if mark else 0.8, marker=look.marker,
@@ -166,18 +155,16 @@ def _whisker(axes: Axes, theme: Theme, y: float, one: dict[str, Any], colour: st
 
 
 def _share_axis(
-    axes: Axes, theme: Theme, data: dict[str, Any], shown: Sequence[dict[str, Any]], places: Sequence[float]
-) -> None:
+    axes: Axes, theme: Theme, data: dict[str, Any], shown: Mapping[float, dict[str, Any]], every: Sequence[dict[str, Any]]
+) -> None:  # fmt: skip
     """From a round share below the lowest interval of all to a round one above the highest; what each row says."""
-    every = data.get("pairs") or shown
     ends = [one[end] if one[end] is not None else one["value"] for one in every for end in ("low", "high")]
     left = max(0.0, math.floor((min(ends) - 0.02) * 10) / 10)
     right = min(1.0, math.ceil((max(ends) + 0.02) * 10) / 10)
     axes.set_xlim(left - (right - left) * 0.02, right + (right - left) * 0.02)
-    number = Language(data["code"]).number
-    round_ticks(axes.xaxis, lambda value, digits: number(100 * value, digits), most=5, scale=100)
+    round_ticks(axes.xaxis, Language(data["code"]).number, most=5, scale=100)
     axes.set_xlabel(f"{data['axis']} (%)")
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    bands(axes.axhspan, theme, zip(places, (one["said"] for one in shown), strict=True))
+    bands(axes.axhspan, theme, ((place, one["said"]) for place, one in shown.items()))

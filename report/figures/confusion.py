@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
 from report.figures.theme import Theme, canvas, clean, tip
 
@@ -28,7 +28,7 @@ _PIXELS = "#3f7dd1"  # of the picture that replaces cells on screen: seen on whi
 
 
 def confusion_matrix(
-    counts: Sequence[Sequence[int]], names: Sequence[str], language: Language, *, caption: str, note: str = ""
+    counts: Sequence[Sequence[int]], names: Sequence[str], language: Language, **under: Unpack[Under]
 ) -> Figure:
     """Share of each true class's images (rows) that were taken for each class (columns), similar classes side by side.
 
@@ -70,9 +70,8 @@ def confusion_matrix(
     }  # fmt: skip
     if count > 2:
         ordered = text("Classes that are taken for each other stand side by side.")
-        note = joined([note, ordered], " ") if note else ordered
-    draw = partial(_draw, data)
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=draw, wide=count > _LARGE)
+        under["note"] = joined(filter(None, [under.get("note"), ordered]), " ")
+    return Figure(alt=alt, data=data, draw=partial(_draw, data), wide=count > _LARGE, **under)
 
 
 def similar_order(counts: Sequence[Sequence[int]]) -> list[int]:
@@ -110,105 +109,103 @@ def tint(share: float) -> float:
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
-    order = similar_order(data["counts"])
-    counts = [[data["counts"][i][j] for j in order] for i in order]
-    shown = {
-        **data, "counts": counts, "names": [data["names"][i] for i in order],
-        "table": [[value / (sum(row) or 1) for value in row] for row in counts],
-        "top": [[order.index(i), order.index(j)] for i, j in data["top"]],
-    }  # fmt: skip
-    return _named(shown, theme) if len(order) <= _NAMED else _listed(shown, theme)
-
-
-def _named(data: dict[str, Any], theme: Theme) -> MplFigure:
-    """A row of text for each class, and digits in the cells; between many classes only from half a per cent on."""
+    from matplotlib.figure import Figure as Canvas
     from matplotlib.patches import Rectangle
 
-    names, words, language = data["names"], data["words"], Language(data["code"])
-    count, many = len(names), len(names) > _LARGE
-    width = theme.wide if many else theme.width
-    height = width * 0.98 if many else min(width * 0.86, count * theme.size * 4.4 / 72 + 1.5)
-    figure, axes = canvas(theme, height, wide=many)
-    _grid(axes, theme, data)
-    axes.set_aspect("equal")
-    _cells(axes, theme, data["table"], None)
-    small, shown = theme.size * (0.8 if many else 0.92), [clean(name, 28) for name in names]
-    turned: dict[str, Any] = {"rotation": 90} if many else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(count), shown, fontsize=small, va="top", **turned)
-    axes.set_yticks(range(count), shown, fontsize=small)
-    size = max(_SMALL, theme.size * 0.98 * (1 - 0.018 * (count - _LARGE))) if many else theme.size
-    for i, row in enumerate(data["table"]):
-        images = sum(data["counts"][i])
+    order, words, size = similar_order(data["counts"]), data["words"], theme.size
+    count, top = len(order), [[order.index(i), order.index(j)] for i, j in data["top"]]
+    counts, names = [[data["counts"][i][j] for j in order] for i in order], [data["names"][i] for i in order]
+    shares = [[value / (sum(row) or 1) for value in row] for row in counts]
+    named, staggered, many = count <= _NAMED, _NAMED < count <= _STAGGERED, count > _LARGE
+    if named:
+        width, side, margin = theme.wide if many else theme.width, 0.0, 0.0
+        height = width * 0.98 if many else min(width * 0.86, count * size * 4.4 / 72 + 1.5)
+        figure, axes = canvas(theme, height, wide=many)
+        axes.set_aspect("equal")
+    else:  # with a list; names in two columns as long as each fits in the height of two rows
+        total, column = theme.wide * 72, 3 + 0.5 * _SMALL * max(len(clean(name, _CUT)) for name in names)  # points
+        left, foot, listed = (4 + 2 * column, 4 + 2 * column, 11 * size) if staggered else (14, 16, 0)
+        side, margin = total - left - 2 if staggered else total * 0.62, count / 160  # small cells keep their colour
+        high = side + foot + listed + 6
+        figure = Canvas(figsize=(theme.wide, high / 72))
+        axes = figure.add_axes((left / total, (foot + listed) / high, side / total, side / high))
+        axes.set(xticks=[], yticks=[])
+    axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel=words["predicted"], ylabel=words["true"])
+    axes.spines[:].set(visible=True, color=theme["rule"])
+    axes.tick_params(length=0)
+    _cells(axes, theme, shares, side)
+    if named:
+        small, shown = size * (0.8 if many else 0.92), [clean(name, 28) for name in names]
+        turned: dict[str, Any] = (
+            {"rotation": 90} if many else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        )
+        axes.set_xticks(range(count), shown, fontsize=small, va="top", **turned)
+        axes.set_yticks(range(count), shown, fontsize=small)
+        _digits(axes, theme, data | {"counts": counts, "names": names}, shares)
+        axes.set_title(words["share"], fontweight="normal", color=theme["muted"])
+    for i, j in top:
+        axes.add_patch(Rectangle((j - 0.5 - margin, i - 0.5 - margin), 1 + 2 * margin, 1 + 2 * margin, fill=False,
+                                 edgecolor=theme["bad"], linewidth=1.2, clip_on=False))  # fmt: skip
+    if named:
+        return figure
+    for rank, (x, y) in enumerate(_free_places(top, count), 1):
+        axes.text(x, y, str(rank), ha="center", va="center_baseline", fontweight="bold", color=theme["bad"],
+                  fontsize=size * 0.92)  # fmt: skip
+    pairs = [(names[i], names[j], share) for (i, j), share in zip(top, data["shares"], strict=True)]
+    if staggered:
+        _edges(axes, theme, names, words, column)
+        beside = figure.add_axes((0, 0, 1, (listed - 2 * size) / high))
+    else:
+        axes.xaxis.labelpad = axes.yaxis.labelpad = 3
+        aside = (left + side + 26) / total
+        beside = figure.add_axes((aside, foot / high, 1 - aside, (side - 2 * size) / high))
+    beside.set_title(words["listed"])
+    _list(beside, theme, pairs, 4 if staggered else 1)
+    return figure
+
+
+def _digits(axes: Axes, theme: Theme, data: dict[str, Any], shares: Sequence[Sequence[float]]) -> None:
+    """Digits in the cells, between many classes only from half a per cent on, and what each cell says."""
+    from matplotlib.patches import Rectangle
+
+    names, words, language, many = data["names"], data["words"], Language(data["code"]), len(shares) > _LARGE
+    size = max(_SMALL, theme.size * 0.98 * (1 - 0.018 * (len(shares) - _LARGE))) if many else theme.size
+    for i, row in enumerate(shares):
         for j, share in enumerate(row):
             if share >= (0.005 if many else 1e-9):
                 axes.text(j, i, language.number(100 * share), ha="center", va="center", fontsize=size,
                           color=theme["on-heat" if share > 0.5 else "ink"])  # fmt: skip
             if share > 0 and theme.name == "screen":
-                of = words["of"].format(part=language.number(data["counts"][i][j]), all=language.number(images))
+                part, images = data["counts"][i][j], sum(data["counts"][i])
+                of = words["of"].format(part=language.number(part), all=language.number(images))
                 value = language.quantity(Quantity(value=share, unit="share"))
                 cell = axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, alpha=0, linewidth=0, zorder=9))
                 tip(cell, f"{words['images']}: {of} ({value})", f"{words['true']}: {names[i]}",
                     f"{words['predicted']}: {names[j]}")  # fmt: skip
-    axes.set_title(words["share"], fontweight="normal", color=theme["muted"])
-    _mark(axes, theme, data, 0)
-    return figure
 
 
-def _listed(data: dict[str, Any], theme: Theme) -> MplFigure:
-    """Above 30 classes: numbered marks with a list; names in two columns as long as each fits in the height of two rows."""
-    from matplotlib.figure import Figure as Canvas
-
-    count, words, size = len(data["names"]), data["words"], theme.size
-    staggered, total = count <= _STAGGERED, theme.wide * 72
-    column = 3 + 0.5 * _SMALL * max(len(clean(name, _CUT)) for name in data["names"])  # points
-    left, foot, listed = (4 + 2 * column, 4 + 2 * column, 11 * size) if staggered else (14, 16, 0)
-    side = total - left - 2 if staggered else total * 0.62
-    height = side + foot + listed + 6
-    figure = Canvas(figsize=(theme.wide, height / 72))
-    axes = figure.add_axes((left / total, (foot + listed) / height, side / total, side / height))
-    _grid(axes, theme, data)
-    axes.set(xticks=[], yticks=[])
-    _cells(axes, theme, data["table"], side)
-    _mark(axes, theme, data, count / 160)  # small cells keep their colour inside the mark
-    for rank, (x, y) in enumerate(_free_places(data["top"], count), 1):
-        axes.text(x, y, str(rank), ha="center", va="center_baseline", fontweight="bold", color=theme["bad"],
-                  fontsize=size * 0.92)  # fmt: skip
-    if not staggered:
-        axes.xaxis.labelpad = axes.yaxis.labelpad = 3
-        aside = (left + side + 26) / total
-        _list(figure.add_axes((aside, foot / height, 1 - aside, (side - 2 * size) / height)), theme, data, 1)
-        return figure
+def _edges(axes: Axes, theme: Theme, names: Sequence[str], words: dict[str, str], column: float) -> None:
+    """Every other name one column further out, at the end of a thin line; heads in the corner that the names leave free."""
     axes.set(xlabel="", ylabel="")
     look: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
     line = {"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.3, "shrinkA": 0, "shrinkB": 0}
-    for index, name in enumerate(data["names"]):  # every other name one column further out, at the end of a thin line
+    for index, name in enumerate(names):
         out, odd = 3 + (index % 2) * column, index % 2
         own = {**look, "fontsize": _SMALL, "color": theme["ink"], "arrowprops": line if odd else None}
         axes.annotate(clean(name, _CUT), (0, index), xycoords=("axes fraction", "data"), xytext=(-out, 0), ha="right",
                       va="center", **own)  # fmt: skip
         axes.annotate(clean(name, _CUT), (index, 0), xycoords=("data", "axes fraction"), xytext=(0, -out), ha="center",
                       va="top", rotation=90, **own)  # fmt: skip
-    # What rows and columns are, in the corner that the names leave free.
-    for head, down in ((f"{words['true']} ↑", 10), (f"{words['predicted']} →", 10 + 1.5 * size)):
+    for head, down in ((f"{words['true']} ↑", 10), (f"{words['predicted']} →", 10 + 1.5 * theme.size)):
         axes.annotate(head, (0, 0), xycoords="axes fraction", xytext=(-4, -down), ha="right", va="top",
                       color=theme["muted"], **look)  # fmt: skip
-    _list(figure.add_axes((0, 0, 1, (listed - 2 * size) / height)), theme, data, 4)
-    return figure
 
 
-def _grid(axes: Axes, theme: Theme, data: dict[str, Any]) -> None:
-    """What every matrix has: a frame, and what its rows and its columns are."""
-    count, words = len(data["names"]), data["words"]
-    axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel=words["predicted"], ylabel=words["true"])
-    axes.spines[:].set(visible=True, color=theme["rule"])
-    axes.tick_params(length=0)
-
-
-def _cells(axes: Axes, theme: Theme, shares: Sequence[Sequence[float]], side: float | None) -> None:
+def _cells(axes: Axes, theme: Theme, shares: Sequence[Sequence[float]], side: float) -> None:
     """One colour by opacity, so that it suits any background; all cells of one tint are one path.
 
     Args:
-        side: points of the whole matrix where they are known; cells are then strokes, half as long to write down.
+        side: points of the whole matrix, or 0 where unknown; where known cells are strokes, half as long to write down.
     """
     import numpy as np
     from matplotlib.colors import to_rgb
@@ -224,30 +221,18 @@ def _cells(axes: Axes, theme: Theme, shares: Sequence[Sequence[float]], side: fl
         return
     by_tint: dict[float, list[tuple[int, int]]] = {}
     for i, j in np.argwhere(table).tolist():
-        strength = tint(table[i, j]) if side is None else 0.16 + 0.84 * table[i, j] ** 0.6
+        strength = 0.16 + 0.84 * table[i, j] ** 0.6 if side else tint(table[i, j])
         by_tint.setdefault(round(float(strength), 2), []).append((i, j))
-    thick = max((side or 0) / len(table), 0.9)  # points of a stroke; the smallest that can be seen
+    thick = max(side / len(table), 0.9)  # points of a stroke; the smallest that can be seen
     half = thick / side * len(table) / 2 if side else 0.5
+    form = [(-half, 0.0), (half, 0.0)] if side else [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (0.0, 0.0)]
+    codes = [Path.MOVETO, Path.LINETO] if side else [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY]
+    look: dict[str, Any] = {"facecolor": theme["heat"], "linewidth": 0}
+    if side:
+        look = {"fill": False, "edgecolor": theme["heat"], "linewidth": thick, "capstyle": "butt"}
     for strength, cells in sorted(by_tint.items()):
-        if side is None:
-            corners = [(x, y) for i, j in cells for x, y in
-                       ((j - 0.5, i - 0.5), (j + 0.5, i - 0.5), (j + 0.5, i + 0.5), (j - 0.5, i + 0.5), (j, i))]  # fmt: skip
-            codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
-            look: dict[str, Any] = {"facecolor": theme["heat"], "linewidth": 0}
-        else:
-            corners = [end for i, j in cells for end in ((j - half, i), (j + half, i))]
-            codes = [Path.MOVETO, Path.LINETO]
-            look = {"fill": False, "edgecolor": theme["heat"], "linewidth": thick, "capstyle": "butt"}
+        corners = [(j + x, i + y) for i, j in cells for x, y in form]
         axes.add_patch(PathPatch(Path(corners, codes * len(cells)), alpha=strength, zorder=0.5, **look))
-
-
-def _mark(axes: Axes, theme: Theme, data: dict[str, Any], margin: float) -> None:
-    from matplotlib.patches import Rectangle
-
-    side = 1 + 2 * margin
-    for i, j in data["top"]:
-        axes.add_patch(Rectangle((j - 0.5 - margin, i - 0.5 - margin), side, side, fill=False, edgecolor=theme["bad"],
-                                 linewidth=1.2, clip_on=False))  # fmt: skip
 
 
 def _free_places(marks: Sequence[Sequence[int]], count: int) -> list[tuple[float, float]]:
@@ -255,8 +240,7 @@ def _free_places(marks: Sequence[Sequence[int]], count: int) -> list[tuple[float
     away = count / 160 + 0.5 + count / 55
     # Away from the diagonal first, whose cells are dark.
     around = [(1, -1), (1, 0), (0, -1), (0, 1), (-1, 0), (1, 1), (-1, -1), (-1, 1)]
-    centres = [(float(j), float(i)) for i, j in marks]
-    taken: list[tuple[float, float]] = []
+    centres, taken = [(float(j), float(i)) for i, j in marks], list[tuple[float, float]]()
     for x, y in centres:
         step = away if x > y else -away
         places = [(x + step * right, y + step * down) for right, down in around]
@@ -268,15 +252,13 @@ def _free_places(marks: Sequence[Sequence[int]], count: int) -> list[tuple[float
     return taken
 
 
-def _list(axes: Axes, theme: Theme, data: dict[str, Any], columns: int) -> None:
+def _list(axes: Axes, theme: Theme, pairs: Sequence[tuple[str, str, str]], columns: int) -> None:
     """What the numbered marks stand for, in columns: number, true class, predicted class and its share."""
     axes.set_axis_off()
     axes.set(xlim=(0, columns), ylim=(0, 1))
-    axes.set_title(data["words"]["listed"])
     rows = -(-_MARKED // columns)
     step, indent = 1 / (rows + 0.1), 0.1 if columns == 1 else 0.09
-    for rank, ((i, j), share) in enumerate(zip(data["top"], data["shares"], strict=True)):
+    for rank, (true, taken, share) in enumerate(pairs):
         x, y = rank // rows, 1 - step * (rank % rows + 0.15)
         axes.text(x, y, str(rank + 1), va="top", fontweight="bold", color=theme["bad"])
-        axes.text(x + indent, y, f"{clean(data['names'][i], 24)}\n→ {clean(data['names'][j], 20)}, {share}", va="top",
-                  linespacing=1.0)  # fmt: skip
+        axes.text(x + indent, y, f"{clean(true, 24)}\n→ {clean(taken, 20)}, {share}", va="top", linespacing=1.0)

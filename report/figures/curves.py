@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
-from report.figures.theme import Theme, bands, canvas, clean, network_style, network_title, round_ticks
+from report.figures.theme import Theme, bands, canvas, network_style, network_title, round_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +45,8 @@ class History:
     run: str = ""
 
 
-def loss_curves(histories: Sequence[History], language: Language, *, caption: str, note: str = "") -> Figure:
-    """Loss on training and validation images against the epoch, of one network.
+def network_curves(metric: Metric, histories: Sequence[History], language: Language, **under: Unpack[Under]) -> Figure:
+    """Loss or accuracy on training and validation images against the epoch, of one network.
 
     Args:
         histories: one a seed; several give the mean with the range between seeds as a band.
@@ -54,55 +54,15 @@ def loss_curves(histories: Sequence[History], language: Language, *, caption: st
     Raises:
         ValueError: no history, or histories of several networks.
     """
-    return _single("loss", histories, language, caption, note)
-
-
-def accuracy_curves(histories: Sequence[History], language: Language, *, caption: str, note: str = "") -> Figure:
-    """Accuracy on training and validation images against the epoch, of one network. Arguments as `loss_curves`."""
-    return _single("accuracy", histories, language, caption, note)
-
-
-def comparison_curves(
-    histories: Sequence[History], language: Language, *, caption: str, note: str = "", metric: Metric = "accuracy"
-) -> Figure:
-    """Validation accuracy (or loss) of several networks against the epoch, the best epoch of each marked.
-
-    Args:
-        histories: any number a network (one a seed), networks in the order in which they are named.
-
-    Raises:
-        ValueError: no history.
-    """
-    if not histories:
-        raise ValueError("no history to draw")
-    text, accuracy, lines = language.text, metric == "accuracy", []
-    told = [text("Validation accuracy against the epoch.") if accuracy else text("Validation loss against the epoch.")]
-    for network in dict.fromkeys(history.network for history in histories):
-        mine = [history for history in histories if history.network == network]
-        one = _line_of(mine, f"val_{metric}", clean(network_title(network)), best=_best(mine))
-        lines.append(one)
-        value = _value(one, one["best"], mine, language, missing="–")
-        told.append(
-            text("{network}: best epoch {epoch} of {epochs}, with {value}.", network=one["name"], epoch=one["best"],
-                 epochs=len(one["mean"]), value=value)
-        )  # fmt: skip
-    key = [text("ringed: best epoch"), *([text("barred: stopped early")] if any(one["early"] for one in lines) else [])]
-    axis = text("Validation accuracy") if accuracy else text("Validation loss")
-    return _figure(
-        metric, axis, lines, [], language, key=" · ".join(key), alt=joined(told, " "), caption=caption, note=note
-    )
-
-
-def _single(metric: Metric, histories: Sequence[History], language: Language, caption: str, note: str) -> Figure:
-    if not histories or len({history.network for history in histories}) > 1:
+    if len({history.network for history in histories}) != 1:
         raise ValueError("histories of exactly one network are needed")
-    first, text, best = histories[0], language.text, _best(histories)
-    train = _line_of(histories, metric, text("training"), best=0)
-    validation = _line_of(histories, f"val_{metric}", text("validation"), best=best)
-    epochs, title = len(validation["mean"]), clean(network_title(first.network))
+    text, title = language.text, network_title(histories[0].network)
+    train = _line_of(metric, histories, text("training"), marks_best=False)
+    validation = _line_of(f"val_{metric}", histories, text("validation"))
+    epochs, best = len(validation["mean"]), validation["best"]
 
     def at(one: dict[str, Any], epoch: int) -> Quantity | str:
-        return _value(one, epoch, histories, language, missing=text("no value"))
+        return _value(one, epoch, histories, missing=text("no value"))
 
     if metric == "loss":
         axis, alt = text("Loss"), text(
@@ -119,65 +79,76 @@ def _single(metric: Metric, histories: Sequence[History], language: Language, ca
             "where training accuracy is {train}; the best epoch by the criterion used is {epoch}.",
             network=title, peak=peak, epochs=epochs, value=at(validation, peak), train=at(train, peak), epoch=best,
         )  # fmt: skip
-    stopped = first.stopped if len({history.stopped for history in histories}) == 1 else "completed"
+    stops = {history.stopped for history in histories}
     ends = {"early": text("stopped early after {epoch}", epoch=epochs), "diverged": text("diverged")}
-    marked = text("best epoch: {epoch}", epoch=best) + (f" · {ends[stopped]}" if stopped in ends else "")
+    end = ends.get(stops.pop()) if len(stops) == 1 else None
+    marked = " · ".join(filter(None, [text("best epoch: {epoch}", epoch=best), end]))
     rates = [float(rate) for rate in max((history.learning_rate for history in histories), key=len)]
-    rates = rates if all(map(math.isfinite, rates)) else []
-    return _figure(
-        metric,
-        axis,
-        [train, validation],
-        rates,
-        language,
-        marked=marked,
-        best=best,
-        alt=alt,
-        caption=caption,
-        note=note,
-    )
+    more = {"rates": rates if all(map(math.isfinite, rates)) else [], "marked": marked, "best": best}
+    return _figure(metric, axis, [train, validation], alt, language, under, **more)
+
+
+def comparison_curves(
+    histories: Sequence[History], language: Language, *, metric: Metric = "accuracy", **under: Unpack[Under]
+) -> Figure:
+    """Validation accuracy (or loss) of several networks against the epoch, the best epoch of each marked.
+
+    Args:
+        histories: any number a network (one a seed), networks in the order in which they are named.
+
+    Raises:
+        ValueError: no history.
+    """
+    if not histories:
+        raise ValueError("no history to draw")
+    text, accuracy, lines = language.text, metric == "accuracy", []
+    told = [text("Validation accuracy against the epoch.") if accuracy else text("Validation loss against the epoch.")]
+    for network in dict.fromkeys(history.network for history in histories):
+        mine = [history for history in histories if history.network == network]
+        lines.append(one := _line_of(f"val_{metric}", mine, network_title(network)))
+        told.append(
+            text("{network}: best epoch {epoch} of {epochs}, with {value}.", network=one["name"], epoch=one["best"],
+                 epochs=len(one["mean"]), value=_value(one, one["best"], mine, missing="–"))
+        )  # fmt: skip
+    key = [text("ringed: best epoch"), *([text("barred: stopped early")] if any(one["early"] for one in lines) else [])]
+    axis = text("Validation accuracy") if accuracy else text("Validation loss")
+    return _figure(metric, axis, lines, joined(told, " "), language, under, key=" · ".join(key), rates=[])
 
 
 def _figure(
-    metric: Metric, axis: str, lines: list[dict[str, Any]], rates: list[float], language: Language, *, alt: str,
-    caption: str, note: str, **more: Any
-) -> Figure:  # fmt: skip
+    metric: Metric, axis: str, lines: list[dict[str, Any]], alt: str, language: Language, under: Under, **more: Any
+) -> Figure:
     data = {
-        "metric": metric, "axis": axis, "lines": lines, "rates": rates, "code": language.code, "epoch": language.text("Epoch"),
+        "metric": metric, "axis": axis, "lines": lines, "code": language.code, "epoch": language.text("Epoch"),
         "rate": language.text("Learning rate"), "kept": language.text("best epoch"), "seeds": language.text("seeds"), **more,
     }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data))
+    return Figure(alt=alt, data=data, draw=partial(_draw, data), **under)
 
 
-def _value(
-    one: dict[str, Any], epoch: int, histories: Sequence[History], language: Language, *, missing: str
-) -> Quantity | str:
+def _value(one: dict[str, Any], epoch: int, histories: Sequence[History], *, missing: str) -> Quantity | str:
     """The mean of an epoch, from the records of these trainings."""
-    runs = tuple(history.run for history in histories if history.run)
-    value = one["mean"][epoch - 1]
+    runs, value = tuple(history.run for history in histories if history.run), one["mean"][epoch - 1]
     return missing if value is None else Quantity(value=value, unit="number", n=len(runs) or None, runs=runs)
 
 
-def _best(histories: Sequence[History]) -> int:
-    """The median best epoch over seeds, which is the best epoch when there is one."""
-    ordered = sorted(history.best_epoch for history in histories)
-    return ordered[(len(ordered) - 1) // 2]
-
-
-def _line_of(histories: Sequence[History], key: str, name: str, *, best: int) -> dict[str, Any]:
+def _line_of(key: str, histories: Sequence[History], name: str, *, marks_best: bool = True) -> dict[str, Any]:
     """Mean, low and high over seeds by epoch, None where no seed has a finite value, and how many seeds have one.
 
-    A line with a `best` epoch is drawn as its network's, the other one thin and grey.
+    A line with a `best` epoch, the median over seeds, is drawn as its network's, another one thin and grey.
     """
+    best = sorted(history.best_epoch for history in histories)[(len(histories) - 1) // 2] if marks_best else 0
     one: dict[str, Any] = {
         "name": name, "network": histories[0].network, "best": best, "mean": [], "low": [], "high": [], "seeds": [],
         "early": best > 0 and all(history.stopped == "early" for history in histories),
     }  # fmt: skip
     for epoch in itertools.zip_longest(*(getattr(history, key) for history in histories), fillvalue=math.nan):
         values = [float(value) for value in epoch if math.isfinite(value)]
-        one["mean"].append(round(sum(values) / len(values), 6) if values else None)
-        one["low"].append(round(min(values), 6) if values else None)
-        one["high"].append(round(max(values), 6) if values else None)
+        for what, value in (
+            ("mean", sum(values) / (len(values) or 1)),
+            ("low", min(values, default=0)),
+            ("high", max(values, default=0)),
+        ):
+            one[what].append(round(value, 6) if values else None)
         one["seeds"].append(len(values))
     return one
 
@@ -189,8 +160,17 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     axes = grid[0, 0]
     for one in lines:
         _line(axes, theme, one)
-    _epoch_axes(axes, data)
-    _name_ends(axes, theme, lines)
+    # At most about ten round epochs from 1 on, and values with as many decimals as their ticks need.
+    epochs = max(len(one["mean"]) for one in lines)
+    step = next(unit * 10**power for power in range(9) for unit in (1, 2, 5) if epochs <= unit * 10 ** (power + 1))
+    axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
+    axes.set_xticks([1] * (step > 2) + list(range(step, epochs + 1, step)))
+    axes.margins(y=0.08)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0.0, low), min(1.0, high) if data["metric"] == "accuracy" else high)
+    round_ticks(axes.yaxis, language.number, least=1)
+    axes.grid(axis="y")
+    _name_ends(axes, theme, lines, epochs)
     axes.set_title(data["axis"])
     if "marked" in data:
         axes.axvline(data["best"], color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
@@ -212,7 +192,7 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
         below.set_yticks([0, max(rates)], ["0", language.quantity(highest)])
         below.set_title(data["rate"], fontweight="normal", color=theme["muted"])
     grid[-1, 0].set_xlabel(data["epoch"])
-    bands(axes.axvspan, theme, _said(data, language))
+    bands(axes.axvspan, theme, ((at + 1, _said(data, at, language)) for at in range(epochs)))
     return figure
 
 
@@ -241,25 +221,14 @@ def _line(axes: Axes, theme: Theme, one: dict[str, Any]) -> None:
         axes.plot([best], [mean[best - 1]], marker=style.marker, markersize=9, color=colour, markerfacecolor="none")
 
 
-def _epoch_axes(axes: Axes, data: dict[str, Any]) -> None:
-    """At most about ten round epochs from 1 on, and values with as many decimals as their ticks need."""
-    epochs = max(len(one["mean"]) for one in data["lines"])
-    step = next(unit * 10**power for power in range(9) for unit in (1, 2, 5) if epochs <= unit * 10 ** (power + 1))
-    axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
-    axes.set_xticks([1] * (step > 2) + list(range(step, epochs + 1, step)))
-    axes.margins(y=0.08)
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(0.0, low), min(1.0, high) if data["metric"] == "accuracy" else high)
-    round_ticks(axes.yaxis, Language(data["code"]).number, least=1)
-    axes.grid(axis="y")
-
-
-def _name_ends(axes: Axes, theme: Theme, lines: Sequence[dict[str, Any]]) -> None:
+def _name_ends(axes: Axes, theme: Theme, lines: Sequence[dict[str, Any]], last: int) -> None:
     """Names beside the last values of their lines, pushed apart."""
+    found = [[value for value in one["mean"] if value is not None] for one in lines]
     ends = sorted(
-        (next(value for value in reversed(one["mean"]) if value is not None), one["name"], one["network"] if one["best"] else "")
-        for one in lines if any(value is not None for value in one["mean"])
-    )  # fmt: skip
+        (values[-1], one["name"], one["network"] if one["best"] else "")
+        for values, one in zip(found, lines, strict=True)
+        if values
+    )
     low, high = axes.get_ylim()
     height = axes.get_position().height * axes.get_figure(root=True).get_figheight() * 72 * 0.9  # type: ignore[union-attr]
     gap = (high - low) * theme.size * 1.4 / height
@@ -267,25 +236,20 @@ def _name_ends(axes: Axes, theme: Theme, lines: Sequence[dict[str, Any]]) -> Non
     for lower in [*range(len(places) - 1)] * 8 * len(places):
         push = max(0.0, places[lower] + gap - places[lower + 1]) / 2
         places[lower], places[lower + 1] = places[lower] - push, places[lower + 1] + push
-    last = max(len(one["mean"]) for one in lines)
     for y, (_, name, network) in zip(places, ends, strict=True):
         colour = theme[network_style(network).colour if network else "muted"]
         axes.annotate(name, (last, y), xytext=(7, 0), textcoords="offset points", va="center", color=colour,
                       fontweight="bold" if network else "normal", annotation_clip=False)  # fmt: skip
 
 
-def _said(data: dict[str, Any], language: Language) -> list[tuple[float, str]]:
-    """What each epoch says: the values of all lines, with their range over seeds, and the learning rate."""
-    said: list[tuple[float, str]] = []
-    for at in range(max(len(one["mean"]) for one in data["lines"])):
-        rows = [f"{data['epoch']} {at + 1}"]
-        for one in data["lines"]:
-            if at >= len(one["mean"]) or one["mean"][at] is None:
-                continue
+def _said(data: dict[str, Any], at: int, language: Language) -> str:
+    """What an epoch says: the values of all lines, with their range over seeds, and the learning rate."""
+    rows = [f"{data['epoch']} {at + 1}"]
+    for one in data["lines"]:
+        if at < len(one["mean"]) and one["mean"][at] is not None:
             mean, low, high = (language.number(one[key][at], 3) for key in ("mean", "low", "high"))
             seeds = f" ({low}–{high}; {data['seeds']}: {one['seeds'][at]})" if max(one["seeds"]) > 1 else ""
             rows.append(f"{one['name']}: {mean}{seeds}" + (f", {data['kept']}" if at + 1 == one["best"] else ""))
-        if at < len(data["rates"]):
-            rows.append(f"{data['rate']}: {language.quantity(Quantity(value=data['rates'][at], unit='rate'))}")
-        said.append((at + 1, "\n".join(rows)))
-    return said
+    if at < len(data["rates"]):
+        rows.append(f"{data['rate']}: {language.quantity(Quantity(value=data['rates'][at], unit='rate'))}")
+    return "\n".join(rows)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity, Under
 from report.figures.theme import Theme, bands, canvas, clean, round_ticks
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _APART = 150  # columns that can be told apart
 
 
 def class_distribution(
-    names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Language, *, caption: str, note: str = ""
+    names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Language, **under: Unpack[Under]
 ) -> Figure:
     """Number of images of each class, stacked by split, sorted.
 
@@ -60,7 +60,7 @@ def class_distribution(
         "told": text("mean: {value}", value=language.number(mean, 0 if mean == int(mean) else 1)),
         "classes": text("Classes, by number of images"),
     }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw, data))
+    return Figure(alt=alt, data=data, draw=partial(_draw, data), **under)
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:

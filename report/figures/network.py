@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Source, Under, numbers_of
 from report.evidence.words import joined, worded
 from report.figures.theme import Theme, clean, network_style, network_title
 
@@ -23,9 +23,7 @@ _TALLEST, _LEAN, _RISE = 96.0, 0.34, 0.22  # height of the largest map; how far 
 _COLUMN, _GAP = 45.0, 6.0  # least width of a column (a size has to fit), space between columns
 
 
-def vgg19_drawing(
-    layers: Sequence[Row], language: Language, *, caption: str, note: str = "", network: str = "vgg19"
-) -> Figure:
+def vgg19_drawing(layers: Sequence[Row], language: Language, **under: Unpack[Under]) -> Figure:
     """The network as green stacks of convolutions with blue pooling slabs, its layers listed beneath each block.
 
     Args:
@@ -36,40 +34,35 @@ def vgg19_drawing(
     """
     groups, text = _groups(layers), language.text
     for group in groups:
-        group["size"] = _size(group["shape"], language)
+        group["size"] = shape_words(group["shape"], language)
     stacks = [group for group in groups if group["kind"] == "conv"]
     dense = [group for group in groups if group["kind"] == "dense"]
     alt = text(
         "Drawing of {network}: {blocks} blocks with {convolutions} convolutions each, feature maps {sizes}, then dense "
         "layers of {units} units.",
-        network=clean(network_title(network)), blocks=len(stacks),
-        convolutions=joined((_count(len(group["names"]), language) for group in stacks), ", "),
+        network=network_title("vgg19"), blocks=len(stacks),
+        convolutions=joined((shape_words([len(group["names"])], language) for group in stacks), ", "),
         sizes=joined((group["size"] for group in stacks), ", "), units=joined((group["size"] for group in dense), ", "),
     )  # fmt: skip
     for index, group in enumerate(stacks, 1):
         group["title"] = text("Block {number}", number=index)
-        names = [
-            re.sub(r"^block(\d+)_conv(\d+)$", r"conv\1_\2", name) for name in group["names"]
-        ]  # as the paper has it
-        group["lines"] = [[name, "muted"] for name in names]
+        named = (re.sub(r"^block(\d+)_conv(\d+)$", r"conv\1_\2", name) for name in group["names"])  # as in the paper
+        group["lines"] = [[name, "muted"] for name in named]
         if group["pool"]:
-            pooled = [text("max pooling"), f"→ {_size(group['pool'], language)}"]
-            group["lines"] += [[line, "pool-edge"] for line in pooled]
+            pooled = f"→ {shape_words(group['pool'], language)}"
+            group["lines"] += [[text("max pooling"), "pool-edge"], [pooled, "pool-edge"]]
     for group in dense:
         activation = {None: "", "linear": "", "relu": "ReLU"}.get(group["activation"], group["activation"])
         group["title"], group["lines"] = group["names"][0], [[text("dense layer"), "muted"], [activation, "muted"]]
     for row in layers:
         if row["kind"] == "Flatten" and stacks:
-            flat = text("flatten: {size}", size=_count(row["output_shape"][0], language))
-            stacks[-1]["lines"].append([flat, "dense-edge"])
+            stacks[-1]["lines"].append([text("flatten: {size}", size=int(row["output_shape"][0])), "dense-edge"])
     kinds = {"conv": text("convolution + activation"), "pool": text("max pooling"), "dense": text("dense layer")}
     data = {"groups": groups, "kinds": kinds}
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_vgg19, data), wide=True)
+    return Figure(alt=alt, data=data, draw=partial(_draw_vgg19, data), wide=True, **under)
 
 
-def networks_drawing(
-    tables: Mapping[str, Sequence[Row]], language: Language, *, caption: str, note: str = ""
-) -> Figure:
+def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Language, **under: Unpack[Under]) -> Figure:
     """Networks above each other on one scale, from their layer tables; repeated blocks of a stage are counted (×3).
 
     Args:
@@ -84,23 +77,22 @@ def networks_drawing(
     for network, layers in tables.items():
         groups = _groups(layers)
         for group in groups:
-            kernels, repeat = group["kernels"], group["repeat"]
-            what = group["names"][0]
+            kernels, repeat, what = group["kernels"], group["repeat"], group["names"][0]
             if group["kind"] == "conv" and repeat:
                 what = f"{repeat} × ({'·'.join(map(str, kernels))})"
             elif group["kind"] == "conv":
                 what = f"{len(kernels)} × {kernels[0]}×{kernels[0]}" if kernels else str(len(group["names"]))
-            group["lines"] = [[what, "ink"], [_size(group["shape"], language), "muted"]]
+            group["lines"] = [[what, "ink"], [shape_words(group["shape"], language), "muted"]]
         count = language.text(
             "convolutions: {convolutions} · dense layers: {dense} · parameters: {parameters}",
             convolutions=sum(row["kind"] == "Conv2D" for row in layers), dense=sum(row["kind"] == "Dense" for row in layers),
             parameters=sum(int(row["parameters"]) for row in layers),
         )  # fmt: skip
-        title = clean(network_title(network))
+        title = network_title(network)
         rows.append({"network": network, "title": title, "count": str(count), "groups": groups})
         told.append(joined([f"{title}: ", count, "."]))
-    data, alt = {"rows": rows}, joined(told, " ")
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_networks, data), wide=True)
+    data = {"rows": rows}
+    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw_networks, data), wide=True, **under)
 
 
 def _groups(layers: Sequence[Row]) -> list[Group]:
@@ -128,15 +120,12 @@ def _groups(layers: Sequence[Row]) -> list[Group]:
     return groups
 
 
-def _count(value: int, language: Language) -> str:
-    return language.quantity(Quantity(value=value, unit="count"))
-
-
-def _size(shape: Sequence[int], language: Language) -> str:
-    """A map's size as 224×224×64, a vector's as 4.096."""
+def shape_words(shape: Sequence[int], language: Language, source: Source = ()) -> str:
+    """Sides as 56×56×128; a vector's length is a number like any other: 25.088. The numbers come from `source`."""
+    q = numbers_of(*source)
     if len(shape) == 1:
-        return _count(shape[0], language)
-    return joined((worded(str(side), Quantity(value=side, unit="count")) for side in shape), "×")
+        return language.quantity(q.count(shape[0]))
+    return joined((worded(str(side), q.count(side)) for side in shape), "×")
 
 
 def _draw_vgg19(data: dict[str, Any], theme: Theme) -> MplFigure:

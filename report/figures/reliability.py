@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
-from report.figures.theme import Theme, canvas, clean, network_style, network_title, round_ticks, tip
+from report.figures.theme import Theme, canvas, network_style, network_title, round_ticks, tip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -19,8 +18,7 @@ FEWEST = 5
 """Bins with fewer images are not drawn: their interval would say nothing."""
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(NamedTuple):
     """Images whose highest probability is in one range: how many, their mean confidence, and accuracy with interval."""
 
     images: int
@@ -31,7 +29,7 @@ class Bin:
 
 
 def reliability_diagram(
-    networks: Mapping[str, Sequence[Bin | None]], language: Language, *, caption: str, note: str = ""
+    networks: Mapping[str, Sequence[Bin | None]], language: Language, **under: Unpack[Under]
 ) -> Figure:
     """Accuracy against confidence with 95 % intervals, and the diagonal.
 
@@ -41,10 +39,8 @@ def reliability_diagram(
     text, series = language.text, []
     told = [text("Accuracy against confidence, with the diagonal on which the two are equal.")]
     for network, bins in networks.items():
-        title = clean(network_title(network))
-        shown = [
-            {key: round(value, 6) for key, value in asdict(one).items()} for one in bins if one and one.images >= FEWEST
-        ]
+        title, seen = network_title(network), [one for one in bins if one and one.images >= FEWEST]
+        shown = [{key: round(value, 6) for key, value in one._asdict().items()} for one in seen]
         sure, right = (
             [Quantity(value=one[key], unit="share", digits=0) for one in shown] for key in ("confidence", "accuracy")
         )
@@ -64,7 +60,7 @@ def reliability_diagram(
         "series": series, "code": language.code, "sure": text("surer than right"), "unsure": text("less sure than right"),
         "x": text("Confidence: the probability of the answer"), "y": text("Accuracy"),
     }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=joined(told, " "), data=data, draw=partial(_draw, data))
+    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw, data), **under)
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
@@ -81,18 +77,14 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
         axes.vlines(x, [entry["low"] for entry in bins], [entry["high"] for entry in bins], color=theme[look.colour],
                     linewidth=0.8, zorder=2)  # fmt: skip
         for entry, said in zip(bins, one["said"], strict=True):
-            tip(
-                axes.plot(
-                    [entry["confidence"]], [entry["accuracy"]], "o", markersize=12, markeredgewidth=0, alpha=0, zorder=9
-                )[0],
-                one["title"],
-                said,
+            spot = axes.plot(
+                [entry["confidence"]], [entry["accuracy"]], "o", markersize=12, markeredgewidth=0, alpha=0, zorder=9
             )
+            tip(spot[0], one["title"], said)
     least = min((entry["confidence"] for one in data["series"] for entry in one["bins"]), default=0.0)
     axes.set(xlim=(max(0.0, int(10 * least - 1) / 10) - 0.01, 1.01), ylim=(-0.03, 1.03))
-    number = Language(data["code"]).number
     for axis in (axes.xaxis, axes.yaxis):
-        round_ticks(axis, lambda value, digits: number(100 * value, digits), scale=100)
+        round_ticks(axis, Language(data["code"]).number, scale=100)
     axes.grid(axis="both")
     axes.set_title(f"{data['y']} (%)")
     axes.set_xlabel(f"{data['x']} (%)")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
-from report.evidence.language import NBSP, Language
-from report.evidence.quantity import Figure, Quantity
-from report.evidence.words import joined, worded
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Quantity, Under
+from report.evidence.words import joined
 from report.figures.theme import Theme, bands, canvas, clean, network_style, network_title
 
 if TYPE_CHECKING:
@@ -18,15 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkSize:
-    """A network's size and its published accuracy.
-
-    Attributes:
-        parameters, multiply_adds: counts (the latter for one image).
-        top1: ImageNet accuracy, a share in 0-1, or None when there is none.
-        protocol: how that was measured, in the report's language ("single crop").
-    """
+class NetworkSize(NamedTuple):
+    """Parameters and multiply-adds of one image, ImageNet accuracy in 0-1 (None: there is none), and its protocol in the
+    report's language ("single crop")."""
 
     network: str
     parameters: int
@@ -35,7 +28,7 @@ class NetworkSize:
     protocol: str = ""
 
 
-def block_counts(layers: Sequence[Mapping[str, Any]], language: Language, *, caption: str, note: str = "") -> Figure:
+def block_counts(layers: Sequence[Mapping[str, Any]], language: Language, **under: Unpack[Under]) -> Figure:
     """Filters, parameters, multiply-adds and activations by block, the largest of each emphasised.
 
     Args:
@@ -54,21 +47,18 @@ def block_counts(layers: Sequence[Mapping[str, Any]], language: Language, *, cap
         parts[text("Dense layers")] = dense
     if not parts:
         raise ValueError("no block to draw")
-    filters = [
-        sum(int(row["filters"] or 0) for row in rows if row["kind"] == "Conv2D") or None for rows in parts.values()
-    ]
-    panels = {text("Filters"): filters}
-    for title, key in (
-        ("Parameters", "parameters"),
-        ("Multiply-adds", "multiply_adds"),
-        ("Activations", "activations"),
-    ):
-        panels[text(title)] = [sum(int(row[key]) for row in rows) for rows in parts.values()]
+    panels: dict[str, list[Any]] = {
+        text("Filters"): [sum(int(row["filters"] or 0) for row in rows if row["kind"] == "Conv2D") or None for rows in parts.values()]
+    }  # fmt: skip
+    heads = {"Parameters": "parameters", "Multiply-adds": "multiply_adds", "Activations": "activations"}
+    panels |= {
+        text(head): [sum(int(row[key]) for row in rows) for rows in parts.values()] for head, key in heads.items()
+    }
     log = {"log": text("Parameters"), "scale": text("logarithmic scale")}
-    return _multiples(panels, [*parts], language, caption, note, **log)
+    return _multiples(panels, [*parts], language, under, **log)
 
 
-def networks_compared(sizes: Sequence[NetworkSize], language: Language, *, caption: str, note: str = "") -> Figure:
+def networks_compared(sizes: Sequence[NetworkSize], language: Language, **under: Unpack[Under]) -> Figure:
     """Parameters, multiply-adds and ImageNet accuracy of networks, with the protocol of the latter under each name.
 
     Raises:
@@ -81,48 +71,43 @@ def networks_compared(sizes: Sequence[NetworkSize], language: Language, *, capti
         language.text("Multiply-adds"): [one.multiply_adds for one in sizes],
         language.text("ImageNet top-1 accuracy"): [one.top1 for one in sizes],
     }
-    names = [clean(network_title(one.network)) for one in sizes]
-    looks = {"networks": [one.network for one in sizes], "under": [clean(one.protocol) for one in sizes]}
-    return _multiples(panels, names, language, caption, note, **looks)
+    looks = {"networks": [one.network for one in sizes], "protocols": [clean(one.protocol) for one in sizes]}
+    return _multiples(panels, [network_title(one.network) for one in sizes], language, under, **looks)
 
 
 def _multiples(
-    panels: Mapping[str, Sequence[float | None]], names: list[str], language: Language, caption: str, note: str, **more: Any
-) -> Figure:  # fmt: skip
+    panels: Mapping[str, list[Any]], names: list[str], language: Language, under: Under, **more: Any
+) -> Figure:
     """A panel for each title, with a value for each name: shares up to 1, counts above."""
     shown, told = [], []
     for title, values in panels.items():
-        printed, said = [], []
-        for name, value in zip(names, values, strict=True):
-            q = Quantity(value=value or 0, unit="share" if value and value <= 1 else "count")
-            exact = "–" if value is None else language.quantity(q)
-            printed.append(exact if value is None or q.unit == "share" else worded(_compact(value, language), q))
-            said.append(f"{name}\n{title}: {exact}")
-        shown.append({"title": title, "values": list(values), "printed": printed, "said": said})
+        given = [Quantity(value=value or 0, unit="share" if value and value <= 1 else "count") for value in values]
+        printed = [
+            "–" if value is None else language.quantity(q) if q.unit == "share" else language.compact(q)
+            for value, q in zip(values, given, strict=True)
+        ]
+        said = [
+            f"{name}\n{title}: {'–' if value is None else language.quantity(q)}"
+            for name, value, q in zip(names, values, given, strict=True)
+        ]
+        shown.append({"title": title, "values": values, "printed": printed, "said": said})
         pairs = [joined([name, text], " ") for name, text in zip(names, printed, strict=True)]
         told.append(joined([f"{title}: ", joined(pairs, ", "), "."]))
     data = {"panels": shown, "names": names, **more}
-    return Figure(caption=caption, note=note, alt=joined(told, " "), data=data, draw=partial(_draw, data), wide=True)
-
-
-def _compact(value: float, language: Language) -> str:
-    """A count, from ten thousand on with one decimal and k, M or G: 4.096, 38,7 k, 143,7 M."""
-    for least, unit, sign in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if value >= least:
-            return f"{language.number(value / unit, 1)}{NBSP}{sign}"
-    return language.number(value)
+    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw, data), wide=True, **under)
 
 
 def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
-    names, panels, under = data["names"], data["panels"], data.get("under", [])
+    names, panels, under = data["names"], data["panels"], data.get("protocols", [])
     height = len(names) * (3.0 if any(under) else 2.1) + 3.4
     figure, grid = canvas(theme, height * theme.size / 72, 1, len(panels), wide=True)
     for axes, panel in zip(grid, panels, strict=True):
-        _panel(axes, theme, panel, data.get("networks"), log=panel["title"] == data.get("log"))
+        log = panel["title"] == data.get("log")
+        _panel(axes, theme, panel, data.get("networks"), log=log)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_yticks(range(len(names)), [""] * len(names))
         axes.set_title(fill(panel["title"], 18 if len(panels) > 3 else 40))
-        if panel["title"] == data.get("log"):
+        if log:
             axes.annotate(data["scale"], (0, 0), xycoords="axes fraction", xytext=(0, -4), va="top",
                           textcoords="offset points", fontsize=theme.size * 0.85, color=theme["muted"])  # fmt: skip
         bands(axes.axhspan, theme, enumerate(panel["said"]))

@@ -1,4 +1,4 @@
-"""How every figure looks: colours, one style per network, fonts, and the pieces that charts are made of.
+"""How every figure looks: colours, one style per network, and the pieces that charts are made of.
 
 On screen each colour is written as `var(--name, #fallback)`, so that the page's style sheet switches to dark mode
 without drawing again. On paper colours are plain. Nothing here imports matplotlib until a figure is drawn.
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cnnlab.errors import printable
 from cnnlab.networks import find_network, network_names
@@ -23,30 +23,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 COLOURS: dict[str, tuple[str, str]] = {
-    "ink": ("#1c1f24", "#e9eaec"),
-    "muted": ("#555d69", "#a7aeb9"),
-    "rule": ("#858c97", "#7d8590"),
-    "grid": ("#e2e4e8", "#30353c"),
-    "paper": ("#fffffe", "#16181c"),
-    "series-1": ("#13427f", "#6a9bf4"),
-    "series-2": ("#b95b14", "#ffae6b"),
-    "series-3": ("#0a6a55", "#8af0d0"),
-    "series-4": ("#5c1706", "#be6e97"),
-    "series-5": ("#1e6aea", "#dbc8fe"),
-    "series-6": ("#7c658d", "#809070"),
-    "series-7": ("#9a1235", "#ffeb32"),
-    "series-8": ("#47213a", "#3d9507"),
-    "heat": ("#1a4b94", "#8ab6ff"),
-    "on-heat": ("#fefeff", "#101318"),
-    "good": ("#0b7b64", "#40d0a9"),
-    "bad": ("#b3402b", "#ff9c85"),
-    "conv": ("#93cda1", "#4f9a66"),
-    "conv-edge": ("#245c36", "#b4e3c1"),
-    "pool": ("#4d80c2", "#3f6fb0"),
-    "pool-edge": ("#1f4b80", "#b9d5f7"),
-    "dense": ("#d9c58a", "#a8935a"),
-    "dense-edge": ("#66541b", "#efe0b4"),
-}
+    "ink": ("#1c1f24", "#e9eaec"), "muted": ("#555d69", "#a7aeb9"), "rule": ("#858c97", "#7d8590"),
+    "grid": ("#e2e4e8", "#30353c"), "paper": ("#fffffe", "#16181c"),
+    "series-1": ("#13427f", "#6a9bf4"), "series-2": ("#b95b14", "#ffae6b"), "series-3": ("#0a6a55", "#8af0d0"),
+    "series-4": ("#5c1706", "#be6e97"), "series-5": ("#1e6aea", "#dbc8fe"), "series-6": ("#7c658d", "#809070"),
+    "series-7": ("#9a1235", "#ffeb32"), "series-8": ("#47213a", "#3d9507"),
+    "heat": ("#1a4b94", "#8ab6ff"), "on-heat": ("#fefeff", "#101318"),
+    "good": ("#0b7b64", "#40d0a9"), "bad": ("#b3402b", "#ff9c85"),
+    "conv": ("#93cda1", "#4f9a66"), "conv-edge": ("#245c36", "#b4e3c1"), "pool": ("#4d80c2", "#3f6fb0"),
+    "pool-edge": ("#1f4b80", "#b9d5f7"), "dense": ("#d9c58a", "#a8935a"), "dense-edge": ("#66541b", "#efe0b4"),
+}  # fmt: skip
 """Custom property -> colour on white and on the dark page. Light values are all different: they are the sentinels."""
 
 WRITTEN = {
@@ -86,8 +72,7 @@ SCREEN = Theme("screen", _LIGHT, size=9.75, width=6.2, wide=7.08)
 PRINT = Theme("print", {**_LIGHT, "paper": "#ffffff"}, size=8.0, width=5.1, wide=6.53)
 
 
-@dataclass(frozen=True)
-class NetworkStyle:
+class NetworkStyle(NamedTuple):
     """One network's looks: name of its colour in `COLOURS`, matplotlib line style and marker."""
 
     colour: str
@@ -95,37 +80,37 @@ class NetworkStyle:
     marker: str
 
 
-NETWORK_STYLES = {
-    "vgg19": NetworkStyle("series-1", "solid", "o"),
-    "alexnet": NetworkStyle("series-2", (0, (5, 1.6)), "s"),
-    "resnet50": NetworkStyle("series-3", (0, (7, 1.6, 1.4, 1.6)), "^"),
-}
-_OTHERS = (
+STYLES = (
+    NetworkStyle("series-1", "solid", "o"),
+    NetworkStyle("series-2", (0, (5, 1.6)), "s"),
+    NetworkStyle("series-3", (0, (7, 1.6, 1.4, 1.6)), "^"),
     NetworkStyle("series-4", (0, (1.4, 1.4)), "D"),
     NetworkStyle("series-5", (0, (9, 2)), "v"),
     NetworkStyle("series-6", (0, (3, 1.4, 1.2, 1.4, 1.2, 1.4)), "P"),
     NetworkStyle("series-7", (0, (10, 1.6, 3, 1.6)), "X"),
     NetworkStyle("series-8", (0, (2.6, 2.6)), "p"),
 )
-"""Of networks without an entry. All eight differ in dash and in marker, so that grey print tells them apart."""
+"""All eight differ in dash and in marker, so that grey print tells them apart. The first are of `FIRST`."""
+
+FIRST = ("vgg19", "alexnet", "resnet50")
 
 
 def network_style(network: str) -> NetworkStyle:
     """The style of a network, the same in every figure.
 
-    Networks of the registry without an entry take the others in order; names that it does not know a stable one each.
+    Networks of the registry beside the first take the others in order; names that it does not know a stable one each.
     """
-    if network in NETWORK_STYLES:
-        return NETWORK_STYLES[network]
-    added = [name for name in network_names() if name not in NETWORK_STYLES]
+    if network in FIRST:
+        return STYLES[FIRST.index(network)]
+    added, others = [name for name in network_names() if name not in FIRST], STYLES[len(FIRST) :]
     known = network in added
     place = added.index(network) if known else int.from_bytes(hashlib.sha256(network.encode()).digest()[:4])
-    return _OTHERS[place % len(_OTHERS)]
+    return others[place % len(others)]
 
 
 def network_title(network: str) -> str:
-    """A network's name in prose; its own name when the registry has none."""
-    return find_network(network).TITLE if network in network_names() else network
+    """A network's name in prose, made fit for a figure; its own name when the registry has none."""
+    return clean(find_network(network).TITLE if network in network_names() else network)
 
 
 def clean(text: str, limit: int = 40) -> str:
@@ -151,7 +136,7 @@ def round_ticks(
     """Round ticks, all with as many decimals as they need.
 
     Args:
-        show: a value in words, with so many decimals; scale: what it multiplies the value with.
+        show: a value times `scale` in words, with so many decimals.
         most: ticks; least: decimals; whole: whether only whole numbers have ticks.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -160,7 +145,7 @@ def round_ticks(
     first, second, *_ = axis.get_majorticklocs()
     exponent = Decimal(f"{(second - first) * scale:.4g}").normalize().as_tuple().exponent
     digits = max(least, -int(exponent))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value, digits)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value * scale, digits)))
 
 
 def tip(artist: Artist, *lines: str) -> None:

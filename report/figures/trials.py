@@ -6,30 +6,23 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from report.data.trainings import Trial
+from report.data.trainings import STATES, Trial
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Quantity
+from report.evidence.quantity import Figure, Quantity, Under
 from report.figures.theme import PRINT, Theme, canvas, clean, network_style, network_title, round_ticks, tip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
 
-_MARKERS = {"complete": "o", "pruned": "v", "failed": "x"}
+_MARKERS = dict(zip(STATES, "ovx", strict=True))
 """By how a trial ended: shapes tell them apart without colour. Only complete ones are filled."""
 
 
 def trials_figure(
-    trials: Sequence[Trial],
-    language: Language,
-    *,
-    network: str,
-    selected: int,
-    with_rate: bool,
-    caption: str,
-    note: str = "",
+    trials: Sequence[Trial], language: Language, *, network: str, selected: int, with_rate: bool, **under: Unpack[Under]
 ) -> Figure:
     """Accuracy of each trial in order, with the best so far as a step line.
 
@@ -59,35 +52,25 @@ def trials_figure(
             {"number": trial.number, "state": trial.state, "value": value, "rate": rate, "said": "\n".join(said)}
         )
     found = [trial.value if trial.state == "complete" and trial.value is not None else -1.0 for trial in trials]
-    counts = {state: sum(trial.state == state for trial in trials) for state in _MARKERS}
     best = next(trial.value or 0.0 for trial in trials if trial.number == selected)
     alt = text(
         "Validation accuracy of {total} trials for {network}: {complete} complete, {pruned} pruned, {failed} failed. "
         "Trial {selected} was selected, with {value}.",
-        total=len(trials), network=clean(network_title(network)), selected=selected,
-        value=Quantity(value=best, unit="share"), **counts,
+        total=len(trials), network=network_title(network), selected=selected, value=Quantity(value=best, unit="share"),
+        **{state: sum(trial.state == state for trial in trials) for state in _MARKERS},
     )  # fmt: skip
     data = {
         "points": points, "network": network, "selected": selected, "code": language.code, "words": words, "axis": axis,
         "best": [None if value < 0 else value for value in accumulate(found, max)], "trial": text("Trial"),
         "rate": rate_head if with_rate else "",
     }  # fmt: skip
-    draw = partial(_draw_trials, data)
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=draw, wide=with_rate)
+    return Figure(alt=alt, data=data, draw=partial(_draw_trials, data), wide=with_rate, **under)
 
 
 def range_test_figure(
-    rates: Sequence[float],
-    losses: Sequence[float],
-    smoothed: Sequence[float],
-    suggested: float | None,
-    language: Language,
-    *,
-    network: str,
-    dataset: str,
-    caption: str = "",
-    note: str = "",
-) -> Figure:
+    rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], suggested: float | None,
+    language: Language, *, network: str, dataset: str,
+) -> Figure:  # fmt: skip
     """Loss of each step's batch and its running average against the learning rate, on a logarithmic axis.
 
     Args:
@@ -100,7 +83,7 @@ def range_test_figure(
     if not rates or not len(rates) == len(losses) == len(smoothed):
         raise ValueError("a rate, a loss and a smoothed loss for every step are needed")
     text, lowest = language.text, min(range(len(smoothed)), key=smoothed.__getitem__)
-    names = {"network": clean(network_title(network)), "dataset": clean(dataset, 28)}
+    names = {"network": network_title(network), "dataset": clean(dataset, 28)}
     alt = text(
         "Loss of {network} on {dataset} while the learning rate rises from {low} to {high}: the smoothed loss is "
         "lowest, {loss}, at {rate}.",
@@ -116,7 +99,7 @@ def range_test_figure(
         "raw": text("of each batch"), "mean": text("smoothed"),
         "told": text("suggested: {rate}", rate=rate_text(suggested, language)) if suggested else "",
     }  # fmt: skip
-    return Figure(caption=caption, note=note, alt=alt, data=data, draw=partial(_draw_range, data))
+    return Figure(caption="", alt=alt, data=data, draw=partial(_draw_range, data))
 
 
 def range_test_svg(figure: Figure) -> str:
@@ -164,7 +147,9 @@ def _draw_trials(data: dict[str, Any], theme: Theme) -> MplFigure:
     left.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
     round_ticks(left.xaxis, language.number, most=8, whole=True)
     round_ticks(
-        left.yaxis, lambda value, digits: language.quantity(Quantity(value=value, unit="share"), digits), scale=100
+        left.yaxis,
+        lambda value, digits: language.quantity(Quantity(value=value / 100, unit="share"), digits),
+        scale=100,
     )
     left.set_xlabel(data["trial"])
     left.set_title(data["axis"])

@@ -138,11 +138,10 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[RunStore], None]]] = {
     "a class absent from test": ({}, without_class("test", 999)),
     "a class absent from validation": ({}, without_class("validation", 999)),
     "one test image": ({}, without_class("test", 1)),
-    "baselines of nothing and all, maps of zeros": (
+    "baselines of nothing and all, maps and filters of zeros": (
         {
             "insight": {"maps": np.zeros((4, 4))},
-            "baselines": {"clothes": {"right": 0.0}, "digits": {"right": 1.0}},
-        },
+            "baselines": {"clothes": {"right": 0.0}, "digits": {"right": 1.0}}},
         nothing,
     ),
     "every training diverged": (
