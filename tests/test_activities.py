@@ -21,7 +21,7 @@ from report.evidence.language import Language
 from report.evidence.quantity import Figure
 from tests.fabricate import write_store
 
-SECTIONS = load_rubric(load_lab("demo")).report_sections()
+SECTIONS = load_rubric(load_lab("demo")).sections
 KEYS = [section.key for section in SECTIONS]
 
 
