@@ -178,9 +178,9 @@ def _versions(versions: Mapping[str, str] | None) -> str:
 
 def _code(git: Mapping[str, Any] | None, language: Language) -> str:
     """The revision of the code, and whether it had been changed; empty where the manifest has none."""
-    return (
-        f"git {git['commit']}" + f" ({language.text('with uncommitted changes')})" * bool(git["dirty"]) if git else ""
-    )
+    if not git:
+        return ""
+    return f"git {git['commit']}" + (f" ({language.text('with uncommitted changes')})" if git["dirty"] else "")
 
 
 def _hash(*records: Record) -> str:

@@ -18,14 +18,14 @@ from report.document.appendix import PUBLISHED, appendix
 from report.document.claims import Claim, examine, judge, wording
 from report.document.commentary import Commentary
 from report.document.markdown import markdown_html
-from report.document.model import Cited, Document, ItemKind, Paragraph, Placed, Prose, SectionText
+from report.document.model import Cited, Document, ItemKind, Paragraph, Placed, Prose, Review, SectionText
 from report.document.problems import CallError, calling_place, line_of
 from report.document.provenance import entries, evidence_hash, of_appendix, of_item, of_words, record_hashes
 from report.document.reviews import read_reviews, review_states
 from report.document.rubric import DATA_PARTS, Rubric, Section, load_rubric, template_folders
 from report.document.tokens import PERCENT_ENCODED, Medium, Tokens
 from report.evidence.language import NBSP, Language
-from report.evidence.quantity import Evidence, Item
+from report.evidence.quantity import Evidence, Item, Listing, Table
 
 LABELS: Mapping[ItemKind, str] = {"figure": "Figure", "table": "Table", "listing": "Listing"}
 """Message ids of the three series in which items are numbered; galleries are figures."""
@@ -196,14 +196,12 @@ class _Assembly:
             content if kind == "prose" else self._placed(section.key, content, evidence.items[content])
             for kind, content in (*draft.parts, *(("item", name) for name in evidence.items if name not in named))
         ]
-        review = "generated" if draft.generated else "written"
-        done = replace(
-            text, evidence=evidence, path=draft.path, files=draft.files, uses=draft.uses, review=review  # type: ignore[arg-type]
-        )  # fmt: skip
-        return done, pieces
+        review: Review = "generated" if draft.generated else "written"
+        files: dict[str, Any] = {"path": draft.path, "files": draft.files, "uses": draft.uses}
+        return replace(text, evidence=evidence, review=review, **files), pieces
 
     def _placed(self, section: str, name: str, item: Item) -> Placed:
-        kind: ItemKind = {"Table": "table", "Listing": "listing"}.get(type(item).__name__, "figure")  # type: ignore[assignment]
+        kind: ItemKind = "table" if isinstance(item, Table) else "listing" if isinstance(item, Listing) else "figure"
         self.counts[kind] += 1
         label = f"{self.language.text(LABELS[kind])}{NBSP}{self.counts[kind]}"
         self.placed[section, name] = Placed(name, item, kind, label, f"{section}-{name}".replace("_", "-"))
@@ -240,16 +238,16 @@ class _Assembly:
         )
 
     def _cite(self, *keys: str) -> str:
-        made = []
-        for key in keys:
+        def token(key: str) -> str:
             if key not in self.references:
                 raise CallError("the bibliography has no such reference", key, list(self.references))
             if key not in self.cited:
                 self.cited.append(key)
             number = f"[{self.cited.index(key) + 1}]"
             page = f'<a class="cite" href="#ref-{key}">{number}</a>'
-            made.append(self.tokens.add(lambda medium, pair=(number, page): pair[medium != "markdown"]))  # type: ignore[misc]
-        return " ".join(made)
+            return self.tokens.add(lambda medium: number if medium == "markdown" else page)
+
+        return " ".join(map(token, keys))
 
     def _claim(self, text: str, on: str = "test accuracy", dataset: str = "") -> str:
         """A token: what the runs say of a claim is known when all prose is rendered, since all are corrected together."""

@@ -131,7 +131,7 @@ class Commentary:
         self._folders, self._tokens, self._language, self.section = folders, tokens, tokens.language, ""
         self._names, self._placed = dict[int, str](), dict[str, tuple[str, str]]()
         language = tokens.language
-        filters = {
+        filters: dict[str, Callable[..., Any]] = {
             "interval": partial(self._worded, language.with_interval),
             "plain": partial(self._worded, language.plain),
             "signed": partial(self._worded, language.signed),
