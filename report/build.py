@@ -135,11 +135,10 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
     from report.activities.common import accuracy_lines
     from report.checks.audit import audit
     from report.document.assembly import assemble
+    from report.document.rubric import template_folders
     from report.evidence.language import Language
     from report.notebook.build import build_notebook, notebook_page, too_large
-    from report.render.html import template_folders
-    from report.render.pdf import pango_problem
-    from report.render.pdf_process import PdfProcess
+    from report.render.pdf import PdfProcess, pango_problem
 
     if unknown := sorted(set(formats) - set(FILES)):
         raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FILES))
@@ -171,7 +170,7 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
                 path = build_notebook(store, lab, document, out)
                 files.keep(path.name, missing=too_large(path))
                 if "notebook-html" in formats:
-                    text = notebook_page(path, document.language, templates=template_folders(lab.templates))
+                    text = notebook_page(path, document.language, templates=template_folders(lab))
                     files.write(FILES["notebook-html"], text.encode())
         if paper and begun:
             with files.alone():
@@ -205,9 +204,10 @@ def attachments(document: Document) -> list[Attachment]:
 
 def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:
     """The report as one HTML page for the screen or for paper, its figures cached below `out`."""
-    from report.render.html import render_html, template_folders
+    from report.document.rubric import template_folders
+    from report.render.html import render_html
 
-    return render_html(document, medium, templates=template_folders(lab.templates), cache=out / FIGURES)
+    return render_html(document, medium, templates=template_folders(lab), cache=out / FIGURES)
 
 
 def _note(out: Path) -> dict[str, Any]:

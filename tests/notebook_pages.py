@@ -58,15 +58,15 @@ def nothing(data: LabData, language: Language) -> Evidence:
 def part_1(activity: int) -> PlainSection:
     """An activity of Part 1."""
     answer = partial(built, activity=activity)
-    return PlainSection(f"activity-{activity:02d}", activity, "1", "Contents", "architecture", answer)
+    return PlainSection(f"activity-{activity:02d}", activity, "1", "architecture", answer)
 
 
 SECTIONS = (
-    PlainSection("introduction", None, None, "Contents", "introduction", nothing),
+    PlainSection("introduction", None, None, "introduction", nothing),
     *map(part_1, STEPS),
-    PlainSection("comparison", None, "comparison", "Contents", "comparison", partial(drawn, names=("networks",))),
-    PlainSection("activity-07", 7, "2_1", "Contents", "training", results),
-    PlainSection("activity-08", 8, "2_1", "Contents", "curves", partial(drawn, names=("accuracy-8", "loss-8"))),
+    PlainSection("comparison", None, "comparison", "comparison", partial(drawn, names=("networks",))),
+    PlainSection("activity-07", 7, "2_1", "training", results),
+    PlainSection("activity-08", 8, "2_1", "curves", partial(drawn, names=("accuracy-8", "loss-8"))),
 )
 PROSE: dict[str, Any] = {
     "introduction": "{# generated: remove this line when you have reviewed the text #}\nLab **{{ lab.title }}**.\n",

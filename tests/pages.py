@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from cnnlab.errors import TemplateProblem
 from cnnlab.lab import Lab, LabFile
 from cnnlab.store.store import RunStore
-from report.data.records import LabData
+from report.data.records import LabData, open_lab
+from report.document.assembly import assemble
+from report.document.model import Document, Prose
+from report.document.rubric import Section
 from report.evidence.language import Language
 from report.evidence.quantity import Column, Evidence, Exhibit, Gallery, Listing, Quantity, Table
 from tests.fabricate import write_store
@@ -27,24 +32,23 @@ CODE = (
 )
 
 
-@dataclass(frozen=True)
-class PlainSection:
-    key: str
-    number: int | None
-    part: str | None
-    title_msgid: str
-    module: str
-    answer: Callable[[LabData, Language], Evidence]
+class PlainSection(Section):
+    """A section with evidence of its own making."""
+
+    says: Callable[[LabData, Language], Evidence]
+
+    def __init__(
+        self, key: str, number: int | None, part: str | None, module: str, says: Callable[[LabData, Language], Evidence]
+    ) -> None:
+        title = {"en": "Contents", "es": "Contenido"}
+        super().__init__(key=key, number=number, part=part, title=title, answered_by=module, says=says)
 
     @property
     def needs_runs(self) -> bool:
         return self.module != "dataset"
 
-    def title_in(self, language: Language) -> str:
-        return language.text(self.title_msgid)
-
-    def label_in(self, language: Language) -> str:
-        return language.text("Activity {number}", number=self.number) if self.number else ""
+    def answer(self, lab: LabData, language: Language) -> Evidence:
+        return self.says(lab, language)
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,9 @@ def build_evidence(data: LabData, language: Language, *, charts: Sequence[str] =
 
 
 SECTIONS = (
-    PlainSection("introduction", None, None, "Contents", "introduction", lambda data, language: Evidence()),
-    PlainSection("activity-01", 1, "1", "Contents", "architecture", partial(build_evidence, charts=("vgg19",))),
-    PlainSection("activity-07", 7, "2_1", "Contents", "training", partial(build_evidence, charts=("accuracy-8",))),
+    PlainSection("introduction", None, None, "introduction", lambda data, language: Evidence()),
+    PlainSection("activity-01", 1, "1", "architecture", partial(build_evidence, charts=("vgg19",))),
+    PlainSection("activity-07", 7, "2_1", "training", partial(build_evidence, charts=("accuracy-8",))),
 )
 PROSE = {
     "introduction": "{# generated: remove this line when you have reviewed the text #}\n\nLab **{{ lab.title }}**.\n",
@@ -124,13 +128,13 @@ PROSE = {
 }
 
 
-def write_prose(folder: Path, prose: Mapping[str, str] = PROSE) -> None:
+def write_prose(folder: Path, prose: Mapping[str, str | bytes] = PROSE) -> None:
     """Write commentary files for both languages into a lab's own templates."""
     for language in ("es", "en"):
         for key, text in prose.items():
             path = folder / "commentary" / language / f"{key}.md.j2"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text.encode() if isinstance(text, str) else text)
 
 
 def write_lab(
@@ -141,6 +145,44 @@ def write_lab(
     lab = lab_in(folder, language=language)
     write_prose(lab.templates, prose)
     return records, lab
+
+
+class Desk:
+    """A fabricated lab whose texts a test writes, one document after the other."""
+
+    def __init__(
+        self, folder: Path, edit: Callable[[dict[str, Any]], object] = lambda lock: None, **store: Any
+    ) -> None:
+        self.store, self.lab = write_lab(folder, **store)
+        lock = self.store.read_lab("demo")
+        edit(lock)
+        self.store.write_lab("demo", lock)
+        self.data = open_lab(self.store, "demo")
+
+    def document(
+        self,
+        text: str | None = None,
+        *,
+        key: str = "activity-07",
+        language: str = "es",
+        sections: Any = SECTIONS,
+        **files: str,
+    ) -> Document:
+        """The small report, in which the section `key` has this text; `files` stand beside it, by name without ending."""
+        prose = {**PROSE, **({} if text is None else {key: text}), **files}
+        write_prose(self.lab.templates, prose)
+        return assemble(self.data, self.lab, Language(language), sections=sections, references=REFERENCES)
+
+    def prose(self, text: str, *, key: str = "activity-07", language: str = "es") -> Prose:
+        """The first prose of the section with this text."""
+        pieces = self.document(text, key=key, language=language).section(key).pieces
+        return next(piece for piece in pieces if isinstance(piece, Prose))
+
+    def problem(self, text: str | bytes, **options: Any) -> TemplateProblem:
+        """What is wrong with this text."""
+        with pytest.raises(TemplateProblem) as caught:
+            self.document(text, **options)
+        return caught.value
 
 
 def lab_in(folder: Path, *, language: str = "es") -> Lab:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,25 +22,7 @@ PARENTS = {
 }  # fmt: skip
 """Where these may stand (7.2)."""
 
-PAINTED = {
-    b"Tj",
-    b"TJ",
-    b"'",
-    b'"',
-    b"S",
-    b"s",
-    b"f",
-    b"F",
-    b"f*",
-    b"B",
-    b"B*",
-    b"b",
-    b"b*",
-    b"Do",
-    b"sh",
-    b"BI",
-    b"INLINE IMAGE",
-}
+PAINTED = {*b"Tj TJ ' \" S s f F f* B B* b b* Do sh BI".split(), b"INLINE IMAGE"}
 """Operators that put something on the page."""
 
 
@@ -135,24 +116,19 @@ def _table(one: Element) -> Iterator[str]:
     if one.kind != "Table":
         return
     kinds = [kid.kind for kid in one.kids]
-    counts = Counter(kinds)
-    if (
-        counts["THead"] > 1
-        or counts["Caption"] > 1
-        or "Caption" in kinds[1:-1]
-        or (counts["THead"] and not counts["TBody"])
-    ):
+    heads, captions = kinds.count("THead"), kinds.count("Caption")
+    if max(heads, captions) > 1 or "Caption" in kinds[1:-1] or (heads and "TBody" not in kinds):
         yield f"{one.where} has {kinds}"
     rows = [row for row in one.all() if row.kind == "TR"]
     widths = {sum(int(cell.attribute("/ColSpan") or 1) for cell in row.kids) for row in rows}
     if len(widths) != 1:
         yield f"{one.where} has rows of {sorted(widths)} cells"
-    heads = {str(cell.entry["/ID"]): cell for cell in one.all() if cell.kind == "TH"}
+    named = {str(cell.entry["/ID"]): cell for cell in one.all() if cell.kind == "TH"}
     for cell in one.all():
         if cell.kind == "TH" and cell.attribute("/Scope") not in ("/Column", "/Row"):
             yield f"{cell.where} has no scope"
         if cell.kind == "TD" and not {"/Column", "/Row"} <= {
-            heads[str(name)].attribute("/Scope") for name in cell.attribute("/Headers") or () if str(name) in heads
+            named[str(name)].attribute("/Scope") for name in cell.attribute("/Headers") or () if str(name) in named
         }:
             yield f"{cell.where} has not a head of its column and one of its row"
 

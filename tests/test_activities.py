@@ -17,7 +17,7 @@ from report.evidence.quantity import Figure, Quantity
 from tests.reports import Make, document, prose
 from tests.whole_report import EVERY_KIND
 
-SECTIONS = load_rubric(load_lab("demo")).report_sections()
+SECTIONS = load_rubric(load_lab("demo")).sections
 KEYS = [section.key for section in SECTIONS]
 
 

@@ -16,8 +16,7 @@ from pypdf import PdfReader
 from cnnlab.errors import Incomplete, LabError, StoreError
 from report.build import build_report
 from report.document.assembly import assemble
-from report.render.pdf import Pdf
-from report.render.pdf_process import PdfProcess
+from report.render.pdf import Pdf, PdfProcess
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 
@@ -130,7 +129,7 @@ def test_what_fails_in_one_format_costs_no_other(tmp_path: Path, cause: str, mon
     monkeypatch.setattr("report.notebook.build.execute", _executed)
     with monkeypatch.context() as patch:
         if cause == "killed":
-            patch.setattr("report.render.pdf_process.PdfProcess.result", _killed)
+            patch.setattr("report.render.pdf.PdfProcess.result", _killed)
         elif cause == "kernel":
             patch.setattr("report.notebook.build.execute", _not_started)
         else:

@@ -19,8 +19,7 @@ from cnnlab.lab import Lab
 from cnnlab.store.store import RunStore
 from report.build import NOTE, BuildResult, unchanged
 from report.document import assembly
-from report.render.pdf import Pdf
-from report.render.pdf_process import PdfProcess
+from report.render.pdf import Pdf, PdfProcess
 from tests.pages import REFERENCES, SECTIONS, write_lab
 
 FORMATS = ("html", "pdf")
@@ -180,7 +179,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     assembled = assembly.assemble
     monkeypatch.setattr(assembly, "assemble", lambda *args: found.append("assembled") or assembled(*args))
-    monkeypatch.setattr("report.render.pdf_process.PdfProcess", Quick)
+    monkeypatch.setattr("report.render.pdf.PdfProcess", Quick)
     monkeypatch.setattr(sys.modules[__name__], "MISSING", [])
     return found
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.errors import TemplateProblem
 from report.checks.typed import audit_typed
 from report.data.records import LabData
 from report.document.ledger import Finding
 from report.document.model import Document
 from tests.handwritten import LABS, document_of, records, with_text
-from tests.test_commentary import assembled, problem_of, prose_of
 
 Audit = Callable[..., list[Finding]]
 
@@ -145,11 +143,3 @@ def test_what_is_backed_or_compares_no_networks_is_left_alone(audit: Audit, text
 @pytest.mark.parametrize("code", ["en", "es"])
 def test_the_shipped_texts_raise_no_alarm(tmp_path: Path, case: str, code: str) -> None:
     assert audit_typed(document_of(records(tmp_path / "runs", **LABS[case]), code)) == []
-
-
-def test_given_prints_its_text_and_takes_nothing_else(tmp_path: Path) -> None:
-    assert prose_of(assembled(tmp_path, 'Size {{ given("7×7×512") }}, {{ given("*3*") }}.'))[0].print == (
-        "<p>Size 7×7×512, *3*.</p>\n"
-    )
-    problem = problem_of(tmp_path / "wrong", "Size {{ given(512) }}.")
-    assert isinstance(problem, TemplateProblem) and "takes a text" in str(problem)

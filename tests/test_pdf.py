@@ -1,13 +1,15 @@
-"""The PDF: tagged, named, bookmarked, whole; what is missing from it is told, what changes nothing costs nothing."""
+"""The PDF: tagged, named, bookmarked, whole; what is missing is told; nothing is left of the process that makes it."""
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
 
+from cnnlab.errors import Incomplete
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
@@ -29,47 +31,8 @@ def reader(made: pdf.Pdf) -> PdfReader:
     return PdfReader(BytesIO(made.content))
 
 
-def root(reader: PdfReader) -> Any:
-    return reader.trailer["/Root"]
-
-
 def test_nothing_is_missing_or_said(made: pdf.Pdf) -> None:
     assert (made.missing, made.heard) == ([], [])
-
-
-def test_it_is_tagged_titled_and_in_its_language(reader: PdfReader) -> None:
-    assert root(reader)["/MarkInfo"]["/Marked"]
-    assert root(reader)["/Lang"] == "es"
-    assert root(reader)["/ViewerPreferences"]["/DisplayDocTitle"]
-    assert reader.metadata is not None
-    assert reader.metadata.title == "A lab <1>"
-    assert "pdfuaid:part" in root(reader)["/Metadata"].get_data().decode()
-
-
-def tags(element: Any, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    element = element.get_object() if hasattr(element, "get_object") else element
-    if isinstance(element, dict) and "/S" in element:
-        found.append((str(element["/S"]), element))
-    kids = element.get("/K", []) if isinstance(element, dict) else []
-    kids = kids.get_object() if hasattr(kids, "get_object") else kids
-    for kid in kids if isinstance(kids, list) else [kids]:
-        tags(kid, found)
-    return found
-
-
-def test_structure_has_headings_tables_and_described_figures(reader: PdfReader) -> None:
-    found = tags(root(reader)["/StructTreeRoot"], [])
-    kinds = [kind for kind, _ in found]
-    assert {"/H1", "/H2", "/H3", "/P", "/Table", "/TH", "/TD", "/Figure", "/Link", "/Caption"} <= set(kinds)
-    assert all(str(element.get("/Alt", "")).strip() for kind, element in found if kind == "/Figure")
-
-
-def test_outline_follows_the_parts_and_activities(reader: PdfReader) -> None:
-    flat = [entry.title for entry in reader.outline if not isinstance(entry, list)]
-    groups = [entry for entry in reader.outline if isinstance(entry, list)]
-    nested = [[item.title for item in group if not isinstance(item, list)] for group in groups]
-    assert flat[:3] == ["Contenido", "Parte 1: VGG-19", "Parte 2.1: Clothes"]
-    assert nested[:2] == [["Actividad 1: Contenido"], ["Actividad 7: Contenido"]]
 
 
 def test_pages_are_numbered_and_name_their_activity(reader: PdfReader) -> None:
@@ -97,19 +60,6 @@ def test_code_is_whole_and_inside_the_page(reader: PdfReader) -> None:
 
         sheet.extract_text(visitor_text=note)
         assert all(50 < x < float(sheet.mediabox.width) - 60 for x in starts)
-
-
-def test_fonts_are_embedded(reader: PdfReader) -> None:
-    names = set()
-    for sheet in reader.pages:
-        for font in sheet["/Resources"].get("/Font", {}).values():
-            described = font.get_object()
-            described = described["/DescendantFonts"][0].get_object() if "/DescendantFonts" in described else described
-            descriptor = described["/FontDescriptor"].get_object()
-            assert any(key in descriptor for key in ("/FontFile", "/FontFile2", "/FontFile3")), described["/BaseFont"]
-            names.add(str(described["/BaseFont"]).partition("+")[2])
-    assert any("Serif" in name for name in names)
-    assert any("Code" in name for name in names)
 
 
 def test_figures_are_vectors(reader: PdfReader) -> None:
@@ -173,3 +123,36 @@ def test_a_line_is_broken_at_its_end_whatever_the_measure() -> None:
     content = pdf.render_pdf(f"<html lang=es><title>t</title>{style}<body>{rows}</body></html>").content
     lines = [line.strip() for sheet in PdfReader(BytesIO(content)).pages for line in sheet.extract_text().splitlines()]
     assert sum(line.startswith("Las redes") for line in lines) == 300
+
+
+PAGE = "<html lang=es><title>Uno</title><p>Año {} \N{CHECK MARK}</p>"
+
+
+def test_its_process_makes_what_is_made_here_and_tells_what_is_wrong() -> None:
+    wrong = PAGE.format("<img alt=x src='http://example.org/x.png'>\U0010fffd")
+    with pdf.PdfProcess() as paper:
+        paper.begin(wrong)
+        made = paper.result()
+    assert made == pdf.render_pdf(wrong) and made.content[:5] == b"%PDF-"
+    assert ["http://example.org/x.png" in one for one in made.missing] == [True, False]
+
+
+@pytest.mark.parametrize("step", ["begin", "result"])
+def test_a_process_that_is_ended_is_told(step: str) -> None:
+    with pdf.PdfProcess() as paper, pytest.raises(Incomplete, match="code -9"):
+        if step == "result":
+            paper.begin(PAGE.format(1))
+        paper._process.kill()
+        paper._process.join()
+        paper.begin(PAGE.format(1)) if step == "begin" else paper.result()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_of_it_is_left_when_the_build_ends(begun: bool) -> None:
+    with pytest.raises(KeyboardInterrupt), pdf.PdfProcess() as paper:
+        pid = paper._process.pid or 0
+        if begun:
+            paper.begin(PAGE.format("word " * 200_000))
+        raise KeyboardInterrupt
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

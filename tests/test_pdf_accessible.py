@@ -129,6 +129,7 @@ def _outline(entries: Any, level: int = 0) -> list[tuple[int, str]]:
 def test_every_font_is_embedded_and_maps_to_characters(reader: PdfReader) -> None:
     found = fonts(reader)
     assert len(found) >= 6 and all(found.values()), found
+    assert all(any(kind in name for name in found) for kind in ("Serif", "Code"))
 
 
 def test_links_lead_somewhere_and_are_tagged_and_named(reader: PdfReader, dom: BeautifulSoup) -> None:

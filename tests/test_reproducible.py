@@ -21,12 +21,11 @@ from tests.notebook_pages import drawn, results
 from tests.pages import REFERENCES, PlainSection, lab_in, write_lab
 
 SECTIONS = (
-    PlainSection("activity-07", 7, "2_1", "Contents", "curves", results),
+    PlainSection("activity-07", 7, "2_1", "curves", results),
     PlainSection(
         "activity-08",
         8,
         "2_1",
-        "Contents",
         "curves",
         partial(drawn, names=("accuracy-8", "blocks", "confusion-10", "classes-3", "trials-8")),
     ),

@@ -65,7 +65,7 @@ def test_the_assignment_has_its_thirteen_activities_and_all_that_they_ask() -> N
         "activity-06": 6, "comparison": 5, "activity-07": 7, "activity-08": 3, "activity-09": 7, "activity-10": 6,
         "activity-11": 6, "activity-12": 3, "activity-13": 7, "conclusions": 0, "sanity": 0,
     }  # fmt: skip
-    said = " ".join(ask.text.es for _, ask in rubric.asks)
+    said = " ".join(ask.text.es for section in rubric.sections for ask in section.asks)
     for words in (
         "output",
         "summary()",
@@ -92,16 +92,16 @@ def test_equal_questions_are_asked_alike_of_both_data_sets() -> None:
 def test_every_shipped_rubric_has_prose_in_both_languages_for_each_section(name: str) -> None:
     for section in read_rubric(name, [templates_dir()]).sections:
         for code in ("en", "es"):
-            found = commentary_path([templates_dir()], Language(code), section.key, section.kind)
-            assert found.stem.removesuffix(".md") in (section.key, section.kind)
+            found = commentary_path([templates_dir()], Language(code), section.key, section.module)
+            assert found.stem.removesuffix(".md") in (section.key, section.module)
 
 
 def test_a_rubric_makes_sections(tmp_path: Path) -> None:
     rubric = written(tmp_path)
-    (section,) = rubric.report_sections()
+    (section,) = rubric.sections
     spanish, english = Language("es"), Language("en")
-    assert (section.label_in(spanish), section.title_in(spanish)) == ("Tarea 1", "Los datos")
-    assert (section.label_in(english), section.title_in(english)) == ("Task 1", "The data")
+    assert [rubric.label.of(one, number=1) for one in (spanish, english)] == ["Tarea 1", "Task 1"]
+    assert [section.title.of(one) for one in (spanish, english)] == ["Los datos", "The data"]
     assert (section.key, section.module, section.part, section.needs_runs) == ("task-1", "dataset", "2_1", False)
     data = open_lab(write_store(tmp_path / "runs"), "demo")
     assert rubric.part_titles(data, spanish) == {"2_1": "Sobre Clothes"}
@@ -110,7 +110,7 @@ def test_a_rubric_makes_sections(tmp_path: Path) -> None:
 
 def test_several_answerers_of_one_section_say_what_each_says(tmp_path: Path) -> None:
     rubric = read_rubric("exercises", [templates_dir()])
-    section = rubric.report_sections()[1]
+    section = rubric.sections[1]
     data, language = open_lab(write_store(tmp_path), "demo"), Language("en")
     evidence = section.answer(data, language)
     assert (section.module, section.needs_runs) == ("training", True)

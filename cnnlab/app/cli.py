@@ -212,7 +212,7 @@ def init(
     folder = Path("commentary") / loaded.file.lab.language
     shipped: dict[str, Path] = {}
     for section in load_rubric(loaded).sections:
-        for name in (section.kind, section.key):  # its own text before that of its kind
+        for name in (section.module, section.key):  # its own text before that of its kind
             if (place := paths.templates_dir() / folder / f"{name}.md.j2").is_file():
                 shipped[section.key] = place
     for name in sections or ():
@@ -232,7 +232,7 @@ def doctor(as_json: AsJson = False) -> None:
     from cnnlab.lab import shipped_labs
     from cnnlab.training.machine import hardware, resolve
     from cnnlab.training.memory import DEMO_GIB, machine_gib
-    from report.render.pdf_process import try_pdf
+    from report.render.pdf import try_pdf
 
     precision = resolve("auto")
     problem, heard = try_pdf()

@@ -165,8 +165,8 @@ def _list_section(lab: Lab, store: RunStore, key: str, as_json: bool) -> None:
     from report.data.literature import REFERENCES
     from report.data.records import open_lab
     from report.document.assembly import answered
-    from report.document.commentary import commentary_path, template_folders
-    from report.document.rubric import load_rubric
+    from report.document.commentary import commentary_path
+    from report.document.rubric import load_rubric, template_folders
     from report.document.vocabulary import FILTERS, FUNCTIONS, entries, first_of_lists, item_entries
     from report.evidence.language import Language
 
@@ -179,7 +179,7 @@ def _list_section(lab: Lab, store: RunStore, key: str, as_json: bool) -> None:
         state = _document(lab, store).section(key).review
     except TemplateProblem as caught:
         problem = caught
-    path = commentary_path(template_folders(lab), language, key, load_rubric(lab).section(key).kind)
+    path = commentary_path(template_folders(lab), language, key, load_rubric(lab).section(key).module)
     names, items, folder = entries(evidence, language), item_entries(evidence), _folder(lab, path)
     functions = [{"name": name, **use._asdict()} for name, use in FUNCTIONS.items()]
     filters = [{"name": name, **use._asdict()} for name, use in FILTERS.items()]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
-    from report.document.model import Section
+    from report.document.rubric import Section
 
 
 def open_lab(
@@ -86,7 +86,7 @@ def open_lab(
         from report.document.rubric import read_rubric
 
         path = Path(name) if is_file else labs_dir() / name
-        sections = read_rubric(rubric, [path.parent / path.stem / "templates", templates_dir()]).report_sections()
+        sections = read_rubric(rubric, [path.parent / path.stem / "templates", templates_dir()]).sections
     return NotebookLab(name, profile, RunStore(root), without, stem, language, sections)
 
 

@@ -42,11 +42,9 @@ class Audit:
     def summary(self) -> str:
         """One line: how many things are asked and in which state they are, and how many faults and hints there are."""
         counts = Counter(entry.state for entry in self.ledger)
-        states = ", ".join(f"{n} {words}" for state, words in STATES.items() if (n := counts[state]))
-        things, faults, hints = (
-            f"{n} {word}{'' if n == 1 else 's'}"
-            for n, word in ((len(self.ledger), "thing"), (len(self.faults), "fault"), (len(self.hints), "hint"))
-        )
+        states = ", ".join(f"{counts[state]} {words}" for state, words in STATES.items() if counts[state])
+        numbers = {"thing": len(self.ledger), "fault": len(self.faults), "hint": len(self.hints)}
+        things, faults, hints = (f"{n} {word}{'s' * (n != 1)}" for word, n in numbers.items())
         return f"{things} asked: {states}; {faults}, {hints}"
 
 
@@ -56,12 +54,8 @@ def audit(document: Document, lab: Lab) -> Audit:
     Raises:
         StoreError: the reviews cannot be read.
     """
-    found = [
-        *audit_rubric(document),
-        *audit_reviews(document, read_reviews(lab)),
-        *audit_claims(document),
-        *audit_typed(document, document.rubric.given),
-    ]
+    found = [*audit_rubric(document), *audit_reviews(document, read_reviews(lab)), *audit_claims(document)]
+    found += audit_typed(document, document.rubric.given)
     order = {section.key: place for place, section in enumerate(document.sections)}
     found.sort(key=lambda one: (order.get(one.section, len(order)), one.severity, one.line or 0))
     return Audit(tuple(found), ledger(document))
@@ -70,24 +64,19 @@ def audit(document: Document, lab: Lab) -> Audit:
 def audit_claims(document: Document) -> list[Finding]:
     """A fault for each claim that is contradicted, a hint for each that the runs cannot decide, in reading order."""
     english, found = Language("en"), []
-    for claim in document.claims:
-        if claim.verdict == "supported":
-            continue
-        contradicted = claim.verdict == "contradicted"
+    for claim in (claim for claim in document.claims if claim.verdict != "supported"):
         gap, p = english.with_interval(claim.difference), english.quantity(claim.adjusted)
         means = f", means over {claim.seeds} seeds" if claim.seeds > 1 else ""
-        finding = Finding(
-            kind="claim",
-            severity="fault" if contradicted else "hint",
-            section=claim.section,
-            path=claim.path,
-            line=claim.line,
-            what=f"the runs {'contradict' if contradicted else 'do not decide'} the claim “{claim.text}” ({claim.on} on "
-            f"{claim.dataset}): {claim.first} minus {claim.second} is {gap}{means}, adjusted p "
-            f"{'' if p.startswith('<') else '= '}{p}",
-            suggestion="turn the claim round, or take it out"
-            if contradicted
-            else "say that the two cannot be told apart here, or train from more seeds",
+        about = (
+            f"the claim “{claim.text}” ({claim.on} on {claim.dataset}): {claim.first} minus {claim.second} is {gap}{means}, "
+            f"adjusted p {p if p.startswith('<') else f'= {p}'}"
         )
-        found.append(finding)
+        place = {"section": claim.section, "path": claim.path, "line": claim.line}
+        if claim.verdict == "contradicted":
+            what, mend = f"the runs contradict {about}", "turn the claim round, or take it out"
+            found.append(Finding(kind="claim", severity="fault", what=what, suggestion=mend, **place))  # type: ignore[arg-type]
+        else:
+            what = f"the runs do not decide {about}"
+            mend = "say that the two cannot be told apart here, or train from more seeds"
+            found.append(Finding(kind="claim", severity="hint", what=what, suggestion=mend, **place))  # type: ignore[arg-type]
     return found

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from cnnlab.networks import find_network, network_names
 from report.document.ledger import Finding
 from report.document.model import Document, SectionText
-from report.document.vocabulary import named_quantities
+from report.document.vocabulary import named_values
 from report.evidence.quantity import Quantity
 
 _NOT_THE_AUTHORS = re.compile(
@@ -52,8 +52,8 @@ def audit_typed(document: Document, given: Collection[str] = ()) -> list[Finding
     known = [
         (section.key, name, quantity)
         for section in document.sections
-        for name, quantity in named_quantities(section.evidence.names if section.evidence else {})
-        if math.isfinite(quantity.value)
+        for name, quantity in named_values(section.evidence.names if section.evidence else {})
+        if isinstance(quantity, Quantity) and math.isfinite(quantity.value)
     ]
     return [
         finding

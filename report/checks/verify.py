@@ -25,6 +25,10 @@ _SHAPE: Mapping[str, type] = {
 }  # fmt: skip
 """What `report.json` holds at least."""
 
+_CHANGES = {
+    "records": "the report was made from other records than the lab has now",
+    "prose": "the text was edited after the report was made",
+}
 FILES = ("report.html", "report.pdf", "report.ipynb")
 COMPARED = ("value", "unit", "n", "low", "high", "runs", "how", "text")
 """What an entry of `report.json` must have as the runs give it."""
@@ -93,57 +97,45 @@ def verify(store: RunStore, lab: Lab, out: Path) -> Verdict:
     try:
         named = locked_records(lock)
     except (KeyError, TypeError, AttributeError) as problem:
-        raise StoreError(
-            "the lab lock is damaged",
-            where=store.root / "labs" / f"{lab.stem}.json",
-            received=repr(problem),
-            hint=f"write it again: cnnlab run {lab.path.stem}",
-        ) from None
+        where, hint = store.root / "labs" / f"{lab.stem}.json", f"write it again: cnnlab run {lab.path.stem}"
+        raise StoreError("the lab lock is damaged", where=where, received=repr(problem), hint=hint) from None
     mismatches, reasons, notes = list(_damage(store, named)), list[str](), list[str]()
     saved = read_numbers(path)
     if isinstance(saved, Mismatch):
         return Verdict(numbers=0, records=len(named), mismatches=(*mismatches, saved))
+
+    def mismatch(kind: Any, where: str, what: str, *sides: str, name: str = "") -> None:
+        found, expected = sides or ("", "")
+        mismatches.append(Mismatch(kind=kind, where=where, name=name, what=what, found=found, expected=expected))
+
     expected = evidence_hash(saved["quantities"], saved["records"])
     if expected != saved["evidence"]:
-        what, found = "the evidence hash is not that of the numbers", str(saved["evidence"])
-        mismatches.append(
-            Mismatch(kind="hash", where=path.name, name="evidence", what=what, found=found, expected=expected)
-        )
+        what = "the evidence hash is not that of the numbers"
+        mismatch("hash", path.name, what, str(saved["evidence"]), expected, name="evidence")
     try:
         now = printed(assemble(open_lab(store, lab.stem, strict=True), lab, Language(saved["language"])))
         mismatches += compare(saved["quantities"], now["quantities"])
-        for key, words in (
-            ("records", "the report was made from other records than the lab has now"),
-            ("prose", "the text was edited after the report was made"),
-        ):
-            if changed := [
-                one for one in sorted({**saved[key], **now[key]}) if saved[key].get(one) != now[key].get(one)
-            ]:
+        for key, words in _CHANGES.items():
+            both = sorted({**saved[key], **now[key]})
+            if changed := [one for one in both if saved[key].get(one) != now[key].get(one)]:
                 reasons.append(f"{words}: {', '.join(changed)}")
     except CnnlabError as underivable:
-        what = f"the document cannot be derived from the runs: {underivable.what}"
-        mismatches.append(Mismatch(kind="document", where=path.name, what=what))
+        mismatch("document", path.name, f"the document cannot be derived from the runs: {underivable.what}")
     if saved["program"] != __version__:
         reasons.append(f"the report was made by cnnlab {saved['program']}, this is {__version__}")
     files = saved["files"] if isinstance(saved.get("files"), dict) else {}
-    for name in dict.fromkeys([*FILES, *files]):
-        listed, there = files.get(name), (out / name).is_file()
-        if (
-            there
-            and saved["format"] == FORMAT
-            and listed != (digest := hashlib.sha256((out / name).read_bytes()).hexdigest())
-        ):
+    listed = dict.fromkeys([*FILES, *files]) if saved["format"] == FORMAT else {}
+    for name in (name for name in listed if (out / name).is_file()):
+        digest = hashlib.sha256((out / name).read_bytes()).hexdigest()
+        if files.get(name) != digest:
             what = "it is not the file that was written with report.json"
-            mismatches.append(
-                Mismatch(kind="file", where=name, what=what, found=f"sha256 {digest}", expected=f"sha256 {listed}")
-            )
-    language = lab.file.lab.language
-    if saved["language"] != language:
-        notes.append(
-            f"the report is in the language “{saved['language']}”, the lab file says “{language}”: verified in the report's own"
-        )
-    if saved.get("title") != lab.file.lab.title:
-        notes.append(f"the report's title is “{saved.get('title')}”, the lab file says “{lab.file.lab.title}”")
+            mismatch("file", name, what, f"sha256 {digest}", f"sha256 {files.get(name)}")
+    language, title = lab.file.lab.language, saved.get("title")
+    if (own := saved["language"]) != language:
+        said = f"the report is in the language “{own}”, the lab file says “{language}”"
+        notes.append(f"{said}: verified in the report's own")
+    if title != lab.file.lab.title:
+        notes.append(f"the report's title is “{title}”, the lab file says “{lab.file.lab.title}”")
     return Verdict(
         numbers=len(saved["quantities"]),
         records=len(named),
@@ -157,37 +149,29 @@ def verify(store: RunStore, lab: Lab, out: Path) -> Verdict:
 def _damage(store: RunStore, named: Sequence[tuple[Kind, str]]) -> Iterator[Mismatch]:
     """Every file that is not what its manifest says."""
     for kind, record_id in named:
-        name = "manifest.json"
         try:
             record = store.read(kind, record_id)
         except StoreError as problem:
-            yield Mismatch(kind="record", where=f"{kind}/{record_id}", name=name, what=problem.what)
+            yield Mismatch(kind="record", where=f"{kind}/{record_id}", name="manifest.json", what=problem.what)
             continue
         for name in record.manifest["files"]:
             try:
                 record.check(name)
             except StoreError as problem:
-                found, expected = str(problem.received or ""), str(problem.expected or "")
-                where = f"{kind}/{record_id}"
-                yield Mismatch(
-                    kind="record", where=where, name=name, what=problem.what, found=found, expected=expected
-                )  # fmt: skip
+                sides = {"found": str(problem.received or ""), "expected": str(problem.expected or "")}
+                yield Mismatch(kind="record", where=f"{kind}/{record_id}", name=name, what=problem.what, **sides)
 
 
 def read_numbers(path: Path) -> dict[str, Any] | Mismatch:
     """What the report says of itself, or why that cannot be read."""
     try:
-        content = json.loads(path.read_bytes(), parse_constant=int)  # NaN is no JSON: `int` raises
-        shaped = all(isinstance(content[key], kind) for key, kind in _SHAPE.items()) and content["format"] in (
-            2,
-            FORMAT,
-        )
-        texts = ("id", "section", "name")
-        shaped = shaped and all(isinstance(one[key], str) for one in content["quantities"] for key in texts)
+        content: dict[str, Any] = json.loads(path.read_bytes(), parse_constant=int)  # NaN is no JSON: `int` raises
+        texts = [one[key] for one in content["quantities"] for key in ("id", "section", "name")]
+        shaped = all(isinstance(content[key], kind) for key, kind in _SHAPE.items())
+        if shaped and content["format"] in (2, FORMAT) and all(isinstance(text, str) for text in texts):
+            return content
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        shaped = False
-    if shaped:
-        return content  # type: ignore[no-any-return]
+        pass
     return Mismatch(kind="document", where=path.name, what="it is not a list of numbers as cnnlab writes it")
 
 
@@ -196,21 +180,18 @@ def compare(saved: Sequence[Mapping[str, Any]], derived: Sequence[Mapping[str, A
     given, known = {one["id"]: one for one in derived}, {one["id"]: one for one in saved}
     for key in {**known, **given}:
         old, new = known.get(key), given.get(key)
+        wrong = [
+            (f"its {one} is not as derived", str(old.get(one)), str(new[one]))
+            for one in COMPARED
+            if old and new and not _same(old.get(one), new[one])
+        ]
         if new is None:
             wrong = [("the runs give no such number", str(known[key].get("text")), "")]
         elif old is None:
             wrong = [("report.json lacks this number", "", new["text"])]
-        else:
-            wrong = [
-                (f"its {one} is not as derived", str(old.get(one)), str(new[one]))
-                for one in COMPARED
-                if not _same(old.get(one), new[one])
-            ]
         entry = old or new or {}
-        for what, found, expected in wrong:
-            yield Mismatch(
-                kind="number", where=entry["section"], name=entry["name"], what=what, found=found, expected=expected
-            )  # fmt: skip
+        place: dict[str, Any] = {"kind": "number", "where": entry["section"], "name": entry["name"]}
+        yield from (Mismatch(what=what, found=found, expected=expected, **place) for what, found, expected in wrong)
 
 
 def _same(one: Any, other: Any) -> bool:

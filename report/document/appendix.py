@@ -6,8 +6,7 @@ An answer that a record does not hold is "not recorded": nothing here is assumed
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.networks import find_network
@@ -16,10 +15,10 @@ from cnnlab.store.record import Record
 from report.activities.common import count
 from report.activities.data_findings import findings_as_texts, findings_in_words
 from report.data.records import DatasetData, LabData, Part
-from report.data.trainings import BaselineData, FoldData, RunData, SearchData, TrainingData
-from report.document.provenance import HASH_DIGITS, record_hash
+from report.data.trainings import TrainingData
+from report.document.provenance import HASH_DIGITS, sha256_of
 from report.evidence.language import Language
-from report.evidence.quantity import Quantity
+from report.evidence.quantity import Quantity, numbers_of
 from report.evidence.words import joined, sourced
 
 SOURCES = {
@@ -41,6 +40,8 @@ LEFT_OUT = ("undecodable", "missing", "empty-class", "ignored", "outside-class",
 
 PUBLISHED = ("architecture", "comparison", "conclusions")
 """Modules of sections that are computed from the records of the networks as published."""
+
+Facts = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Appendix:
     data: tuple[Entry, ...]
     architectures: tuple[Entry, ...]
 
-    def all(self) -> Iterator[tuple[str, Entry]]:
-        """Every entry with the message id of the heading that it stands under, in order."""
+    def groups(self) -> list[tuple[str, tuple[Entry, ...]]]:
+        """The entries by the message id of their heading, in order; headings without entries are left out."""
         headings = {
             "Reproducibility": (self.reproducibility,),
             "Runs": self.runs,
@@ -77,14 +78,7 @@ class Appendix:
             "Data sets and credits": self.data,
             "Architectures": self.architectures,
         }
-        yield from ((heading, entry) for heading, entries in headings.items() for entry in entries)
-
-    def groups(self) -> list[tuple[str, list[Entry]]]:
-        """The entries by the message id of their heading; headings without entries are left out."""
-        return [
-            (heading, [entry for _, entry in entries])
-            for heading, entries in groupby(self.all(), key=lambda pair: pair[0])
-        ]
+        return [group for group in headings.items() if group[1]]
 
 
 def appendix(lab: LabData, language: Language, *, published: bool = True) -> Appendix:
@@ -93,19 +87,31 @@ def appendix(lab: LabData, language: Language, *, published: bool = True) -> App
     Args:
         published: whether the report is about the networks as published too, and not only about those that were trained.
     """
-    parts = tuple(lab.parts.values())
-    runs = {run.run.id: _run(run, language) for part in parts for run in part.runs}
-    runs |= {one.run.id: _diverged(one, language) for part in parts for one in part.diverged}
+    parts, t = tuple(lab.parts.values()), language.text
+    runs = {}
+    for part in parts:
+        for run in part.runs:
+            facts = [*_training(run, language), (t("Evaluation"), run.evaluation.id)]
+            runs[run.run.id] = _entry(f"{run.title}, {run.run.id}", facts, run.run.id, run.evaluation.id)
+        for one in part.diverged:
+            because = str(one.resolved.get("diverged_because") or "")
+            facts = [*_training(one, language), (t("Ended"), ": ".join(filter(None, (t("diverged"), because))))]
+            runs[one.run.id] = _entry(f"{one.title}, {one.run.id}", facts, one.run.id)
     data = {part.dataset.record.id: part.dataset for part in parts}
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}
     architectures = {arch.record.id: arch.record for arch in lab.architectures.values() if published} | used
     return Appendix(
-        reproducibility=Entry((), language.text("All trainings together"), tuple(_reproducibility(lab, language))),
-        runs=tuple(map(_sourced, runs.values())),
-        besides=tuple(map(_sourced, _besides(parts, language))),
-        data=tuple(_sourced(_dataset(item, language)) for item in data.values()),
+        reproducibility=_entry(t("All trainings together"), _reproducibility(lab, language)),
+        runs=tuple(runs.values()),
+        besides=tuple(_besides(parts, language)),
+        data=tuple(_dataset(one, language) for one in data.values()),
         architectures=tuple(_architecture(record, language) for record in architectures.values()),
     )
+
+
+def _entry(title: str, facts: Facts, *ids: str) -> Entry:
+    """The facts that there are, their numbers coming from the first of the records."""
+    return Entry(ids, title, tuple((term, sourced(text, ids[:1])) for term, text in facts if text))
 
 
 def _reproducibility(lab: LabData, language: Language) -> Iterator[tuple[str, str]]:
@@ -114,14 +120,10 @@ def _reproducibility(lab: LabData, language: Language) -> Iterator[tuple[str, st
     trainings: list[TrainingData] = []
     for part in parts:
         trainings += [*part.runs, *part.diverged, *(fold for folds in part.folds.values() for fold in folds)]
-    searches = {one.record.id: one for part in parts for one in part.searches.values()}
-    manifests = [one.run.manifest for one in trainings] + [search.manifest for search in searches.values()]
-    seconds = {one.run.id: float(one.run.manifest["seconds"]) for one in trainings}
-    seconds |= {key: float(search.manifest["seconds"]) for key, search in searches.items()}
-    time = Quantity(
-        value=sum(seconds.values()), unit="seconds", n=len(seconds), runs=tuple(seconds), how="Sum over the trainings"
-    )
-    deterministic = {
+    searches = {one.record.id: one.record for part in parts for one in part.searches.values()}
+    records = [*(one.run for one in trainings), *searches.values()]
+    seconds, several = {one.id: float(one.manifest["seconds"]) for one in records}, "Sum over the trainings"
+    deterministic: dict[Any, str] = {
         True: t("every operation deterministic: the same seed on the same machine gives the same weights"),
         False: t("not every operation is deterministic: a training repeated may differ in small ways"),
     }
@@ -130,12 +132,12 @@ def _reproducibility(lab: LabData, language: Language) -> Iterator[tuple[str, st
         """Every different answer once."""
         return joined(dict.fromkeys(answer or t("not recorded") for answer in answers), "; ") or t("not recorded")
 
-    yield t("Hardware"), each(_hardware(one.get("hardware"), language) for one in manifests)
-    yield t("Wall time of all trainings"), language.quantity(time)
-    yield t("Versions"), each(_versions(one.get("versions")) for one in manifests)
-    yield t("Code"), each(_code(one.get("git"), language) for one in manifests)
+    yield t("Hardware"), each(_hardware(one.manifest.get("hardware"), language) for one in records)
+    yield t("Wall time of all trainings"), _seconds(sum(seconds.values()), list(seconds), language, how=several)
+    yield t("Versions"), each(_versions(one.manifest.get("versions")) for one in records)
+    yield t("Code"), each(_code(one.manifest.get("git"), language) for one in records)
     yield t("Precision"), each(str(one.resolved.get("precision") or "") for one in trainings)
-    yield t("Determinism"), each(deterministic.get(one.resolved.get("deterministic"), "") for one in trainings)  # type: ignore[arg-type]
+    yield t("Determinism"), each(deterministic.get(one.resolved.get("deterministic"), "") for one in trainings)
     seeds = sorted({run.seed for part in parts for run in part.runs})
     yield t("Seeds"), ", ".join(map(str, seeds)) or t("none")
     uses, left = [], []
@@ -181,168 +183,124 @@ def _code(git: Mapping[str, Any] | None, language: Language) -> str:
     return f"git {git['commit']}" + (f" ({language.text('with uncommitted changes')})" if git["dirty"] else "")
 
 
-def _hash(record: Record) -> str:
-    return record_hash(record)[:HASH_DIGITS]
+def _hash(*records: Record) -> str:
+    return ", ".join(sha256_of(record.manifest)[:HASH_DIGITS] for record in records)
 
 
-def _sourced(entry: Entry) -> Entry:
-    """The entry, its numbers coming from its own record."""
-    return replace(entry, facts=tuple((term, sourced(text, entry.ids[:1])) for term, text in entry.facts))
+def _seconds(seconds: float, ids: Sequence[str], language: Language, *, how: str = "Wall time") -> str:
+    n = None if how == "Wall time" else len(ids)
+    return language.quantity(numbers_of(*ids)(seconds, "seconds", n=n, how=how))
 
 
-def _run(run: RunData, language: Language) -> Entry:
-    facts = [*_training(run, language), (language.text("Evaluation"), run.evaluation.id)]
-    return Entry((run.run.id, run.evaluation.id), f"{run.title}, {run.run.id}", tuple(facts))
-
-
-def _diverged(run: TrainingData, language: Language) -> Entry:
-    t, because = language.text, str(run.resolved.get("diverged_because") or "")
-    facts = [*_training(run, language), (t("Ended"), ": ".join(filter(None, (t("diverged"), because))))]
-    return Entry((run.run.id,), f"{run.title}, {run.run.id}", tuple(facts))
+def _made_by(record: Record, language: Language) -> Iterator[tuple[str, str]]:
+    """How long what made the record took, and on what."""
+    t, manifest = language.text, record.manifest
+    yield t("Training time"), _seconds(manifest["seconds"], [record.id], language)
+    yield t("Hardware"), _hardware(manifest["hardware"], language)
+    yield t("Versions"), _versions(manifest["versions"])
+    if precision := manifest.get("resolved", {}).get("precision"):
+        yield t("Precision"), str(precision)
+    yield t("Code"), _code(manifest.get("git"), language)
 
 
 def _training(run: TrainingData, language: Language) -> Iterator[tuple[str, str]]:
-    t, manifest = language.text, run.run.manifest
+    t = language.text
     yield t("Data set"), run.dataset
     yield t("Seed"), str(run.seed)
-    yield t("Training time"), _seconds(manifest["seconds"], run.run.id, language)
-    yield t("Hardware"), _hardware(manifest["hardware"], language)
-    yield t("Versions"), _versions(manifest["versions"])
-    yield t("Precision"), str(run.resolved["precision"])
-    if code := _code(manifest.get("git"), language):
-        yield t("Code"), code
+    yield from _made_by(run.run, language)
     yield t("Hyper-parameters"), joined(_recipe(run.recipe, language), ", ")
     yield t("Hash of the record"), _hash(run.run)
 
 
-def _seconds(seconds: float, record: str, language: Language) -> str:
-    return language.quantity(Quantity(value=seconds, unit="seconds", runs=(record,), how="Wall time"))
-
-
 def _besides(parts: Iterable[Part], language: Language) -> Iterator[Entry]:
     """Searches, folds and baselines, each once."""
+    t = language.text
     searches = {search.record.id: search for part in parts for search in part.searches.values()}
-    yield from (_search(search, language) for search in searches.values())
     folds = {several[0].run.id: several for part in parts for several in part.folds.values() if several}
-    yield from (_folds(several, language) for several in folds.values())
-    baselines = {part.baseline.record.id: part for part in parts if part.baseline}
-    yield from (_baseline(part.dataset, part.baseline, language) for part in baselines.values() if part.baseline)
-
-
-def _search(search: SearchData, language: Language) -> Entry:
-    t, manifest = language.text, search.manifest
-    facts = [
-        (t("Data set"), str(manifest["dataset"])),
-        (t("Trials"), language.quantity(count(len(search.trials), runs=[search.record.id]))),
-        (t("Training time"), _seconds(manifest["seconds"], search.record.id, language)),
-        (t("Hardware"), _hardware(manifest["hardware"], language)),
-        (t("Versions"), _versions(manifest["versions"])),
-        *((t("Code"), text) for text in [_code(manifest.get("git"), language)] if text),
-        (t("Hash of the record"), _hash(search.record)),
-    ]
-    title = t("Search for {network}, {record}", network=find_network(search.network).TITLE, record=search.record.id)
-    return Entry((search.record.id,), title, tuple(facts))
-
-
-def _folds(folds: Sequence[FoldData], language: Language) -> Entry:
-    t, first = language.text, folds[0]
-    total = sum(float(fold.run.manifest["seconds"]) for fold in folds)
-    ids = tuple(fold.run.id for fold in folds)
-    time = Quantity(value=total, unit="seconds", n=len(folds), runs=ids, how="Sum over the trainings")
-    facts = (
-        (t("Data set"), first.dataset),
-        (t("Training time"), language.quantity(time)),
-        (t("Hyper-parameters"), joined(_recipe(first.recipe, language), ", ")),
-        (t("Runs"), ", ".join(ids)),
-        (t("Hash of the record"), ", ".join(_hash(fold.run) for fold in folds)),
-    )
-    return Entry(ids, t("Cross-validation of {network}", network=first.title), facts)
-
-
-def _baseline(dataset: DatasetData, baseline: BaselineData, language: Language) -> Entry:
-    t, manifest = language.text, baseline.manifest
-    facts = (
-        (t("Data set"), dataset.name),
-        (t("Method"), t("ridge classifier on {side}×{side} mean colours", side=int(manifest["side"]))),
-        (
-            t("Regularisation, chosen on validation"),
-            language.quantity(Quantity(value=float(manifest["strength"]), unit="rate", runs=(baseline.record.id,))),
-        ),
-        (t("Training time"), _seconds(manifest["seconds"], baseline.record.id, language)),
-        (t("Hash of the record"), _hash(baseline.record)),
-    )
-    return Entry((baseline.record.id,), t("Baselines, {record}", record=baseline.record.id), facts)
+    baselines = {part.baseline.record.id: (part.dataset, part.baseline) for part in parts if part.baseline}
+    for record, search in searches.items():
+        facts = [
+            (t("Data set"), str(search.manifest["dataset"])),
+            (t("Trials"), language.quantity(count(len(search.trials)))),
+            *_made_by(search.record, language),
+            (t("Hash of the record"), _hash(search.record)),
+        ]
+        title = t("Search for {network}, {record}", network=find_network(search.network).TITLE, record=record)
+        yield _entry(title, facts, record)
+    for several in folds.values():
+        ids, recipe = [fold.run.id for fold in several], several[0].recipe
+        total = sum(float(fold.run.manifest["seconds"]) for fold in several)
+        facts = [
+            (t("Data set"), several[0].dataset),
+            (t("Training time"), _seconds(total, ids, language, how="Sum over the trainings")),
+            (t("Hyper-parameters"), joined(_recipe(recipe, language), ", ")),
+            (t("Runs"), ", ".join(ids)),
+            (t("Hash of the record"), _hash(*(fold.run for fold in several))),
+        ]
+        yield _entry(t("Cross-validation of {network}", network=several[0].title), facts, *ids)
+    for record, (dataset, baseline) in baselines.items():
+        manifest = baseline.manifest
+        strength = Quantity(value=float(manifest["strength"]), unit="rate")
+        facts = [
+            (t("Data set"), dataset.name),
+            (t("Method"), t("ridge classifier on {side}×{side} mean colours", side=int(manifest["side"]))),
+            (t("Regularisation, chosen on validation"), language.quantity(strength)),
+            (t("Training time"), _seconds(manifest["seconds"], [record], language)),
+            (t("Hash of the record"), _hash(baseline.record)),
+        ]
+        yield _entry(t("Baselines, {record}", record=record), facts, record)
 
 
 def _recipe(recipe: dict[str, Any], language: Language) -> Iterator[str]:
     """`key = value` as the lab file spells them, numbers in the report's language."""
     for key, value in recipe.items():
-        if isinstance(value, dict):
-            yield joined([f"{key} (", joined(_recipe(value, language), ", "), ")"])
-        else:
-            yield joined([f"{key} = ", _value(value, language)])
-
-
-def _value(value: Any, language: Language) -> str:
-    if isinstance(value, bool):
-        return language.text("yes") if value else language.text("no")
-    if value is None or value == []:
-        return language.text("none")
-    if isinstance(value, list):
-        return " + ".join(map(str, value))
-    if isinstance(value, int):
-        return language.quantity(count(value))
-    return language.quantity(Quantity(value=value, unit="rate")) if isinstance(value, float) else str(value)
+        match value:
+            case dict():
+                yield joined([f"{key} (", joined(_recipe(value, language), ", "), ")"])
+                continue
+            case bool():
+                words = language.text("yes") if value else language.text("no")
+            case None | []:
+                words = language.text("none")
+            case list():
+                words = " + ".join(map(str, value))
+            case int() | float():
+                words = language.quantity(Quantity(value=value, unit="count" if isinstance(value, int) else "rate"))
+            case _:
+                words = str(value)
+        yield joined([f"{key} = ", words])
 
 
 def _dataset(data: DatasetData, language: Language) -> Entry:
     t, manifest = language.text, data.manifest
-    stands = manifest.get("stand_in_for")
-    facts = [
-        (t("Credit"), str(manifest["credit"] or t("none given"))),
-        *([(t("Stands in for"), str(stands))] if stands else []),
-        (t("This copy"), _source(str(manifest["source"]), language)),
-        (t("Images"), language.quantity(count(manifest["images"], runs=[data.record.id]))),
-        (t("Classes"), language.quantity(count(manifest["classes"], runs=[data.record.id]))),
-        (t("Division"), _division(data, language)),
-        *((t("Finding"), words) for words in findings_as_texts(data, language) or [t("nothing to point out")]),
-        (t("Fingerprint"), str(manifest["fingerprint"])),
-        (t("Hash of the record"), _hash(data.record)),
-    ]
-    return Entry((data.record.id,), str(manifest["title"]), tuple(facts))
-
-
-def _source(source: str, language: Language) -> str:
-    """Where a copy was found, in the report's language where it is a place that every reader knows."""
-    for prefix, words in SOURCES.items():
-        if source.startswith(prefix):
-            return language.text(words, name=source.removeprefix(prefix))
-    return source
-
-
-def _division(data: DatasetData, language: Language) -> str:
-    """Sizes of the splits, whose division it is, and its seed."""
-    t, seed = language.text, str(data.split["seed"])
+    source, seed = str(manifest["source"]), str(data.split["seed"])
+    place = next(((begun, words) for begun, words in SOURCES.items() if source.startswith(begun)), None)
     whose = (
         t("as the authors of the data divide it; seed {seed} where validation is drawn from training images", seed=seed)
         if data.split["policy"] == "official"
         else t("by this lab, at random inside each class, seed {seed}", seed=seed)
     )
-    sizes = {split: count(len(data.rows[split]), runs=[data.record.id]) for split in SPLITS}
-    return t("{train} training, {validation} validation and {test} test images", **sizes) + f" ({whose})"
+    sizes = {split: count(len(data.rows[split])) for split in SPLITS}
+    facts = [
+        (t("Credit"), str(manifest["credit"] or t("none given"))),
+        (t("Stands in for"), str(manifest.get("stand_in_for") or "")),
+        (t("This copy"), t(place[1], name=source.removeprefix(place[0])) if place else source),
+        (t("Images"), language.quantity(count(manifest["images"]))),
+        (t("Classes"), language.quantity(count(manifest["classes"]))),
+        (t("Division"), t("{train} training, {validation} validation and {test} test images", **sizes) + f" ({whose})"),
+        *((t("Finding"), words) for words in findings_as_texts(data, language) or [t("nothing to point out")]),
+        (t("Fingerprint"), str(manifest["fingerprint"])),
+        (t("Hash of the record"), _hash(data.record)),
+    ]
+    return _entry(str(manifest["title"]), facts, data.record.id)
 
 
 def _architecture(record: Record, language: Language) -> Entry:
     t, manifest = language.text, record.manifest
-
-    def counted(key: str) -> str:
-        return language.quantity(count(manifest[key], runs=[record.id]))
-
-    facts = (
-        (t("Input"), t("{side} × {side} px", side=count(manifest["image_size"], runs=[record.id]))),
-        (t("Classes"), counted("classes")),
-        (t("Parameters"), counted("parameters")),
-        (t("Multiply-adds"), counted("multiply_adds")),
+    counted = {"Classes": "classes", "Parameters": "parameters", "Multiply-adds": "multiply_adds"}
+    facts = [
+        (t("Input"), t("{side} × {side} px", side=count(manifest["image_size"]))),
+        *((t(term), language.quantity(count(manifest[key]))) for term, key in counted.items()),
         (t("Hash of the record"), _hash(record)),
-    )
-    return Entry((record.id,), f"{manifest['title']}, {record.id}", facts)
+    ]
+    return _entry(f"{manifest['title']}, {record.id}", facts, record.id)

@@ -5,37 +5,32 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.networks import find_network
 from report.activities.common import count
-from report.data.records import REMOVED, LabData, LostSeed, Part
-from report.data.trainings import FoldProblem
+from report.data.literature import REFERENCES
+from report.data.records import REMOVED, LabData
 from report.document.appendix import PUBLISHED, appendix
-from report.document.claims import Claim, Request, examine, judge, wording
-from report.document.commentary import Commentary, Draft, Where, template_folders
+from report.document.claims import Claim, examine, judge, wording
+from report.document.commentary import Commentary
 from report.document.markdown import markdown_html
-from report.document.model import (
-    Cited,
-    Document,
-    ItemKind,
-    Paragraph,
-    Placed,
-    Prose,
-    Section,
-    SectionText,
-    kind_of,
-)
-from report.document.problems import line_of
+from report.document.model import Cited, Document, ItemKind, Paragraph, Placed, Prose, Review, SectionText
+from report.document.problems import CallError, calling_place, line_of
 from report.document.provenance import entries, evidence_hash, of_appendix, of_item, of_words, record_hashes
 from report.document.reviews import read_reviews, review_states
-from report.document.rubric import DATA_PARTS, Rubric, load_rubric
+from report.document.rubric import DATA_PARTS, Rubric, Section, load_rubric, template_folders
 from report.document.tokens import PERCENT_ENCODED, Medium, Tokens
 from report.evidence.language import NBSP, Language
-from report.evidence.quantity import Evidence, Item, Quantity
+from report.evidence.quantity import Evidence, Item, Listing, Table
+
+LABELS: Mapping[ItemKind, str] = {"figure": "Figure", "table": "Table", "listing": "Listing"}
+"""Message ids of the three series in which items are numbered; galleries are figures."""
+
+_BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 def assemble(
@@ -44,14 +39,14 @@ def assemble(
     language: Language,
     *,
     sections: Sequence[Section] | None = None,
-    references: Mapping[str, Any] | None = None,
+    references: Mapping[str, Any] = REFERENCES,
     known: MutableMapping[str, Evidence] | None = None,
 ) -> Document:
     """Ask every section for its evidence, render its prose, place, number and cross-reference its items.
 
     Args:
-        sections: in place of those of the lab's rubric, whose questions are then left out.
-        references: what can be cited; default `report.data.literature.REFERENCES`.
+        sections: in place of those of the lab's rubric.
+        references: what can be cited.
         known: evidence by section from an earlier call with the same data, rubric and language; what is not there is
             added.
 
@@ -60,44 +55,57 @@ def assemble(
         StoreError: a record that a section reads is damaged, or the file of accepted sections.
     """
     rubric = load_rubric(lab)
-    if sections is None:
-        sections = rubric.report_sections()
-    else:
-        rubric = rubric.model_copy(update={"sections": ()})
-    if references is None:
-        from report.data.literature import REFERENCES
-
-        references = REFERENCES
-    assembly = _Assembly(data, lab, language, references, rubric, {} if known is None else known)
-    return _reviewed(assembly.document(sections), lab)
-
-
-def answered(data: LabData, lab: Lab, language: Language, key: str) -> tuple[Evidence | None, tuple[str, ...]]:
-    """The evidence of the section `key`, None where it has no results, and what is missing, in the reader's language."""
-    rubric = load_rubric(lab)
-    section = next(section for section in rubric.report_sections() if section.key == key)
-    problems, answerable = _Assembly(data, lab, language, {}, rubric, {}).problems(section)
-    return section.answer(data, language) if answerable else None, problems
-
-
-def _reviewed(document: Document, lab: Lab) -> Document:
-    """The same document, each section with what its author has done with its text."""
+    if sections is not None:
+        rubric = rubric.model_copy(update={"sections": tuple(sections)})
+    document = _Assembly(data, lab, language, rubric, references, {} if known is None else known).document()
     states = review_states(document, read_reviews(lab))
     return replace(document, sections=tuple(replace(one, review=states[one.key]) for one in document.sections))
 
 
-_BLANK_LINES = re.compile(r"\n\s*\n")
+def answered(data: LabData, lab: Lab, language: Language, key: str) -> tuple[Evidence | None, list[str]]:
+    """The evidence of the section `key`, None where it has no results, and what is missing, in the reader's language."""
+    section = load_rubric(lab).section(key)
+    problems, _, answerable = _problems(data, section, language)
+    return section.answer(data, language) if answerable else None, problems
 
 
-@dataclass(frozen=True)
-class _Drafted:
-    """A section whose cross references are not resolved yet."""
-
-    section: Section
-    problems: tuple[str, ...]
-    evidence: Evidence | None = None
-    draft: Draft | None = None
-    pieces: Sequence[str | Placed] = ()
+def _problems(data: LabData, section: Section, language: Language) -> tuple[list[str], list[str], bool]:
+    """What keeps a section from being complete, for its reader and for the user, and whether it can be answered at all."""
+    t = language.text
+    if section.part not in DATA_PARTS:
+        return [], [], True
+    if (part := data.parts.get(section.part)) is None:
+        return [t("The lab names no data set for this part, so there is nothing to report.")], [], False
+    lacking = list[tuple[str, str, str, str, dict[str, Any]]]()  # network, place, reason, words and their fields
+    for network, reason in part.problems.items():
+        words = "{network} has no finished run here: {reason}"
+        for diverged in (one for one in part.diverged if one.network == network):
+            words = "{network}'s training diverged: {reason}"
+            reason = str(diverged.resolved.get("diverged_because") or reason)
+        lacking.append((network, "", reason, words, {}))
+    for lost in part.lost_seeds:
+        runs = [run.run.id for run in part.of(lost.network)]
+        numbers = {"seed": lost.seed, "n": len(runs), "of": part.asked_seeds(lost.network)}
+        words = (
+            "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
+            "{of}: {reason}"
+        )
+        fields = {name: count(number, runs=runs) for name, number in numbers.items()}
+        lacking.append((lost.network, f", seed {lost.seed}", lost.reason, words, fields))
+    for fold in part.fold_problems if section.module == "training" else ():
+        words = "Fold {number} of {of} of {network} was not trained to its end: {reason}"
+        place = f", fold {fold.index + 1} of {fold.of}"
+        lacking.append((fold.network, place, fold.reason, words, {"number": fold.index + 1, "of": fold.of}))
+    problems, missing = list[str](), list[str]()
+    for network, place, reason, words, fields in lacking:
+        otherwise = "not trained" if "fold" in place else "no finished run"
+        missing.append(f"{part.dataset.name}, {network}{place}: {reason or otherwise}")
+        shown = t(REMOVED) if reason == REMOVED else next(iter(reason.splitlines()), "") or t("it was not trained")
+        problems.append(t(words, network=find_network(network).TITLE, reason=shown, **fields))
+    if part.runs or not section.needs_runs:
+        return problems, missing, True
+    none = t("No network was trained on this data set, so this activity has no results yet.")
+    return [none, *problems], [*missing, f"{section.key}: {none}"], False
 
 
 class _Assembly:
@@ -106,45 +114,40 @@ class _Assembly:
         data: LabData,
         lab: Lab,
         language: Language,
-        references: Mapping[str, Any],
         rubric: Rubric,
+        references: Mapping[str, Any],
         known: MutableMapping[str, Evidence],
     ) -> None:
-        self.data, self.lab, self.language, self.rubric, self.known = data, lab, language, rubric, known
+        self.data, self.lab, self.language, self.rubric = data, lab, language, rubric
+        self.references, self.known, self.tokens = references, known, Tokens(language)
         self.part_titles = rubric.part_titles(data, language)
-        self.tokens = Tokens(language)
         self.placed: dict[tuple[str, str], Placed] = {}
-        self.cited: list[str] = []
-        self.counts: dict[ItemKind, int] = {"figure": 0, "table": 0, "listing": 0}
-        self.missing: list[str] = []
-        self.pending: list[tuple[str, str, str]] = []
-        self.claims: list[Claim] = []
-        self.claim_words: list[str] = []
-        self.parts: dict[str, str | None] = {}
+        self.counts: dict[ItemKind, int] = dict.fromkeys(LABELS, 0)
+        self.missing, self.cited, self.pending = list[str](), list[str](), list[tuple[str, str, str]]()
+        self.claims, self.claim_words = list[Claim](), list[str]()
         info = lab.file.lab
-        self.references = references
         self.commentary = Commentary(
             template_folders(lab),
             self.tokens,
             lab={"title": info.title, "authors": list(info.authors), "course": info.course or ""},
-            on_ref=self._ref,
-            on_cite=self._cite,
-            on_claim=self._claim,
-            citable=list(self.references),
+            functions={"ref": self._ref, "cite": self._cite, "claim": self._claim},
         )
 
-    def document(self, sections: Sequence[Section]) -> Document:
-        self.parts = {section.key: section.part for section in sections}
+    def document(self) -> Document:
+        sections, info = self.rubric.sections, self.lab.file.lab
         drafts = [self._draft(section) for section in sections]
-        self._check_refs()
+        for reference in self.pending:
+            self._target(*reference)
         self.claims = judge(self.claims)
-        self.claim_words = [self._worded(number, claim) for number, claim in enumerate(self.claims, 1)]
-        info = self.lab.file.lab
-        texts = tuple(self._finish(draft) for draft in drafts)
+        self.claim_words = [wording(claim, number, self.tokens) for number, claim in enumerate(self.claims, 1)]
+        texts = []
+        for text, drafted in drafts:
+            pieces = (self._prose(piece, text) if isinstance(piece, str) else piece for piece in drafted)
+            texts.append(replace(text, pieces=tuple(pieces)))
         published = any(section.module in PUBLISHED for section in sections)
         records = appendix(self.data, self.language, published=published)
-        order = {section.key: place for place, section in enumerate(sections)}
-        in_order = sorted(self.tokens.printed, key=lambda one: order[one.section])
+        order = [section.key for section in sections]
+        in_order = sorted(self.tokens.printed, key=lambda one: order.index(one.section))
         printed = (*in_order, *of_appendix(records))
         return Document(
             title=info.title,
@@ -152,7 +155,7 @@ class _Assembly:
             course=info.course,
             language=self.language,
             lab=self.data,
-            sections=texts,
+            sections=tuple(texts),
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
             appendix=records,
             printed=printed,
@@ -165,199 +168,102 @@ class _Assembly:
             style=self.lab.file.style,
         )
 
-    def _draft(self, section: Section) -> _Drafted:
-        problems, answerable = self.problems(section)
-        for index, problem in enumerate(problems):
-            self.tokens.printed += of_words(section.key, f"problem.{index + 1}", problem, "problem")
+    def _draft(self, section: Section) -> tuple[SectionText, list[str | Placed]]:
+        """The section without its pieces, and these with prose as its source: what it refers to is not all known yet."""
+        problems, missing, answerable = _problems(self.data, section, self.language)
+        self.missing += missing
+        for place, problem in enumerate(problems, 1):
+            self.tokens.printed += of_words(section.key, f"problem.{place}", problem, "problem")
+        number = section.number
+        text = SectionText(
+            key=section.key,
+            number=number,
+            part=section.part,
+            module=section.module,
+            label="" if number is None else self.rubric.label.of(self.language, number=number),
+            title=section.title.of(self.language),
+            level=3 if section.part in self.part_titles else 2,
+            problems=tuple(problems),
+        )
         if not answerable:
-            return _Drafted(section, problems)
+            return text, []
         if section.key not in self.known:
             self.known[section.key] = section.answer(self.data, self.language)
         evidence = self.known[section.key]
         draft = self.commentary.render(section.key, evidence, section.module)
         named = [content for kind, content in draft.parts if kind == "item"]
-        parts = [*draft.parts, *(("item", name) for name in evidence.items if name not in named)]
-        pieces: list[str | Placed] = [
-            content if kind == "prose" else self._place(section.key, content, evidence.items[content])
-            for kind, content in parts
+        pieces = [
+            content if kind == "prose" else self._placed(section.key, content, evidence.items[content])
+            for kind, content in (*draft.parts, *(("item", name) for name in evidence.items if name not in named))
         ]
-        return _Drafted(section, problems, evidence, draft, pieces)
+        review: Review = "generated" if draft.generated else "written"
+        files: dict[str, Any] = {"path": draft.path, "files": draft.files, "uses": draft.uses}
+        return replace(text, evidence=evidence, review=review, **files), pieces
 
-    def problems(self, section: Section) -> tuple[tuple[str, ...], bool]:
-        """What keeps this section from being complete, and whether it can be answered at all."""
-        if section.part not in DATA_PARTS:
-            return (), True
-        part: Part | None = self.data.parts.get(section.part)
-        if part is None:
-            return (
-                self.language.text("The lab names no data set for this part, so there is nothing to report."),
-            ), False
-        problems = (
-            *(self._run_problem(part, *entry) for entry in part.problems.items()),
-            *(self._lost_seed(part, lost) for lost in part.lost_seeds),
-            *(self._fold_problem(part, problem) for problem in part.fold_problems if section.module == "training"),
-        )
-        if part.runs or not section.needs_runs:
-            return problems, True
-        none = self.language.text("No network was trained on this data set, so this activity has no results yet.")
-        self.missing.append(f"{section.key}: {none}")
-        return (none, *problems), False
-
-    def _run_problem(self, part: Part, network: str, reason: str) -> str:
-        diverged = next((one for one in part.diverged if one.network == network), None)
-        if diverged is None:
-            words = "{network} has no finished run here: {reason}"
-            return self._lacking(part, network, reason, "no finished run", words)
-        because = str(diverged.resolved.get("diverged_because") or reason)
-        return self._lacking(part, network, because, "no finished run", "{network}'s training diverged: {reason}")
-
-    def _lost_seed(self, part: Part, lost: LostSeed) -> str:
-        runs = [run.run.id for run in part.of(lost.network)]
-        return self._lacking(
-            part,
-            lost.network,
-            lost.reason,
-            "no finished run",
-            "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
-            "{of}: {reason}",
-            f", seed {lost.seed}",
-            seed=count(lost.seed, runs=runs),
-            n=count(len(runs), runs=runs),
-            of=count(part.asked_seeds(lost.network), runs=runs),
-        )
-
-    def _fold_problem(self, part: Part, lost: FoldProblem) -> str:
-        number, of = lost.index + 1, lost.of
-        words = "Fold {number} of {of} of {network} was not trained to its end: {reason}"
-        place = f", fold {number} of {of}"
-        return self._lacking(part, lost.network, lost.reason, "not trained", words, place, number=number, of=of)
-
-    def _lacking(
-        self, part: Part, network: str, reason: str, otherwise: str, words: str, place: str = "", **fields: Any
-    ) -> str:
-        """Remember what is missing, and word it for the reader."""
-        self.missing.append(f"{part.dataset.name}, {network}{place}: {reason or otherwise}")
-        text = self.language.text
-        known = text(REMOVED) if reason == REMOVED else next(iter(reason.splitlines()), "")
-        return text(words, network=find_network(network).TITLE, reason=known or text("it was not trained"), **fields)
-
-    def _place(self, section: str, name: str, item: Item) -> Placed:
-        kind = kind_of(item)
+    def _placed(self, section: str, name: str, item: Item) -> Placed:
+        kind: ItemKind = "table" if isinstance(item, Table) else "listing" if isinstance(item, Listing) else "figure"
         self.counts[kind] += 1
-        number = self.counts[kind]
-        placed = Placed(name, item, kind, number, self._label(kind, number), f"{section}-{name}".replace("_", "-"))
-        self.placed[section, name] = placed
+        label = f"{self.language.text(LABELS[kind])}{NBSP}{self.counts[kind]}"
+        self.placed[section, name] = Placed(name, item, kind, label, f"{section}-{name}".replace("_", "-"))
         self.tokens.printed += of_item(section, name, item, self.language)
-        return placed
+        return self.placed[section, name]
 
-    def _label(self, kind: ItemKind, number: int) -> str:
-        words = {
-            "figure": self.language.text("Figure"),
-            "table": self.language.text("Table"),
-            "listing": self.language.text("Listing"),
-        }
-        return f"{words[kind]}{NBSP}{number}"
-
-    def _ref(self, section: str, name: str, capital: bool, line: str) -> str:
-        self.pending.append((section, name, line))
+    def _ref(self, name: str, capital: bool = False) -> str:
+        reference = self.commentary.section, name, self.commentary.place()
+        self.pending.append(reference)
 
         def link(medium: Medium) -> str:
-            placed = self._target(section, name, line)
+            placed = self._target(*reference)
             words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
-            if medium == "markdown":
-                return words
-            return f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
+            return (
+                words if medium == "markdown" else f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
+            )
 
         return self.tokens.add(link)
 
-    def _target(self, section: str, name: str, line: str) -> Placed:
+    def _target(self, section: str, name: str, place: str) -> Placed:
         where, _, item = name.rpartition("/")
-        if where:
-            found = [self.placed[where, item]] if (where, item) in self.placed else []
-        else:
-            own = self.placed.get((section, item))
-            found = [own] if own else [placed for key, placed in self.placed.items() if key[1] == item]
+        found = [self.placed[where or section, item]] if (where or section, item) in self.placed else []
+        if not found and not where:
+            found = [placed for key, placed in self.placed.items() if key[1] == item]
         if len(found) == 1:
             return found[0]
         known = [item for key, item in self.placed if key == section] + [f"{key}/{item}" for key, item in self.placed]
         raise TemplateProblem(
             "a cross reference is ambiguous" if found else "a cross reference leads nowhere",
-            where=line,
+            where=place,
             received=f'ref("{name}")',
             expected="the name of an item of this section, or section/name",
             hint=did_you_mean(name, known),
         )
 
-    def _check_refs(self) -> None:
-        for section, name, line in self.pending:
-            self._target(section, name, line)
+    def _cite(self, *keys: str) -> str:
+        def token(key: str) -> str:
+            if key not in self.references:
+                raise CallError("the bibliography has no such reference", key, list(self.references))
+            if key not in self.cited:
+                self.cited.append(key)
+            number = f"[{self.cited.index(key) + 1}]"
+            page = f'<a class="cite" href="#ref-{key}">{number}</a>'
+            return self.tokens.add(lambda medium: number if medium == "markdown" else page)
 
-    def _cite(self, key: str) -> str:
-        if key not in self.cited:
-            self.cited.append(key)
-        number = self.cited.index(key) + 1
+        return " ".join(map(token, keys))
 
-        def link(medium: Medium) -> str:
-            return f"[{number}]" if medium == "markdown" else f'<a class="cite" href="#ref-{key}">[{number}]</a>'
-
-        return self.tokens.add(link)
-
-    def _claim(self, section: str, text: str, on: str, dataset: str, where: Where) -> str:
+    def _claim(self, text: str, on: str = "test accuracy", dataset: str = "") -> str:
         """A token: what the runs say of a claim is known when all prose is rendered, since all are corrected together."""
-        request = Request(
-            section=section, part=self.parts[section], text=text, on=on, dataset=dataset, path=where[0], line=where[1]
-        )
-        self.claims.append(examine(self.data, request))
+        section, (path, line) = self.commentary.section, calling_place()
+        part = self.rubric.section(section).part
+        claim = examine(self.data, part, str(text), str(on), str(dataset), section=section, path=path, line=line)
+        self.claims.append(claim)
         index = len(self.claims) - 1
-        return self.tokens.phrase(lambda: self.claim_words[index])
+        return self.tokens.add(lambda medium: self.claim_words[index])
 
-    def _worded(self, number: int, claim: Claim) -> str:
-        """The claim in words, of tokens; HTML says its verdict as a class too."""
-
-        def quantity(value: Quantity, text: str, name: str) -> str:
-            return self.tokens.quantity(value, text, section=claim.section, name=f"claim.{number}.{name}")
-
-        def markup(text: str) -> str:
-            return self.tokens.add(lambda medium: "" if medium == "markdown" else text)
-
-        words, verdict, contrary = wording(claim, self.language, self.tokens.text, quantity)
-        kind, inner, end = f"claim {claim.verdict.replace(' ', '-')}", "verdict", markup("</span>")
-        opened, marked = markup(f'<span class="{kind}">'), markup(f'<span class="{inner}">')
-        return f"{opened}{words}: {marked}{verdict}{end}{contrary}{end}"
-
-    def _finish(self, drafted: _Drafted) -> SectionText:
-        section, draft = drafted.section, drafted.draft
-        return SectionText(
-            key=section.key,
-            number=section.number,
-            part=section.part,
-            module=section.module,
-            label=section.label_in(self.language),
-            title=section.title_in(self.language),
-            pieces=tuple(
-                piece if isinstance(piece, Placed) else self._prose(piece, drafted) for piece in drafted.pieces
-            ),
-            marked=bool(draft and draft.generated),
-            problems=drafted.problems,
-            path=draft.path if draft else None,
-            evidence=drafted.evidence,
-            uses=draft.uses if draft else frozenset(),
-            files=draft.files if draft else {},
-            review="generated" if draft and draft.generated else "written",
-            level=self._level(section),
-        )
-
-    def _level(self, section: Section) -> int:
-        return 3 if section.part in self.part_titles else 2
-
-    def _prose(self, source: str, drafted: _Drafted) -> Prose:
-        level = self._level(drafted.section) + 1
-        path = drafted.draft.path if drafted.draft else None
-        page = markdown_html(source, path, level=level)
-        if path and PERCENT_ENCODED in page:
+    def _prose(self, source: str, section: SectionText) -> Prose:
+        page = markdown_html(source, section.path, level=section.level + 1)
+        if section.path and PERCENT_ENCODED in page:
             raise TemplateProblem(
                 "what a template prints cannot be part of a link's address",
-                where=line_of(path, r"\]\([^)\n]*\{\{"),
+                where=line_of(section.path, r"\]\([^)\n]*\{\{"),
                 expected="an address that is written out",
             )
         blocks = (block.strip() for block in _BLANK_LINES.split(source))
@@ -365,11 +271,5 @@ class _Assembly:
             screen=self.tokens.resolve(page, "screen"),
             print=self.tokens.resolve(page, "print"),
             markdown=self.tokens.resolve(source, "markdown").strip(),
-            paragraphs=tuple(self._paragraph(block) for block in blocks if block),
-        )
-
-    def _paragraph(self, source: str) -> Paragraph:
-        return Paragraph(
-            text=self.tokens.resolve(source, "markdown"),
-            printed=tuple(self.tokens.printed_in(source)),
+            paragraphs=tuple(Paragraph(*self.tokens.read(block)) for block in blocks if block),
         )

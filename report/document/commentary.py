@@ -9,29 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial, wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 from jinja2 import FileSystemBytecodeCache, FileSystemLoader, TemplateSyntaxError, nodes, pass_context
 from jinja2.ext import Extension
-from jinja2.runtime import Context, Undefined
+from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem
-from cnnlab.lab import Lab
-from cnnlab.paths import cache_dir, code_hash, templates_dir
-from report.document.claims import WrongClaim
-from report.document.problems import (
-    CallError,
-    Misspelt,
-    calling_place,
-    checked,
-    named,
-    rendering_problem,
-    syntax_problem,
-)
+from cnnlab.paths import cache_dir, code_hash
+from report.document.problems import CallError, Misspelt, calling_place, checked, rendering_problem, syntax_problem
 from report.document.tokens import Tokens
 from report.document.vocabulary import FILTERS, FUNCTIONS, named_values
 from report.evidence.language import Language
@@ -39,8 +29,8 @@ from report.evidence.quantity import Evidence, Quantity
 from report.evidence.words import Words
 
 MOST_DIGITS = 9
-Where = tuple[Path, int]
-"""A template and a line in it."""
+ITEMS = ("figure", "table", "gallery", "listing")
+"""What places an item of this kind."""
 
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
@@ -53,9 +43,8 @@ class Draft:
     Attributes:
         parts: in order, ("prose", source) or ("item", name).
         generated: whether the file still carries its mark as generated text.
-        path: the file.
+        path: the file, and `files` it and those that it includes, by their names below a folder of templates.
         uses: every name that the file mentions, as it is written there: `best`, `best.accuracy`.
-        files: the file and those that it includes, by their names below a folder of templates.
     """
 
     parts: tuple[tuple[str, str], ...]
@@ -110,18 +99,13 @@ def late(function: Callable[..., Any]) -> Callable[..., Any]:
     return filtered
 
 
-def template_folders(lab: Lab) -> list[Path]:
-    """Where the commentary of a lab is looked for: beside the lab first."""
-    return [lab.templates, templates_dir()]
-
-
-def commentary_path(folders: Sequence[Path], language: Language, key: str, kind: str = "") -> Path:
-    """The file of section `key`: in the first folder that has one, its own, or that of its `kind` ("results").
+def commentary_path(folders: Sequence[Path], language: Language, key: str, module: str = "") -> Path:
+    """The file of section `key`: in the first folder that has one, its own, or that of its `module` ("results").
 
     Raises:
         TemplateProblem: none has.
     """
-    paths = [folder / f"commentary/{language.code}/{name}.md.j2" for folder in folders for name in (key, kind)]
+    paths = [folder / f"commentary/{language.code}/{name}.md.j2" for folder in folders for name in (key, module)]
     if found := next((path for path in paths if path.is_file()), None):
         return found
     hint = "restore it from the project, or write it"
@@ -131,54 +115,68 @@ def commentary_path(folders: Sequence[Path], language: Language, key: str, kind:
 class Commentary:
     """Renders prose templates of one language.
 
+    Attributes:
+        section: the key of the section that is being rendered.
+
     Args:
         folders: template folders, the lab's own first; a file there wins over one of the same name in the next.
         tokens: where what is printed is kept until the document is put together.
         lab: what templates see as `lab` (title, authors, course).
-        on_ref: makes the token of a cross reference from (section, name, whether it begins a sentence, place).
-        on_cite: makes the token of a citation.
-        on_claim: makes the token of a claim from (section, text, what it is on, data set, place).
-        citable: the keys that can be cited.
+        functions: `ref`, `cite` and `claim`, each of which returns tokens.
     """
 
     def __init__(
-        self,
-        folders: Sequence[Path],
-        tokens: Tokens,
-        *,
-        lab: Mapping[str, Any],
-        on_ref: Callable[[str, str, bool, str], str],
-        on_cite: Callable[[str], str],
-        on_claim: Callable[[str, str, str, str, Where], str],
-        citable: Sequence[str] = (),
-    ) -> None:
-        self._folders, self._tokens, self._lab = folders, tokens, lab
-        self._on_ref, self._on_cite, self._on_claim, self._citable = on_ref, on_cite, on_claim, citable
-        self._section, self._file = "", Path()
-        self._names: Mapping[int, str] = {}
-        self._placed: dict[str, tuple[str, str]] = {}
-        self._language = tokens.language
+        self, folders: Sequence[Path], tokens: Tokens, *, lab: Mapping[str, Any], functions: Mapping[str, Callable[..., str]]
+    ) -> None:  # fmt: skip
+        self._folders, self._tokens, self._language, self.section = folders, tokens, tokens.language, ""
+        self._names, self._placed = dict[int, str](), dict[str, tuple[str, str]]()
+        language = tokens.language
+        filters: dict[str, Callable[..., Any]] = {
+            "interval": partial(self._worded, language.with_interval),
+            "plain": partial(self._worded, language.plain),
+            "signed": partial(self._worded, language.signed),
+            "join_words": self._join_words,
+        }
+        known: dict[str, Callable[..., str]] = {**functions, "given": lambda text: str(text)}
+        self._globals = {"lab": lab} | {
+            name: checked(name, one, FUNCTIONS[name].example, quoted=name in ("ref", "cite"))
+            for name, one in known.items()
+        }
+        self._environment = _Environment(
+            loader=FileSystemLoader([str(folder) for folder in folders]),
+            autoescape=True,
+            undefined=Misspelt,
+            # Taking the context, so that Jinja does not fold constants at compile time, before there are tokens.
+            finalize=pass_context(lambda context, value: self._printed(value)),
+            bytecode_cache=compiled_templates(),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            extensions=[ParagraphEnds],
+        )
+        late_filters = {name: late(checked(name, one, FILTERS[name].example)) for name, one in filters.items()}
+        self._environment.filters |= late_filters
 
-    def render(self, key: str, evidence: Evidence, kind: str = "") -> Draft:
-        """The prose of section `key`, or of sections of its `kind`, with every name of its evidence available.
+    def render(self, key: str, evidence: Evidence, module: str = "") -> Draft:
+        """The prose of section `key`, or of sections of its `module`, with every name of its evidence available.
 
         Raises:
             TemplateProblem: the file is missing, has a syntax error, misspells a name or a function's argument, prints
                 nothing where it should print something, or places an item inside a paragraph.
         """
-        path = commentary_path(self._folders, self._language, key, kind)
+        path = commentary_path(self._folders, self._language, key, module)
         if taken := sorted(set(evidence.names) & set(FUNCTIONS)):
             raise ValueError(f"the evidence of {key} uses names of the engine: {', '.join(taken)}")
         values = [(name, one) for name, one in named_values(evidence.names) if isinstance(one, Quantity | Words)]
         self._names = {id(value): name for name, value in reversed(values)}  # the first of several names
-        self._section, self._file, self._placed = key, path, {}
+        self.section, self._placed = key, {}
         environment, template = self._environment, f"commentary/{self._language.code}/{path.name}"
         environment.included.clear()
-        kinds = {"figure": "Figure", "table": "Table", "gallery": "Gallery", "listing": "Listing"}
-        functions = {kind: partial(self._place, kind, cls, evidence) for kind, cls in kinds.items()}
-        functions |= {"ref": self._ref, "cite": self._cite, "claim": self._claim, "given": self._given}  # type: ignore[dict-item]
-        calls = {name: checked(name, one, FUNCTIONS[name].example) for name, one in functions.items()}
-        context = {**evidence.names, **calls, "lab": self._lab}
+        calls = {
+            kind: checked(kind, partial(self._place, kind, evidence), FUNCTIONS[kind].example, quoted=True)
+            for kind in ITEMS
+        }
+        context = {**evidence.names, **self._globals, **calls}
         try:
             source = environment.get_template(template).render(context)
         except TemplateSyntaxError as problem:
@@ -187,115 +185,67 @@ class Commentary:
             known = environment.list_templates()
             raise rendering_problem(problem, path, context, list(evidence.items), known) from None
         places = [(name, folder / name) for name in environment.included for folder in reversed(self._folders)]
-        files = {template: path, **{name: place for name, place in places if place.is_file()}}
         written = path.read_text(encoding="utf-8")
-        found = environment.parse(written).find_all((nodes.Name, nodes.Getattr))
         return Draft(
             parts=tuple(self._parts(source)),
             generated=bool(_GENERATED.match(written)),
             path=path,
-            uses=frozenset(filter(None, map(_dotted, found))),
-            files=files,
+            uses=frozenset(
+                filter(None, map(_dotted, environment.parse(written).find_all((nodes.Name, nodes.Getattr))))
+            ),
+            files={template: path, **{name: place for name, place in places if place.is_file()}},
         )
+
+    def place(self) -> str:
+        """The file and the line that is being rendered."""
+        return "{}, line {}".format(*calling_place())
 
     def _parts(self, source: str) -> list[tuple[str, str]]:
         """Prose and items in order; an item has to stand alone on its line."""
-        found, prose = list[tuple[str, str]](), ""
-        after = ("", "")
+        found, prose, after = list[tuple[str, str]](), "", ("", "")
         for piece in self._tokens.split(source):
-            if piece in self._placed:
-                name, where = after = self._placed[piece]
-                if prose.rpartition("\n")[2].strip():
-                    raise _inline_problem(name, where)
-                found += [("prose", prose), ("item", name)]
-                prose = ""
-            elif found and not prose and piece.partition("\n")[0].strip():
-                raise _inline_problem(*after)
+            placed, inline = self._placed.get(piece), ("", "")
+            if placed and prose.rpartition("\n")[2].strip():
+                inline = placed
+            elif not placed and found and not prose and piece.partition("\n")[0].strip():
+                inline = after
+            if inline[0]:
+                raise TemplateProblem(
+                    "an item is placed inside a paragraph",
+                    where=inline[1],
+                    received=inline[0],
+                    expected="the call alone on its line",
+                )
+            if placed:
+                found += [("prose", prose), ("item", placed[0])]
+                prose, after = "", placed
             else:
                 prose += piece
         return [part for part in [*found, ("prose", prose)] if part[0] == "item" or part[1].strip()]
 
-    @cached_property
-    def _environment(self) -> _Environment:
-        @pass_context  # so that Jinja does not fold constants at compile time, before there are tokens
-        def finalize(context: Context, value: Any) -> Markup:
-            return self._printed(value)
-
-        environment = _Environment(
-            loader=FileSystemLoader([str(folder) for folder in self._folders]),
-            autoescape=True,
-            undefined=Misspelt,
-            finalize=finalize,
-            bytecode_cache=compiled_templates(),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            extensions=[ParagraphEnds],
-        )
-        filters: dict[str, Callable[..., Any]] = {
-            "interval": self._filter(self._language.with_interval),
-            "plain": self._filter(self._language.plain),
-            "signed": self._filter(self._language.signed),
-            "join_words": self._join_words,
-        }
-        environment.filters |= {name: late(checked(name, one, FILTERS[name].example)) for name, one in filters.items()}
-        return environment
-
-    def _place(self, kind: str, cls: str, evidence: Evidence, name: str) -> Markup:
-        name = named(name, kind, FUNCTIONS[kind].example)
-        known = [key for key, item in evidence.items.items() if type(item).__name__ == cls]
+    def _place(self, kind: str, evidence: Evidence, name: str) -> Markup:
+        known = [key for key, item in evidence.items.items() if type(item).__name__.lower() == kind]
         if name not in known:
             raise CallError(f"there is no {kind} of this name", name, known)
         if name in [placed for placed, _ in self._placed.values()]:
-            raise CallError(f"the {kind} is placed twice; say ref(“{name}”) the second time", name, [])
+            raise CallError(f"the {kind} is placed twice; say ref(“{name}”) the second time", name)
         token = self._tokens.add(lambda medium: "")
-        self._placed[token] = name, self._line()
+        self._placed[token] = name, self.place()
         return Markup(token)
 
-    def _line(self) -> str:
-        file, line = calling_place(self._file)
-        return f"{file}, line {line}" if line else str(file)
+    def _worded(self, word: Callable[..., str], value: Any, digits: int | None = None) -> Markup:
+        if not isinstance(value, Quantity):
+            raise CallError("the filter takes a quantity", repr(value))
+        if digits is not None and not (type(digits) is int and 0 <= digits <= MOST_DIGITS):
+            raise CallError("the filter takes a number of decimals", repr(digits), [f"0 to {MOST_DIGITS}"])
+        return self._quantity(value, word(value, digits))
 
-    def _ref(self, name: str, capital: bool = False) -> Markup:
-        name = named(name, "ref", FUNCTIONS["ref"].example)
-        return Markup(self._on_ref(self._section, name, capital, self._line()))
-
-    def _cite(self, *keys: str) -> Markup:
-        for key in [named(key, "cite", FUNCTIONS["cite"].example) for key in keys]:
-            if key not in self._citable:
-                raise CallError("the bibliography has no such reference", key, self._citable)
-        return Markup(" ".join(self._on_cite(key) for key in keys))
-
-    def _claim(self, text: str, on: str = "test accuracy", dataset: str = "") -> Markup:
-        try:
-            return Markup(self._on_claim(self._section, str(text), str(on), str(dataset), calling_place(self._file)))
-        except WrongClaim as wrong:
-            raise CallError(str(wrong), wrong.received, wrong.known) from None
-
-    def _given(self, text: str) -> Markup:
-        """A fact that the author answers for, such as one of the assignment: printed as it stands."""
-        if not isinstance(text, str) or not text:
-            raise CallError('the function takes a text, as given("224")', repr(text), [])
-        return Markup(self._tokens.text(text))
-
-    def _filter(self, word: Callable[..., str]) -> Callable[..., Markup]:
-        def filtered(value: Any, digits: int | None = None) -> Markup:
-            if isinstance(value, Undefined):
-                str(value)  # raises, naming what is undefined
-            if not isinstance(value, Quantity):
-                raise CallError("the filter takes a quantity", repr(value), [])
-            if digits is not None and not (type(digits) is int and 0 <= digits <= MOST_DIGITS):
-                raise CallError("the filter takes a number of decimals", repr(digits), [f"0 to {MOST_DIGITS}"])
-            return Markup(self._quantity(value, word(value, digits)))
-
-        return filtered
-
-    def _quantity(self, value: Quantity, text: str) -> str:
-        return self._tokens.quantity(value, text, section=self._section, name=self._names.get(id(value), ""))
+    def _quantity(self, value: Quantity, text: str) -> Markup:
+        return Markup(self._tokens.quantity(value, text, section=self.section, name=self._names.get(id(value), "")))
 
     def _join_words(self, words: Sequence[Any]) -> Markup:
         if isinstance(words, str) or not isinstance(words, Sequence):
-            raise CallError("the filter takes a list", repr(words), [])
+            raise CallError("the filter takes a list", repr(words))
         return Markup(self._language.join([str(self._printed(word)) for word in words]))
 
     def _printed(self, value: Any) -> Markup:
@@ -306,16 +256,16 @@ class Commentary:
             case Undefined():
                 str(value)  # raises, naming what is undefined
             case Quantity():
-                return Markup(self._quantity(value, self._language.quantity(value)))
+                return self._quantity(value, self._language.quantity(value))
             case Words():
-                return Markup(self._tokens.words(value, section=self._section, name=self._names.get(id(value), "")))
+                return Markup(self._tokens.words(value, section=self.section, name=self._names.get(id(value), "")))
             case str() if "Quantity(value=" in value:
-                raise CallError("a quantity was joined to text with ~; print it by itself", value[:80], [])
+                raise CallError("a quantity was joined to text with ~; print it by itself", value[:80])
             case str():
                 return Markup(self._tokens.text(value))
             case int() if not isinstance(value, bool):
                 return Markup(self._tokens.text(self._language.number(value)))
-        raise CallError("this cannot be printed as it is", repr(value), [])
+        raise CallError("this cannot be printed as it is", repr(value))
 
 
 def _dotted(node: nodes.Node) -> str:
@@ -323,9 +273,3 @@ def _dotted(node: nodes.Node) -> str:
     if isinstance(node, nodes.Getattr) and (owner := _dotted(node.node)):
         return f"{owner}.{node.attr}"
     return node.name if isinstance(node, nodes.Name) else ""
-
-
-def _inline_problem(name: str, where: str) -> TemplateProblem:
-    return TemplateProblem(
-        "an item is placed inside a paragraph", where=where, received=name, expected="the call alone on its line"
-    )

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from cnnlab.errors import did_you_mean
+from report.document.commentary import ITEMS
 from report.document.model import Document, Paragraph, SectionText
-from report.document.rubric import Ask, SectionSpec
+from report.document.rubric import Ask, Section
 from report.document.vocabulary import named_values, parts
 from report.evidence.language import NBSP, Language
 from report.evidence.quantity import Quantity
@@ -25,13 +26,15 @@ Severity = Literal["fault", "hint"]
 """A fault makes `cnnlab check` fail; a hint is worth a look."""
 
 State = Literal["answered", "generated", "stale", "placeholder", "missing"]
-"""Answered; so in generated text that nobody has reviewed; reviewed before its evidence changed; by words that only keep
-a place; not at all."""
-
-SIGNS: dict[State, str] = {"answered": "✓", "generated": "○", "stale": "△", "placeholder": "…", "missing": "✗"}
-
-ITEMS = ("figure", "table", "gallery", "listing")
-"""What stands before the name of an item in a rubric, as in commentary."""
+STATES: dict[State, tuple[str, str]] = {
+    "answered": ("✓", "answered"),
+    "generated": ("○", "generated, not reviewed"),
+    "missing": ("✗", "missing"),
+    "placeholder": ("…", "still to be written"),
+    "stale": ("△", "out of date"),
+}
+"""Sign and message id of: answered; so in generated text that nobody has reviewed; not at all; by words that only keep a
+place; reviewed before its evidence changed."""
 
 FEW_WORDS = 10
 """A section of fewer words answers nothing."""
@@ -91,42 +94,24 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class AskedRow:
-    """A thing asked, its state, and the state's sign and words."""
-
-    text: str
-    state: State
-    sign: str
-    words: str
-
-
-@dataclass(frozen=True)
-class AskedSection:
-    """The things asked in a section. `key` is empty where the report has no such section to lead to."""
-
-    key: str
-    heading: str
-    rows: tuple[AskedRow, ...]
-
-
-@dataclass(frozen=True)
 class Asked:
-    """The ledger as a page of the report: its title, how many are answered, how that was told, and the sections."""
+    """The ledger as a page of the report: its title, how many are answered, how that was told.
+
+    `sections` are (key, heading, rows), the key empty where there is no such section to lead to; rows are (text, state,
+    sign, words of the state).
+    """
 
     title: str
     summary: str
     note: str
-    sections: tuple[AskedSection, ...]
+    sections: list[tuple[str, str, list[tuple[str, State, str, str]]]]
 
 
 def ledger(document: Document) -> tuple[Entry, ...]:
     """Everything that the rubric asks, in its order."""
     sections = {section.key: section for section in document.sections}
-    return tuple(
-        entry
-        for spec in document.rubric.sections
-        for entry in _entries(spec, sections.get(spec.key), document.language)
-    )
+    asking = (spec for spec in document.rubric.sections if spec.asks)
+    return tuple(entry for spec in asking for entry in _entries(spec, sections.get(spec.key), document.language))
 
 
 def audit_rubric(document: Document) -> list[Finding]:
@@ -134,105 +119,91 @@ def audit_rubric(document: Document) -> list[Finding]:
 
     Sections that nothing is asked in are looked at too. What is stale is left to the check of reviews.
     """
-    found = []
+    told = list[tuple[Severity, str, str, str, Path | None, int | None]]()
     for entry in ledger(document):
         if entry.state in ("missing", "placeholder"):
-            what = f"“{entry.text}” is not answered: {entry.why}"
             mend = "write it" if entry.state == "placeholder" else "answer it, with the names of its evidence"
-            found.append(_finding(entry.section, "fault", what, mend, entry.path, entry.line))
+            what = f"“{entry.text}” is not answered: {entry.why}"
+            told.append(("fault", entry.section, what, mend, entry.path, entry.line))
     asked = {spec.key for spec in document.rubric.sections if spec.asks}
     for section in document.sections:
-        if section.key not in asked:
-            whole = _unanswered(section)
-            reasons = [(f"its text says “{text}”", line) for _, text, line in _placeholders(section)]
-            for why, line in reasons if whole is None else [(whole[1], None)]:
-                what = f"“{section.heading}” is not written: {why}"
-                found.append(_finding(section.key, "fault", what, "write it", section.path, line))
-        if section.generated:
-            what = f"the text of “{section.heading}” is generated, and nobody has reviewed it"
-            found.append(_finding(section.key, "hint", what, "read it, make it yours, and accept it", section.path))
-    return found
-
-
-def _finding(
-    section: str, severity: Severity, what: str, mend: str, path: Path | None, line: int | None = None
-) -> Finding:
-    return Finding(
-        kind="rubric", severity=severity, section=section, what=what, path=path, line=line, suggestion=mend
-    )  # fmt: skip
+        key, path, named, whole = section.key, section.path, f"“{section.heading}”", _unanswered(section)
+        kept = [(f"its text says “{text}”", line) for _, text, line in _placeholders(section)]
+        for why, line in () if key in asked else [(whole[1], None)] if whole else kept:
+            told.append(("fault", key, f"{named} is not written: {why}", "write it", path, line))
+        if section.review == "generated":
+            what = f"the text of {named} is generated, and nobody has reviewed it"
+            told.append(("hint", key, what, "read it, make it yours, and accept it", path, None))
+    return [
+        Finding(kind="rubric", severity=severity, section=key, what=what, suggestion=mend, path=path, line=line)
+        for severity, key, what, mend, path, line in told
+    ]
 
 
 def asked(document: Document) -> Asked | None:
     """The ledger as a page, in the document's language; None where its rubric asks nothing."""
-    entries, language = ledger(document), document.language
+    entries, language, t = ledger(document), document.language, document.language.text
     if not entries:
         return None
-    t = language.text
-    words: dict[State, str] = {
-        "answered": t("answered"),
-        "generated": t("generated, not reviewed"),
-        "stale": t("out of date"),
-        "placeholder": t("still to be written"),
-        "missing": t("missing"),
-    }
     counts = Counter(entry.state for entry in entries)
-    summary = t(
-        "{answered} of {asked} things asked are answered",
-        answered=counts["answered"] + counts["generated"],
-        asked=len(entries),
-    )
-    if counts["generated"] and not counts["answered"]:
+    done, generated = counts["answered"] + counts["generated"], counts["generated"]
+    summary = t("{answered} of {asked} things asked are answered", answered=done, asked=len(entries))
+    if generated == done > 0:
         summary += ", " + t("all of them in generated text that is not reviewed yet")
-    elif counts["generated"]:
-        summary += ", " + t("{n} of them in generated text that is not reviewed yet", n=counts["generated"])
-    others: tuple[State, ...] = ("missing", "placeholder", "stale")
-    rest = [f"{words[state]}: {language.number(counts[state])}" for state in others if counts[state]]
+    elif generated:
+        summary += ", " + t("{n} of them in generated text that is not reviewed yet", n=generated)
+    for state, (_, words) in list(STATES.items())[2:]:
+        summary += f"; {t(words)}: {language.number(counts[state])}" if counts[state] else ""
     headings = {section.key: section.heading for section in document.sections}
     sections = []
     for key, group in groupby(entries, key=lambda entry: entry.section):
         heading = headings.get(key) or document.rubric.section(key).title.of(language)
-        rows = tuple(AskedRow(one.text, one.state, SIGNS[one.state], words[one.state]) for one in group)
-        sections.append(AskedSection(key if key in headings else "", heading, rows))
+        rows = [(one.text, one.state, STATES[one.state][0], t(STATES[one.state][1])) for one in group]
+        sections.append((key if key in headings else "", heading, rows))
     return Asked(
         title=t("Appendix: what was asked, and where it is answered"),
-        summary="; ".join([summary, *rest]),
+        summary=summary,
         note=t(
             "The program wrote this table. A thing counts as answered when the text of its section uses the evidence "
             "that answers it, or shows the figure, table or images asked for. Whether the answer is a good one is for "
             "its reader to judge."
         ),
-        sections=tuple(sections),
+        sections=sections,
     )
 
 
-def _entries(spec: SectionSpec, section: SectionText | None, language: Language) -> Iterator[Entry]:
+def _entries(spec: Section, section: SectionText | None, language: Language) -> Iterator[Entry]:
     """One for each ask of the section. `section` is None where the report has none of this key."""
     whole = _unanswered(section)
-    unused = (
-        {} if section is None or section.evidence is None else {a.id: _lack(section, a, language) for a in spec.asks}
-    )
-    kept = {} if section is None else _kept_places(section, spec.asks, unused)
+    lacks, kept = dict[str, str](), dict[str, tuple[Paragraph, str, int]]()
+    if section and not whole:
+        lacks = {ask.id: _lack(section, ask, language) for ask in spec.asks}
+        # A placeholder stands in for what is asked in its paragraph, and for what is missing; else for everything.
+        found = _placeholders(section)
+        kept = {key: found[0] for key, lack in lacks.items() if lack and found}
+        for one in found:
+            printed = {id(entry.quantity) for entry in one[0].printed}
+            for ask in spec.asks:
+                leaves = (leaf for name in (*ask.all, *ask.any) for leaf in _leaves(_value(section, name)))
+                if any(id(leaf) in printed for leaf in leaves):
+                    kept.setdefault(ask.id, one)
+        kept = kept or (dict.fromkeys(lacks, found[0]) if found else {})
     for ask in spec.asks:
         state: State = "answered"
         why, line = "", None
-        if whole is not None:
+        if whole:
             state, why = whole
         elif ask.id in kept:
             state, why, line = "placeholder", f"its text says “{kept[ask.id][1]}”", kept[ask.id][2]
-        elif unused[ask.id]:
-            state, why = "missing", unused[ask.id]
+        elif lacks[ask.id]:
+            state, why = "missing", lacks[ask.id]
         elif section and section.review == "stale":
             state, why = "stale", "its text was reviewed before its evidence changed"
-        elif section and section.generated:
+        elif section and section.review == "generated":
             state, why = "generated", "its text is generated and not reviewed"
+        path = section.path if section else None
         yield Entry(
-            section=spec.key,
-            ask=ask.id,
-            text=ask.text.of(language),
-            state=state,
-            why=why,
-            path=section.path if section else None,
-            line=line,
+            section=spec.key, ask=ask.id, text=ask.text.of(language), state=state, why=why, path=path, line=line
         )
 
 
@@ -252,27 +223,10 @@ def _placeholders(section: SectionText) -> list[tuple[Paragraph, str, int]]:
     """Paragraph, words and line of what only keeps a place and was written in the file: a class may be called “xxx”."""
     found, written = [], _typed(section)
     for paragraph in section.paragraphs:
-        said = _plain(paragraph.text)
-        matches = (pattern.search(said) for pattern in _PLACEHOLDERS)
+        matches = (pattern.search(_plain(paragraph.text)) for pattern in _PLACEHOLDERS)
         if text := next((match[0] for match in matches if match and match[0] in written), ""):
-            found.append((paragraph, text, written[: written.index(text)].count("\n") + 1))
+            found.append((paragraph, text, written.count("\n", 0, written.index(text)) + 1))
     return found
-
-
-def _kept_places(
-    section: SectionText, asks: Sequence[Ask], unused: dict[str, str]
-) -> dict[str, tuple[Paragraph, str, int]]:
-    """The placeholder that stands in for each ask: in its paragraph, or for want of one; else for all of them."""
-    found = _placeholders(section)
-    if not found:
-        return {}
-    kept = {ask.id: found[0] for ask in asks if unused.get(ask.id)}
-    for one in found:
-        printed = {id(entry.quantity) for entry in one[0].printed}
-        for ask in asks:
-            if any(id(leaf) in printed for name in (*ask.all, *ask.any) for leaf in _leaves(_value(section, name))):
-                kept.setdefault(ask.id, one)
-    return kept or {ask.id: found[0] for ask in asks}
 
 
 def _lack(section: SectionText, ask: Ask, language: Language) -> str:
@@ -282,29 +236,28 @@ def _lack(section: SectionText, ask: Ask, language: Language) -> str:
         names = list(ask.any)
     if not names:
         return ""
-    assert section.evidence is not None
     if any(name.partition(".")[0] in ITEMS or _value(section, name) is not None for name in names):
         return f"it does not use {' or '.join(names)}"
-    known = [*section.evidence.names, *(f"{kind}.{item}" for item in section.evidence.items for kind in ITEMS)]
-    hint = did_you_mean(names[0], known)
+    hint = did_you_mean(names[0], section.evidence.names if section.evidence else ())
     return f"its evidence has no {' or '.join(names)}" + (f" ({hint})" if hint else "")
 
 
 def _uses(section: SectionText, name: str, language: Language) -> bool:
     """Whether the item is placed, the number or the words are in the text, or the truth decides what it says."""
     if name.partition(".")[0] in ITEMS:
-        return any(name == f"{type(placed.item).__name__.lower()}.{placed.name}" for placed in section.items)
+        return name in [f"{type(placed.item).__name__.lower()}.{placed.name}" for placed in section.items]
     value = _value(section, name)
     if isinstance(value, bool):
         return name in section.uses
-    mentioned = any(use == name or use.startswith(f"{name}.") for use in section.uses)
+    mentioned = any(f"{use}.".startswith(f"{name}.") for use in section.uses)
     printed = {id(entry.quantity) for paragraph in section.paragraphs for entry in paragraph.printed}
     said, typed = _plain("\n".join(paragraph.text for paragraph in section.paragraphs)), _plain(_typed(section))
     for leaf in _leaves(value):
         words = leaf if isinstance(leaf, str) else language.quantity(leaf)
-        if id(leaf) in printed or (isinstance(leaf, str) and leaf and mentioned and _stands(leaf, said)):
+        stands = re.compile(rf"(?<!\w){re.escape(_plain(words))}(?!\w)")  # by itself, not inside a longer one
+        if id(leaf) in printed or (isinstance(leaf, str) and leaf and mentioned and stands.search(said)):
             return True
-        if len(words) >= TELLING and _stands(words, typed):  # its author typed it
+        if len(words) >= TELLING and stands.search(typed):  # its author typed it
             return True
     return False
 
@@ -331,8 +284,3 @@ def _typed(section: SectionText) -> str:
 def _plain(text: str) -> str:
     """Markdown without its escapes and emphasis, blanks alike."""
     return re.sub(r"\\([^\w\s]|_)", r"\1", text.replace("**", "").replace(NBSP, " ")).strip()
-
-
-def _stands(words: str, text: str) -> bool:
-    """Whether `words` stand in `text` by themselves, not inside a longer word or number."""
-    return bool(re.search(rf"(?<![\w]){re.escape(_plain(words))}(?![\w])", text))

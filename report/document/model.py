@@ -5,21 +5,19 @@ The HTML, the PDF and the notebook are three renderings of one `Document`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal
 
 from cnnlab.style import HouseStyle
 from report.data.records import LabData
 from report.document.appendix import Appendix
 from report.document.claims import Claim
+from report.document.rubric import Rubric
 from report.document.tokens import Printed, Tokens
 from report.evidence.language import Language
-from report.evidence.quantity import Evidence, Figure, Gallery, Item, Listing, Table
-
-if TYPE_CHECKING:
-    from report.document.rubric import Rubric
+from report.evidence.quantity import Evidence, Item
 
 ItemKind = Literal["figure", "table", "listing"]
 Review = Literal["generated", "accepted", "stale", "written"]
@@ -31,28 +29,6 @@ NOTICES: dict[Review, str] = {
     "stale": "Written against earlier results",
 }
 """What stands over a section in these states, as message ids."""
-
-TITLED_PARTS = ("1", "2_1", "2_2")
-"""Parts whose sections stand under a heading of their own."""
-
-
-class Section(Protocol):
-    """What a report is made of: see `report.document.rubric.Section`, whose docstring says what each is."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def number(self) -> int | None: ...
-    @property
-    def part(self) -> str | None: ...
-    @property
-    def needs_runs(self) -> bool: ...
-    @property
-    def module(self) -> str: ...
-    @property
-    def answer(self) -> Callable[[LabData, Language], Evidence]: ...
-    def title_in(self, language: Language) -> str: ...
-    def label_in(self, language: Language) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -80,12 +56,8 @@ class Placed:
     name: str
     item: Item
     kind: ItemKind
-    number: int
     label: str
     anchor: str
-
-
-Piece = Prose | Placed
 
 
 @dataclass(frozen=True)
@@ -94,19 +66,15 @@ class SectionText:
 
     Attributes:
         key: `activity-07`; also its id in the page and the name of its commentary file.
-        number: of the activity, None outside the activities.
-        part: a key of the rubric's parts ("1", "2_1", …) or None.
-        label: "Actividad 7", or empty.
-        title: the words after it.
-        pieces: prose and items, in reading order.
-        marked: whether its commentary file carries the mark of generated text.
-        problems: what is missing here, in the reader's language.
-        path: its commentary file; None, as is `evidence`, where the section could not be answered.
-        evidence: what its commentary could say.
-        uses: every name that its commentary mentions: `best`, `best.accuracy`.
-        files: its commentary file and those that it includes, by their names below a folder of templates.
-        review: what its author has done with its text (`report.document.reviews`).
+        number, part, module: as in the rubric's `Section`.
+        label, title: "Actividad 7", or empty; the words after it.
         level: of its heading in the page: 3 under a part's heading, else 2.
+        problems: what is missing here, in the reader's language.
+        pieces: prose and items, in reading order.
+        evidence: what its commentary could say; None, as is `path`, where the section could not be answered.
+        path: its commentary file, and `files` those that it was made of, by their names below a folder of templates.
+        uses: every name that its commentary mentions: `best`, `best.accuracy`.
+        review: what its author has done with its text (`report.document.reviews`).
     """
 
     key: str
@@ -115,20 +83,14 @@ class SectionText:
     module: str
     label: str
     title: str
-    pieces: tuple[Piece, ...]
-    marked: bool
+    level: int
     problems: tuple[str, ...]
-    path: Path | None
-    evidence: Evidence | None = field(repr=False)
-    uses: frozenset[str]
-    files: Mapping[str, Path]
-    review: Review
-    level: int = 2
-
-    @property
-    def generated(self) -> bool:
-        """Whether its prose is generated and not reviewed."""
-        return self.review == "generated"
+    pieces: tuple[Prose | Placed, ...] = ()
+    evidence: Evidence | None = field(default=None, repr=False)
+    path: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+    uses: frozenset[str] = frozenset()
+    review: Review = "written"
 
     @property
     def notice(self) -> str:
@@ -159,11 +121,6 @@ class Cited:
     key: str
     reference: Any
 
-    @property
-    def anchor(self) -> str:
-        """Its id in the page."""
-        return f"ref-{self.key}"
-
 
 @dataclass(frozen=True)
 class Document:
@@ -174,9 +131,9 @@ class Document:
         missing: what was asked for and is not in it, in the user's words.
         evidence_hash: 12 hexadecimal digits that change with any of the numbers and with any record behind them.
         rubric: the assignment that it answers.
+        part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
         claims: those of the prose, in reading order, with what the runs say of them.
         style: the lab's own logo, accent colour and student number.
-        part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
     """
 
     title: str
@@ -196,26 +153,6 @@ class Document:
     tokens: Tokens = field(repr=False)
     style: HouseStyle
 
-    def cited(self, key: str) -> Cited | None:
-        """The entry of the bibliography for a reference, None where nothing cites it."""
-        return next((cited for cited in self.bibliography if cited.key == key), None)
-
-    @property
-    def stale(self) -> frozenset[str]:
-        """Keys of the sections whose text was reviewed before its evidence changed."""
-        return frozenset(section.key for section in self.sections if section.review == "stale")
-
     def section(self, key: str) -> SectionText:
         """The section of this key."""
         return next(section for section in self.sections if section.key == key)
-
-
-def kind_of(item: Item) -> ItemKind:
-    """Which of the three series of numbers an item counts in; galleries are figures."""
-    match item:
-        case Table():
-            return "table"
-        case Listing():
-            return "listing"
-        case Figure() | Gallery():
-            return "figure"

@@ -39,13 +39,17 @@ class _MisspeltError(UndefinedError):
 class CallError(TemplateError):
     """A template called one of the engine's functions or filters wrongly."""
 
-    def __init__(self, what: str, received: object, known: Sequence[str]) -> None:
+    def __init__(self, what: str, received: object, known: Sequence[str] = ()) -> None:
         super().__init__(what)
         self.received, self.known = str(received), known
 
 
-def checked(name: str, function: Callable[..., Any], example: str) -> Callable[..., Any]:
-    """`function`, whose wrong arguments are a `CallError` that shows how `name` is called."""
+def checked(name: str, function: Callable[..., Any], example: str, *, quoted: bool = False) -> Callable[..., Any]:
+    """`function`, whose wrong arguments are a `CallError` that shows how `name` is called.
+
+    Args:
+        quoted: whether it takes names, so that what is no text had its quotes forgotten.
+    """
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -54,33 +58,23 @@ def checked(name: str, function: Callable[..., Any], example: str) -> Callable[.
             signature.bind(*args, **kwargs)
         except TypeError as problem:
             raise CallError(f"{name} is called with wrong arguments", problem, [example]) from None
+        for value in args:
+            if isinstance(value, Undefined):
+                str(value)  # raises, naming what is undefined
+            if quoted and not isinstance(value, str | bool):
+                raise CallError(f"{name} takes a name in quotes", repr(value), [example])
         return function(*args, **kwargs)
 
     return call
 
 
-def named(value: Any, what: str, example: str) -> str:
-    """A name given to one of the engine's functions.
-
-    Raises:
-        CallError: it is no text, as when the quotes were forgotten around a name of the evidence.
-    """
-    if isinstance(value, Undefined):
-        str(value)  # raises, naming what is undefined
-    if not isinstance(value, str):
-        raise CallError(f"{what} takes a name in quotes", repr(value), [example])
-    return value
-
-
-def calling_place(path: Path) -> tuple[Path, int]:
-    """The template and the line that is being rendered now; `path` and 0 where it is none."""
+def calling_place() -> tuple[Path, int]:
+    """The template and the line that is being rendered now."""
     frame = sys._getframe(1)
-    while frame is not None:
-        template = frame.f_globals.get("__jinja_template__")
-        if template is not None:
-            return Path(template.filename), int(template.get_corresponding_lineno(frame.f_lineno))
-        frame = frame.f_back  # type: ignore[assignment]
-    return path, 0
+    while (template := frame.f_globals.get("__jinja_template__")) is None:
+        assert frame.f_back is not None, "called by a template"
+        frame = frame.f_back
+    return Path(template.filename), int(template.get_corresponding_lineno(frame.f_lineno))
 
 
 def line_of(path: Path, pattern: str) -> str:
@@ -114,14 +108,24 @@ def rendering_problem(
     problem: Exception, path: Path, context: Mapping[str, Any], items: Sequence[str], templates: Sequence[str]
 ) -> TemplateProblem:
     """What went wrong while a template was rendered with the names of `context`."""
-    where, hint, known = line_reached(problem, path), None, list[str]()
+    hint, known = None, list[str]()
     match problem:
-        case _MisspeltError(owner=owner, name=name) if owner is missing:
-            what, received, known = "the template uses a name that does not exist", name, sorted(context)
-            hint = f'write it in quotes: "{name}"' if name in items else None
-        case _MisspeltError(owner=owner, name=name):
-            what, received = "the template uses a name that does not exist", name
-            known, hint = _below(owner)
+        case _MisspeltError(owner=owner, name=received):
+            what = "the template uses a name that does not exist"
+            match owner:
+                case _ if owner is missing:
+                    known = sorted(context)
+                    hint = f'write it in quotes: "{received}"' if received in items else None
+                case None:
+                    hint = "it has no value in this report: ask for it with {% if … %} first"
+                case Quantity():
+                    known = ["value", "unit", "n", "low", "high", "how"]
+                case list() | tuple():
+                    hint = "it is a list: go through it with {% for one in … %}, or name one of it by its place, as in pairs.0"
+                case str() | bool() | int() | float():
+                    hint = "it is a single value, with nothing below it"
+                case _:
+                    known = sorted(dict(parts(owner)))
         case CallError():
             what, received, known = str(problem), problem.received, list(problem.known)
         case TemplateNotFound():
@@ -132,27 +136,6 @@ def rendering_problem(
             hint = "look for a loop or a macro without an end"
         case _:
             what, received = "the template cannot be rendered", repr(problem)
-    return TemplateProblem(
-        what,
-        where=where,
-        received=received,
-        expected=", ".join(known) or None,
-        hint=hint or did_you_mean(received, known),
-    )
-
-
-def _below(owner: Any) -> tuple[list[str], str | None]:
-    """The names below a value, or why there are none."""
-    match owner:
-        case None:
-            return [], "it has no value in this report: ask for it with {% if … %} first"
-        case Quantity():
-            return ["value", "unit", "n", "low", "high", "how"], None
-        case list() | tuple():
-            return (
-                [],
-                "it is a list: go through it with {% for one in … %}, or name one of it by its place, as in pairs.0",
-            )
-        case str() | bool() | int() | float():
-            return [], "it is a single value, with nothing below it"
-    return sorted(key for key, _ in parts(owner)) or [name for name in dir(owner) if not name.startswith("_")], None
+    hint = hint or did_you_mean(received, known)
+    where, expected = line_reached(problem, path), ", ".join(known) or None
+    return TemplateProblem(what, where=where, received=received, expected=expected, hint=hint)

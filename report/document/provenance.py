@@ -13,7 +13,7 @@ from cnnlab.identity import canonical_json
 from cnnlab.store.record import Record
 from report.document.tokens import Place, Printed
 from report.evidence.language import Language
-from report.evidence.quantity import Figure, Gallery, Item, Listing, Quantity, Table
+from report.evidence.quantity import Gallery, Item, Quantity, Table
 from report.evidence.words import numbers_in
 
 if TYPE_CHECKING:
@@ -36,35 +36,31 @@ def of_words(section: str, name: str, text: str, place: Place) -> Iterator[Print
 
 def of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
     """The quantities that an item prints: `results.VGG-19.accuracy`, `mistakes.0`, `loss.caption.epoch`."""
-    yield from of_words(section, f"{name}.caption", item.caption, "caption")
-    if not isinstance(item, Listing):
-        yield from of_words(section, f"{name}.note", item.note, "note")
-    if isinstance(item, Figure | Gallery):
-        yield from of_words(section, f"{name}.alt", item.alt, "alt")
+
+    def worded(cell: Quantity | str | None) -> str:
+        return language.quantity(cell) if isinstance(cell, Quantity) else cell or ""
+
+    places: tuple[Place, ...] = ("caption", "note", "alt")
+    for place in places:
+        yield from of_words(section, f"{name}.{place}", getattr(item, place, ""), place)
     if isinstance(item, Table):
         for column in item.columns:
             yield from of_words(section, f"{name}.{column.key}", column.head, "head")
         for row in item.rows:
-            first = row.get(item.columns[0].key)
-            head = language.quantity(first) if isinstance(first, Quantity) else first or ""
+            head = worded(row.get(item.columns[0].key))
             for column in item.columns:
-                path, cell = f"{name}.{head}.{column.key}", row.get(column.key)
-                if isinstance(cell, Quantity):
-                    yield Printed(section, path, cell, str(language.quantity(cell)), "table")
-                elif cell is not None:
-                    yield from of_words(section, path, cell, "table")
+                yield from of_words(section, f"{name}.{head}.{column.key}", worded(row.get(column.key)), "table")
     elif isinstance(item, Gallery):
         for index, exhibit in enumerate(item.items):
-            if exhibit.confidence is not None:
-                text = str(language.quantity(exhibit.confidence))
-                yield Printed(section, f"{name}.{index}", exhibit.confidence, text, "gallery")
+            yield from of_words(section, f"{name}.{index}", worded(exhibit.confidence), "gallery")
 
 
 def of_appendix(records: Appendix) -> Iterator[Printed]:
     """The quantities of the appendix's entries."""
-    for _, entry in records.all():
-        for term, text in entry.facts:
-            yield from of_words("appendix", f"{entry.key}.{term}", text, "appendix")
+    for _, entries in records.groups():
+        for entry in entries:
+            for term, text in entry.facts:
+                yield from of_words("appendix", f"{entry.key}.{term}", text, "appendix")
 
 
 def printed(document: Document, files: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -73,7 +69,6 @@ def printed(document: Document, files: Mapping[str, str] | None = None) -> dict[
     Args:
         files: sha256 of each file of the report, by name.
     """
-    prose = {one.key: hashlib.sha256(one.path.read_bytes()).hexdigest() for one in document.sections if one.path}
     return {
         "format": FORMAT,
         "program": __version__,
@@ -83,7 +78,7 @@ def printed(document: Document, files: Mapping[str, str] | None = None) -> dict[
         "missing": list(document.missing),
         "evidence": document.evidence_hash,
         "records": record_hashes(document.lab),
-        "prose": prose,
+        "prose": {one.key: hashlib.sha256(one.path.read_bytes()).hexdigest() for one in document.sections if one.path},
         "files": dict(files or {}),
         "quantities": entries(document.printed),
     }
@@ -95,36 +90,22 @@ def entries(shown: Sequence[Printed]) -> list[dict[str, Any]]:
     An `id` is section and name; the second time that the same name is printed in a section it ends in `~2`, and so on:
     it depends on nothing that other sections say.
     """
-    times: Counter[str] = Counter()
-    found = []
+    times, found = Counter[str](), []
     for one in shown:
-        path = f"{one.section}/{one.name or 'number'}"
+        path, q = f"{one.section}/{one.name or 'number'}", one.quantity
         times[path] += 1
-        q = one.quantity
-        found.append(
-            {
-                "id": path if times[path] == 1 else f"{path}~{times[path]}",
-                "section": one.section,
-                "name": one.name,
-                "place": one.place,
-                "value": _number(q.value),
-                "unit": q.unit,
-                "n": q.n,
-                "low": _number(q.low),
-                "high": _number(q.high),
-                "runs": list(q.runs),
-                "how": q.how,
-                "text": one.text,
-            }
-        )
+        again = f"~{times[path]}" if times[path] > 1 else ""
+        entry: dict[str, Any] = {"id": path + again, "section": one.section, "name": one.name, "place": one.place}
+        entry |= {"value": _number(q.value), "unit": q.unit, "n": q.n, "low": _number(q.low), "high": _number(q.high)}
+        found.append(entry | {"runs": list(q.runs), "how": q.how, "text": one.text})
     return found
 
 
 def _number(value: float | None) -> float | str | None:
     """The number; JSON has no word for infinite ones and for what is none, so these are words: `inf`, `-inf`, `nan`."""
-    if value is None or math.isfinite(value):
-        return None if value is None else float(value)
-    return repr(float(value))
+    if value is None:
+        return None
+    return float(value) if math.isfinite(value) else repr(float(value))
 
 
 def used_records(lab: LabData) -> Iterator[Record]:
@@ -141,20 +122,19 @@ def used_records(lab: LabData) -> Iterator[Record]:
     yield from (architecture.record for architecture in lab.architectures.values())
 
 
-def record_hash(record: Record) -> str:
-    """The sha256 of a record's manifest, which holds the sha256 of each of its files."""
-    return _sha256(record.manifest)
-
-
 def record_hashes(lab: LabData) -> dict[str, str]:
-    """`record_hash` of every record that the report is computed from, by `kind/id`."""
-    return {f"{record.kind}/{record.id}": record_hash(record) for record in used_records(lab)}
+    """The sha256 of the manifest of every record that the report is computed from, by `kind/id`.
+
+    A manifest holds the sha256 of each file of its record.
+    """
+    return {f"{record.kind}/{record.id}": sha256_of(record.manifest) for record in used_records(lab)}
 
 
 def evidence_hash(numbers: Sequence[Mapping[str, Any]], records: Mapping[str, str]) -> str:
     """One short hash of all that is printed and of all that it came from."""
-    return _sha256([list(numbers), dict(records)])[:HASH_DIGITS]
+    return sha256_of([list(numbers), dict(records)])[:HASH_DIGITS]
 
 
-def _sha256(value: Any) -> str:
+def sha256_of(value: Any) -> str:
+    """The sha256 of a value as canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode("utf-8", "backslashreplace")).hexdigest()

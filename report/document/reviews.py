@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import Lab
@@ -25,23 +25,6 @@ from report.document.model import Document, Review, SectionText
 from report.evidence.language import Language
 
 FORMAT = 2
-
-
-class _Remembered(BaseModel):
-    name: str
-    text: str
-
-
-class _Paragraph(BaseModel):
-    skeleton: str
-    quantities: tuple[_Remembered, ...]
-
-
-class _Format1(BaseModel):
-    """An acceptance as it was kept before: paragraphs with `#` for numbers, which stand beside them."""
-
-    paragraphs: tuple[_Paragraph, ...]
-    items: tuple[_Remembered, ...]
 
 
 class Acceptance(Frozen):
@@ -62,17 +45,16 @@ class Acceptance(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _from_format_1(cls, value: Any) -> Any:
+        """There paragraphs have `#` for numbers, which stand beside them."""
         if not isinstance(value, dict) or "names" not in value:
             return value
-        old = _Format1.model_validate(value)
         texts = []
-        for one in old.paragraphs:
-            parts = one.skeleton.split("#")
-            numbers = [quantity.text for quantity in one.quantities]
-            whole = len(parts) == len(numbers) + 1
-            texts.append("".join(map("".join, zip(parts, [*numbers, ""], strict=True))) if whole else one.skeleton)
-        rest = {key: value.get(key) for key in ("time", "files")}
-        return {**rest, "paragraphs": texts, "items": [f"{one.name} {one.text}" for one in old.items]}
+        for one in value["paragraphs"]:
+            numbers, skeleton = [quantity["text"] for quantity in one["quantities"]], one["skeleton"]
+            whole = skeleton.count("#") == len(numbers)
+            texts.append(skeleton.replace("%", "%%").replace("#", "%s") % tuple(numbers) if whole else skeleton)
+        items = [f"{one['name']} {one['text']}" for one in value["items"]]
+        return {"time": value["time"], "files": value["files"], "paragraphs": texts, "items": items}
 
     def holds_for(self, section: SectionText) -> bool:
         """Whether the section is still made of the files that were accepted."""
@@ -104,38 +86,42 @@ def read_reviews(lab: Lab) -> Reviews:
     Raises:
         StoreError: the file is damaged, or a newer cnnlab wrote it.
     """
-    path = lab.reviews
     inside = lab.path.is_relative_to(Path.cwd())
-    name = str(lab.path.relative_to(Path.cwd()) if inside else lab.path)
-    name = lab.path.stem if lab.path.parent == labs_dir() else shlex.quote(name)
+    name = shlex.quote(str(lab.path.relative_to(Path.cwd()) if inside else lab.path))
+    name = lab.path.stem if lab.path.parent == labs_dir() else name
     if profile := lab.stem.removeprefix(lab.path.stem)[1:]:
         name += f" --profile {shlex.quote(profile)}"
-    problem: object
     try:
-        content = json.loads(path.read_bytes())
-        found = content.get("format") if isinstance(content, dict) else None
-        if isinstance(found, int) and found > FORMAT:
-            raise StoreError(
-                "the file of accepted sections was written by a newer cnnlab",
-                where=path,
-                received=f"format {found}",
-                expected=f"format {FORMAT}",
-                hint="upgrade cnnlab: pip install --upgrade cnnlab",
-            )
-        return Reviews(path, name, _File.model_validate(content).languages)
+        content = json.loads(lab.reviews.read_bytes())
+        found = content["format"]
+        if not isinstance(found, int) or found <= FORMAT:
+            return Reviews(lab.reviews, name, _File.model_validate(content).languages)
     except (FileNotFoundError, NotADirectoryError):
-        return Reviews(path, name, {})
-    except ValidationError as caught:
-        first = caught.errors(include_url=False)[0]
-        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    except (OSError, ValueError, RecursionError) as caught:
-        problem = caught
+        return Reviews(lab.reviews, name, {})
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as wrong:
+        first = wrong.errors(include_url=False)[0] if isinstance(wrong, ValidationError) else None
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else repr(wrong)
+        hint = "restore it, or remove it and accept the sections again"
+        what = "the file of accepted sections is damaged"
+        raise StoreError(what, where=lab.reviews, received=problem, hint=hint) from None
     raise StoreError(
-        "the file of accepted sections is damaged",
-        where=path,
-        received=problem,
-        hint="restore it, or remove it and accept the sections again",
+        "the file of accepted sections was written by a newer cnnlab",
+        where=lab.reviews,
+        received=f"format {found}",
+        expected=f"format {FORMAT}",
+        hint="upgrade cnnlab: pip install --upgrade cnnlab",
     )
+
+
+def check_place(lab: Lab) -> None:
+    """Refuse a lab inside an installed package, where nothing of its user's is kept.
+
+    Raises:
+        LabError: it is one.
+    """
+    if not in_checkout() and lab.path.parent == labs_dir():
+        hint = f"copy it (cp {shlex.quote(str(lab.path))} mine.toml), run the copy, and accept there"
+        raise LabError("a lab that came with cnnlab is not yours to accept", where=lab.path, hint=hint)
 
 
 def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime) -> Reviews:
@@ -146,8 +132,7 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
         StoreError: the file cannot be written, or the one that is there is damaged or too new.
     """
     check_place(lab)
-    before, named = read_reviews(lab), _references(document)
-    now = {}
+    before, now = read_reviews(lab), {}
     for section in (document.section(key) for key in keys):
         if section.path is None or section.evidence is None:
             raise LabError(
@@ -156,7 +141,7 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
                 expected="a section whose runs are there",
                 hint=section.problems[0] if section.problems else None,
             )
-        paragraphs, items = _printed(document, section, named)
+        paragraphs, items = _printed(document, section, _references(document))
         files = {key: _sha256(path) for key, path in section.files.items()}
         when = time.isoformat(timespec="seconds")
         now[section.key] = Acceptance(time=when, files=files, paragraphs=paragraphs, items=items)
@@ -166,38 +151,18 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
         text = json.dumps(content.model_dump(mode="json"), ensure_ascii=False, indent=1)
         replace_file(before.path, f"{text}\n".encode())
     except StoreError as problem:
-        raise StoreError(
-            "what is accepted cannot be kept beside the lab",
-            where=problem.where,
-            received=problem.received,
-            hint="make the folder writable, or copy the lab file to a folder of yours",
-        ) from None
+        what, hint = "what is accepted cannot be kept beside the lab", "copy the lab file to a folder of yours"
+        hint = f"make the folder writable, or {hint}"
+        raise StoreError(what, where=problem.where, received=problem.received, hint=hint) from None
     return Reviews(before.path, before.lab, languages)
 
 
-def check_place(lab: Lab) -> None:
-    """Refuse a lab inside an installed package, where nothing of its user's is kept.
-
-    Raises:
-        LabError: it is one.
-    """
-    if not in_checkout() and lab.path.parent == labs_dir():
-        raise LabError(
-            "a lab that came with cnnlab is not yours to accept",
-            where=lab.path,
-            hint=f"copy it (cp {shlex.quote(str(lab.path))} mine.toml), run the copy, and accept there",
-        )
-
-
 def review_states(document: Document, reviews: Reviews) -> dict[str, Review]:
-    """The state of each section's text, by key."""
+    """The state of each section's text, by key, where `review` says of it what its file says."""
     accepted, stale = reviews.of(document.language), {one.section for one in audit_reviews(document, reviews)}
-    states: dict[str, Review] = {}
-    for section in document.sections:
-        holds = section.key in accepted and accepted[section.key].holds_for(section)
-        generated: Review = "generated" if section.marked else "written"
-        states[section.key] = "stale" if section.key in stale else "accepted" if holds else generated
-    return states
+    states = {section.key: section.review for section in document.sections}
+    holding = [key for key in states if key in accepted and accepted[key].holds_for(document.section(key))]
+    return states | dict.fromkeys(holding, "accepted") | dict.fromkeys(stale, "stale")
 
 
 def audit_reviews(document: Document, reviews: Reviews) -> list[Finding]:
@@ -210,26 +175,19 @@ def audit_reviews(document: Document, reviews: Reviews) -> list[Finding]:
         paragraphs, items = _printed(document, section, named)
         shared = {one.partition(".")[0] for one in then.items} & {one.partition(".")[0] for one in items}
         old, new = ([one for one in lines if one.partition(".")[0] in shared] for lines in (then.items, items))
-        differing = _differing([_plain(one) for one in then.paragraphs], [_plain(one) for one in paragraphs])
-        for before, now in differing or _differing(old, new):
+        for before, now in _differing(then.paragraphs, paragraphs) or _differing(old, new):
             sides = (f"“{before}” then" if before else "", f"“{now}” now" if now else "no longer there")
-            found.append(
-                Finding(
-                    kind="stale",
-                    severity="fault",
-                    section=section.key,
-                    path=section.path,
-                    what=f"accepted on {then.time[:10]}, it reads differently now: {', '.join(filter(None, sides))}",
-                    suggestion="read it, edit it if need be, then: cnnlab commentary accept "
-                    f"{section.number or section.key} {reviews.lab}",
-                )
-            )
+            what = f"accepted on {then.time[:10]}, it reads differently now: {', '.join(filter(None, sides))}"
+            command = f"cnnlab commentary accept {section.number or section.key} {reviews.lab}"
+            mend = f"read it, edit it if need be, then: {command}"
+            place = {"section": section.key, "path": section.path}
+            found.append(Finding(kind="stale", severity="fault", what=what, suggestion=mend, **place))  # type: ignore[arg-type]
     return found
 
 
 def _references(document: Document) -> Callable[[str], str]:
     """Puts names for the numbers of figures, tables and citations, which change with what stands before them."""
-    names: dict[str, str] = {f"[{cited.number}]": f"[{cited.key}]" for cited in document.bibliography}
+    names = {f"[{cited.number}]": f"[{cited.key}]" for cited in document.bibliography}
     for placed in (placed for section in document.sections for placed in section.items):
         names[placed.label] = names[placed.label[0].lower() + placed.label[1:]] = f"[{placed.anchor}]"
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
@@ -247,24 +205,23 @@ def _printed(
 
 
 def _differing(then: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:
-    """What stands in the one and not in the other, side by side, from shortly before where it differs."""
+    """What stands in the one and not in the other, side by side, from shortly before where it differs.
+
+    Of Markdown its escapes do not count, nor where its lines end.
+    """
+    then, now = ([" ".join(re.sub(r"\\([^\w\s])", r"\1", one).split()) for one in side] for side in (then, now))
     found = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
         if tag != "equal":
             old, new = " ".join(then[i1:i2]), " ".join(now[j1:j2])
             same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
             start = old.rfind(" ", 0, max(0, same - 20)) + 1
-            shown = [
+            old, new = (
                 f"{'… ' * bool(start)}{text[start : start + 120]}{' …' * (len(text) > start + 120)}" * bool(text)
                 for text in (old, new)
-            ]
-            found.append((shown[0], shown[1]))
+            )
+            found.append((old, new))
     return found
-
-
-def _plain(text: str) -> str:
-    """Markdown without its escapes, on one line."""
-    return " ".join(re.sub(r"\\([^\w\s])", r"\1", text).split())
 
 
 def _sha256(path: Path) -> str:

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +16,7 @@ from cnnlab.lab import Lab
 from cnnlab.paths import templates_dir
 from cnnlab.spec import Frozen, Name
 from cnnlab.toml_file import FileKind
-from report.activities import ANSWERERS, Answerer
+from report.activities import ANSWERERS
 from report.data.records import LabData
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence
@@ -29,17 +27,21 @@ DATA_PARTS = ("2_1", "2_2")
 """Parts about a data set: those that a lab file names under `[report]`, as `part_2_1` and `part_2_2`."""
 
 Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
-class Words(Frozen):
+class RubricText(Frozen):
     """The same words in each language of a report."""
 
     en: Text
     es: Text
 
-    def of(self, language: Language) -> str:
-        """The words in this language."""
-        return str(getattr(self, language.code))
+    def of(self, language: Language, **fields: object) -> str:
+        """The words in this language, with `{fields}` filled in."""
+        text = str(getattr(self, language.code))
+        for name, value in fields.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
 
 
 class Ask(Frozen):
@@ -51,7 +53,7 @@ class Ask(Frozen):
     """
 
     id: Name
-    text: Words
+    text: RubricText
     any: tuple[Text, ...] = ()
     all: tuple[Text, ...] = ()
 
@@ -62,35 +64,48 @@ class Ask(Frozen):
         return self
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+class Section(Frozen):
+    """A section of a report.
 
-
-class SectionSpec(Frozen):
-    """A section as the rubric has it. `answered_by` names answerers; the first one's module lays the section out."""
+    Attributes:
+        key: names its commentary file and its place in the page.
+        number: of the activity, None for what is not one.
+        part: a key of the rubric's parts, None outside them.
+        answered_by: names of answerers, whose evidence it has.
+        asks: what has to be in it.
+    """
 
     key: Name
     number: int | None = Field(None, ge=1)
     part: str | None = None
-    title: Words
-    answered_by: Annotated[tuple[Text, ...], BeforeValidator(_as_list)] = Field(min_length=1)
+    title: RubricText
+    answered_by: Names = Field(min_length=1)
     asks: tuple[Ask, ...] = ()
 
     @property
-    def kind(self) -> str:
+    def module(self) -> str:
         """The module of the first answerer, whose layout and whose text sections share that have none of their own."""
         return self.answered_by[0].partition(".")[0]
 
-    @model_validator(mode="after")
-    def _asks_are_told_apart(self) -> SectionSpec:
-        _unique("id", [ask.id for ask in self.asks])
-        return self
+    @property
+    def needs_runs(self) -> bool:
+        """Whether it cannot be answered before a network was trained on its part's data set."""
+        return any(ANSWERERS[name].needs_runs for name in self.answered_by)
+
+    def answer(self, lab: LabData, language: Language) -> Evidence:
+        """What its answerers say together; of two things of the same name, the earlier answerer's."""
+        names, items = dict[str, Any](), dict[str, Any]()
+        for answerer in (ANSWERERS[name] for name in self.answered_by):
+            found = answerer.answer(lab, language, **({"part": self.part} if answerer.of_data else {}))
+            names = {**found.names, **names}
+            items |= {name: item for name, item in found.items.items() if name not in items}
+        return Evidence(names=names, items=items)
 
 
 class PartSpec(Frozen):
     """A part. With a title its sections stand under a heading of their own, in which `{dataset}` is its data set."""
 
-    title: Words | None = None
+    title: RubricText | None = None
 
 
 class Rubric(Frozen):
@@ -103,85 +118,41 @@ class Rubric(Frozen):
         parts: by key; those about a data set are `DATA_PARTS`.
     """
 
-    title: Words
-    label: Words
+    title: RubricText
+    label: RubricText
     given: tuple[Text, ...] = ()
     parts: dict[str, PartSpec] = {}
-    sections: tuple[SectionSpec, ...] = Field(min_length=1)
+    sections: tuple[Section, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _sections_are_told_apart(self) -> Rubric:
-        _unique("key", [section.key for section in self.sections])
+    def _is_told_apart(self) -> Rubric:
         numbers = [section.number for section in self.sections if section.number is not None]
-        _unique("number", numbers)
+        groups: list[tuple[str, list[Any]]] = [("key", [section.key for section in self.sections]), ("number", numbers)]
+        groups += [("id", [ask.id for ask in section.asks]) for section in self.sections]
+        for key, values in groups:
+            if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+                raise ValueError(f"a `{key}` of its own for each; {', '.join(map(str, twice))} is there twice")
         if numbers and not all("{number}" in words for words in (self.label.en, self.label.es)):
             raise ValueError("the `label` of numbered sections has to hold {number}")
         return self
 
-    def section(self, key: str) -> SectionSpec:
+    def section(self, key: str) -> Section:
         """The section of this key."""
         return next(section for section in self.sections if section.key == key)
 
-    @property
-    def asks(self) -> list[tuple[SectionSpec, Ask]]:
-        """Every single thing asked, in order, with its section."""
-        return [(section, ask) for section in self.sections for ask in section.asks]
-
-    def report_sections(self) -> tuple[Section, ...]:
-        """The sections of the report."""
-        return tuple(
-            Section(
-                key=spec.key,
-                number=spec.number,
-                part=spec.part,
-                label=self.label,
-                title=spec.title,
-                module=spec.kind,
-                answer=_answer([ANSWERERS[name] for name in spec.answered_by], spec.part),
-                needs_runs=any(ANSWERERS[name].needs_runs for name in spec.answered_by),
-            )
-            for spec in self.sections
-        )
-
     def part_titles(self, data: LabData, language: Language) -> dict[str, str]:
         """Headings by part, of the parts that have one: "Parte 2.1: mini-ImageNet"."""
+        titles = {key: str(part.dataset.manifest["title"]) for key, part in data.parts.items()}
         return {
-            key: part.title.of(language).replace("{dataset}", _dataset(key, data, language))
+            key: part.title.of(language, dataset=titles.get(key) or language.text("no data set"))
             for key, part in self.parts.items()
             if part.title
         }
 
 
-@dataclass(frozen=True)
-class Section:
-    """One section of a report.
-
-    Attributes:
-        key: names its commentary file and its place in the page.
-        number: of the activity, None for what is not one.
-        part: a key of the rubric's parts, None outside them.
-        label: what a numbered section is called, with `{number}`.
-        module: names its layout template.
-        answer: gathers its evidence.
-        needs_runs: whether it cannot be answered before a network was trained on its part's data set.
-    """
-
-    key: str
-    number: int | None
-    part: str | None
-    label: Words
-    title: Words
-    module: str
-    answer: Callable[[LabData, Language], Evidence]
-    needs_runs: bool
-
-    def title_in(self, language: Language) -> str:
-        """Its title."""
-        return self.title.of(language)
-
-    def label_in(self, language: Language) -> str:
-        """What stands before its title: "Actividad 7"; empty where it has no number."""
-        return "" if self.number is None else self.label.of(language).replace("{number}", str(self.number))
+def template_folders(lab: Lab) -> list[Path]:
+    """Where templates are looked for: the lab's own folder, then the project's."""
+    return [lab.templates, templates_dir()]
 
 
 def load_rubric(lab: Lab) -> Rubric:
@@ -190,7 +161,7 @@ def load_rubric(lab: Lab) -> Rubric:
     Raises:
         TemplateProblem: there is no such rubric, or its file is wrong.
     """
-    return read_rubric(lab.file.report.rubric, [lab.templates, templates_dir()])
+    return read_rubric(lab.file.report.rubric, template_folders(lab))
 
 
 def read_rubric(name: str, templates: Sequence[Path]) -> Rubric:
@@ -199,61 +170,28 @@ def read_rubric(name: str, templates: Sequence[Path]) -> Rubric:
     Raises:
         TemplateProblem: none has it, or its file is wrong.
     """
-    for folder in templates:
-        if (path := folder / "rubrics" / f"{name}.toml").is_file():
-            rubric = RUBRIC.validate(Rubric, RUBRIC.parse(path), path)
-            _check_references(rubric, path)
-            return rubric
-    shipped = sorted(path.stem for folder in templates for path in (folder / "rubrics").glob("*.toml"))
-    raise TemplateProblem(
-        "there is no such rubric",
-        where=" or ".join(str(folder / "rubrics") for folder in templates),
-        received=name,
-        expected=", ".join(dict.fromkeys(shipped)),
-        hint=did_you_mean(name, shipped),
-    )
-
-
-def _check_references(rubric: Rubric, path: Path) -> None:
-    """Parts and answerers named in a section must exist, and an answerer about a data set needs a part with one."""
+    path = next((path for folder in templates if (path := folder / f"rubrics/{name}.toml").is_file()), None)
+    if path is None:
+        shipped = sorted({path.stem for folder in templates for path in (folder / "rubrics").glob("*.toml")})
+        raise TemplateProblem(
+            "there is no such rubric",
+            where=" or ".join(str(folder / "rubrics") for folder in templates),
+            received=name,
+            expected=", ".join(shipped),
+            hint=did_you_mean(name, shipped),
+        )
+    rubric = RUBRIC.validate(Rubric, RUBRIC.parse(path), path)
     for index, section in enumerate(rubric.sections):
         where = f"{path}, sections.{index} ({section.key})"
         if section.part is not None:
             RUBRIC.require(section.part, rubric.parts, f"{where}.part", "part")
-        for name in section.answered_by:
-            RUBRIC.require(name, ANSWERERS, f"{where}.answered_by", "answerer")
-            if ANSWERERS[name].of_data and section.part not in DATA_PARTS:
+        for answerer in section.answered_by:
+            RUBRIC.require(answerer, ANSWERERS, f"{where}.answered_by", "answerer")
+            if ANSWERERS[answerer].of_data and section.part not in DATA_PARTS:
                 raise TemplateProblem(
                     "the rubric asks about a data set outside the parts that have one",
                     where=f"{where}.part",
                     received=section.part,
-                    expected=" or ".join(DATA_PARTS) + f", since “{name}” is asked of one data set",
+                    expected=" or ".join(DATA_PARTS) + f", since “{answerer}” is asked of one data set",
                 )
-
-
-def _unique(key: str, values: Sequence[Any]) -> None:
-    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
-        raise ValueError(f"a `{key}` of its own for each; {', '.join(map(str, twice))} is there twice")
-
-
-def _answer(answerers: Sequence[Answerer], part: str | None) -> Callable[[LabData, Language], Evidence]:
-    """What the answerers say together; of two things of the same name, the earlier answerer's."""
-    asked = [partial(one.answer, part=part) if one.of_data else one.answer for one in answerers]
-    if len(asked) == 1:
-        return asked[0]
-
-    def answer(lab: LabData, language: Language) -> Evidence:
-        found = [one(lab, language) for one in asked]
-        names: dict[str, Any] = {}
-        items: dict[str, Any] = {}
-        for evidence in found:
-            names = {**evidence.names, **names}
-            items |= {name: item for name, item in evidence.items.items() if name not in items}
-        return Evidence(names=names, items=items)
-
-    return answer
-
-
-def _dataset(part: str, data: LabData, language: Language) -> str:
-    found: Mapping[str, Any] = data.parts
-    return str(found[part].dataset.manifest["title"]) if part in found else language.text("no data set")
+    return rubric

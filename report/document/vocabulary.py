@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, NamedTuple
 
+from cnnlab.errors import visible
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence, Quantity
 
@@ -87,17 +88,15 @@ class ItemEntry:
 
 def parts(value: Any) -> list[tuple[str, Any]]:
     """What a value holds, by the name that a template reaches it with; nothing of a quantity or a text."""
-    if isinstance(value, Quantity | str):
-        return []
     if isinstance(value, Mapping):
         return [(str(key), inner) for key, inner in value.items()]
     if isinstance(value, list | tuple):
         return [(str(index), inner) for index, inner in enumerate(value)]
-    if is_dataclass(value):
-        kind = type(value)
-        properties = [key for key in dir(kind) if not key.startswith("_") and isinstance(getattr(kind, key), property)]
-        return [(key, getattr(value, key)) for key in [*(field.name for field in fields(value)), *properties]]
-    return []
+    if isinstance(value, Quantity) or not is_dataclass(value):
+        return []
+    kind = type(value)
+    properties = [key for key in dir(kind) if not key.startswith("_") and isinstance(getattr(kind, key), property)]
+    return [(key, getattr(value, key)) for key in [*(one.name for one in fields(value)), *properties]]
 
 
 def named_values(names: Mapping[str, Any], depth: int = DEEPEST) -> Iterator[tuple[str, Any]]:
@@ -108,16 +107,6 @@ def named_values(names: Mapping[str, Any], depth: int = DEEPEST) -> Iterator[tup
             yield from ((f"{name}.{key}", inner) for key, inner in named_values(dict(parts(value)), depth - 1))
 
 
-def named_quantities(names: Mapping[str, Any]) -> list[tuple[str, Quantity]]:
-    """Dotted name and value of every quantity reachable from the evidence's names."""
-    return [(name, value) for name, value in named_values(names) if isinstance(value, Quantity)]
-
-
-def entries(evidence: Evidence, language: Language) -> list[Entry]:
-    """Every name of the evidence, with those below it."""
-    return [_entry(name, value, language) for name, value in named_values(evidence.names)]
-
-
 def item_entries(evidence: Evidence) -> list[ItemEntry]:
     """Every item of the evidence."""
     return [ItemEntry(name, type(item).__name__.lower(), _shown(item.caption)) for name, item in evidence.items.items()]
@@ -125,12 +114,17 @@ def item_entries(evidence: Evidence) -> list[ItemEntry]:
 
 def first_of_lists(found: Sequence[Entry]) -> list[Entry]:
     """The entries without what lists hold beyond their first element, which has the same names below it."""
-    further = tuple(f"{entry.name}." for entry in found if entry.kind == "list")
+    lists = [f"{one.name}." for one in found if one.kind == "list"]
     return [
-        entry
-        for entry in found
-        if not any(entry.name.startswith(one) and entry.name[len(one) :].split(".")[0] != "0" for one in further)
+        one
+        for one in found
+        if all(one.name.removeprefix(held).split(".")[0] == "0" for held in lists if one.name.startswith(held))
     ]
+
+
+def entries(evidence: Evidence, language: Language) -> list[Entry]:
+    """Every name of the evidence, with those below it."""
+    return [_entry(name, value, language) for name, value in named_values(evidence.names)]
 
 
 def _entry(name: str, value: Any, language: Language) -> Entry:
@@ -149,16 +143,14 @@ def _entry(name: str, value: Any, language: Language) -> Entry:
         case list() | tuple() if all(isinstance(one, str) for one in value):
             return Entry(name, "list", _shown(language.join(list(value))), example=f"{{{{ {name}|join_words }}}}")
         case list() | tuple():
-            held = [key for key, inner in parts(value[0]) if isinstance(inner, str | Quantity)]
-            inner = f"one.{held[0]}" if held else "one"
+            inner = next((f"one.{key}" for key, held in parts(value[0]) if isinstance(held, str | Quantity)), "one")
             example = f"{{% for one in {name} %}}{{{{ {inner} }}}}{{% endfor %}}"
             return Entry(name, "list", f"{len(value)} entries" if len(value) > 1 else "1 entry", example=example)
-    if below := [key for key, _ in parts(value)]:
-        return Entry(name, "group", _shown(", ".join(below)))
-    return Entry(name, "value", _shown(repr(value)))
+    below = ", ".join(key for key, _ in parts(value))
+    return Entry(name, "group", _shown(below)) if below else Entry(name, "value", _shown(repr(value)))
 
 
 def _shown(text: str) -> str:
     """A text of one line that a terminal can show, whatever it holds."""
-    line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(text.split()))
+    line = visible(" ".join(text.split()))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

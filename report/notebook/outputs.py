@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -58,15 +57,9 @@ def captions(gallery: Gallery, language: Language) -> list[list[str]]:
     return found
 
 
-@dataclass(frozen=True)
-class _Wording:
-    language: Language
-    tokens: Tokens
-
-
 def _table(table: Table, language: Language) -> Bundle:
     """The table as HTML and as aligned text; the best value of a column is bold and starred."""
-    view = table_view(table, _Wording(language, Tokens(language)), "print")
+    view = table_view(table, Tokens(language), "print")
     note = language.text("★ best value of its column.") if view.marked else ""
     align = ["right" if numeric else "left" for _, numeric in view.heads]
     heads, texts = "", [[column.head for column, _ in view.heads]]

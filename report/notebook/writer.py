@@ -235,10 +235,10 @@ class CellWriter:
         if found is None:
             return ""
         table = [(self.text("Section"), self.text("What is asked"), self.text("State")), ("---",) * 3]
-        for section in found.sections:
-            words = self._data(section.heading)
-            link = f"[{words}](#{quote(section.heading.replace(' ', '-'), safe=':')})" if section.key else words
-            table += [(link, self._data(row.text), f"{row.sign} {row.words}") for row in section.rows]
+        for key, heading, rows in found.sections:
+            words = self._data(heading)
+            link = f"[{words}](#{quote(heading.replace(' ', '-'), safe=':')})" if key else words
+            table += [(link, self._data(text), f"{sign} {state}") for text, _, sign, state in rows]
         head = f"## {self._data(found.title)}\n\n**{self._data(found.summary)}.** {self._data(found.note)}"
         return "\n\n".join([head, "\n".join(f"| {' | '.join(row)} |" for row in table)])
 

@@ -6,17 +6,15 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cnnlab.errors import TemplateProblem, printable
-from cnnlab.paths import templates_dir
 from report.document.commentary import compiled_templates, late
 from report.document.ledger import asked
 from report.document.model import Document, Prose, SectionText
@@ -30,9 +28,8 @@ from report.render.assets import accent_css, logo_uri, template_file
 from report.render.tables import Medium, table_view
 
 
-@dataclass(frozen=True)
-class Group:
-    """Sections under one heading of level 2; `part` None stands for sections that are such headings themselves."""
+class Group(NamedTuple):
+    """Sections under one heading of level 2; without a title they are such headings themselves."""
 
     part: str | None
     title: str | None
@@ -50,30 +47,31 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
         TemplateProblem: a template is missing or wrong.
         LabError: the logo of the lab's style cannot be used.
     """
-    environment = _environment(document, medium, templates, cache)
     try:
-        text = environment.get_template("report.html.j2").render(
-            document=document,
-            groups=groups(document),
-            colophon=colophon(document),
-            asked=asked(document),
-            logo=logo_uri(document.style.logo) if document.style.logo else None,
-            medium=medium,
-            style=Markup(_style(document, medium, templates)),
-            script=Markup(template_file(templates, "style/report.js")) if medium == "screen" else "",
+        return printable(
+            _environment(document, medium, templates, cache)
+            .get_template("report.html.j2")
+            .render(
+                document=document,
+                groups=[
+                    Group(part, document.part_titles.get(part or ""), list(sections))
+                    for part, sections in groupby(document.sections, key=lambda section: section.part)
+                ],
+                colophon=colophon(document),
+                asked=asked(document),
+                logo=logo_uri(document.style.logo) if document.style.logo else None,
+                medium=medium,
+                style=Markup(_style(document, medium, templates)),
+                script=Markup(template_file(templates, "style/report.js")) if medium == "screen" else "",
+            )
         )
-        return printable(text)
     except jinja2.TemplateSyntaxError as problem:
-        raise TemplateProblem(
-            f"the template cannot be read: {problem.message}", where=f"{problem.filename}, line {problem.lineno}"
-        ) from None
+        what, where = f"the template cannot be read: {problem.message}", f"{problem.filename}, line {problem.lineno}"
+        raise TemplateProblem(what, where=where) from None
     except jinja2.TemplateNotFound as problem:
-        raise TemplateProblem(
-            "a template of the report is missing",
-            where=templates[-1],
-            received=problem.name,
-            hint="restore it from the project; a new activity needs a template of its module's name",
-        ) from None
+        hint = "restore it from the project; a new activity needs a template of its module's name"
+        what = "a template of the report is missing"
+        raise TemplateProblem(what, where=templates[-1], received=problem.name, hint=hint) from None
     except jinja2.TemplateError as problem:
         where = line_reached(problem, templates[-1])
         raise TemplateProblem("a template of the report cannot be rendered", where=where, received=problem) from problem
@@ -90,17 +88,19 @@ def colophon(document: Document) -> str:
     )
 
 
-def groups(document: Document) -> list[Group]:
-    """The sections by the part that they belong to, in document order."""
-    return [
-        Group(part, document.part_titles.get(part or ""), list(sections))
-        for part, sections in groupby(document.sections, key=lambda section: section.part)
-    ]
-
-
 def script_hash(script: str) -> str:
     """The script's hash for the page's content security policy."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def png_uri(exhibit: Exhibit) -> str:
+    """The image as a `data:` address."""
+    import numpy as np
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(exhibit.pixels, dtype=np.uint8)).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _environment(document: Document, medium: Medium, templates: Sequence[Path], cache: Path) -> Environment:
@@ -120,8 +120,8 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
         "drawing": lambda figure: Markup(_drawing(figure, medium, cache)),
         "png": png_uri,
         "csv_uri": csv_uri,
-        "table_view": lambda table: table_view(table, document, medium),
-        "quantity": lambda q: Markup(tokens.marked(q, language.quantity(q), medium, focus=False)),
+        "table_view": lambda table: table_view(table, tokens, medium),
+        "quantity": lambda q: Markup(tokens.marked_words(language.quantity(q), medium, focus=False)),
         "words": lambda text: Markup(tokens.marked_words(text, medium, focus=True)),
         "code": lambda listing: Markup(_coloured(listing)),
         "fit": _fit,
@@ -133,16 +133,6 @@ def _environment(document: Document, medium: Medium, templates: Sequence[Path], 
     }
     environment.filters |= {name: late(one) for name, one in filters.items()}
     return environment
-
-
-def png_uri(exhibit: Exhibit) -> str:
-    """The image as a `data:` address."""
-    import numpy as np
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(exhibit.pixels, dtype=np.uint8)).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _drawing(figure: Figure, medium: Medium, cache: Path) -> str:
@@ -165,9 +155,10 @@ def _coloured(listing: Listing) -> str:
 
 def _fit(text: str) -> str:
     """The classes of a text: by its longest line, so that paper shows it whole, and whether it stays on one page."""
-    longest = max(map(len, text.splitlines()), default=0)
+    lines = text.splitlines()
+    longest = max(map(len, lines), default=0)
     width = "fit-70" if longest <= 70 else "fit-84" if longest <= 84 else "fit-100"
-    return f"{width} short" if len(text.splitlines()) <= 28 else width
+    return f"{width} short" if len(lines) <= 28 else width
 
 
 def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str:
@@ -179,8 +170,3 @@ def _style(document: Document, medium: Medium, templates: Sequence[Path]) -> str
             words = words.replace(f"{{{name}}}", f'" counter({name}) "')
         sheets.append(f'@page {{ @bottom-right {{ content: "{words}" }} }}')
     return "\n".join([*sheets, *([accent_css(document.style.accent, medium)] if document.style.accent else [])])
-
-
-def template_folders(own: Path) -> list[Path]:
-    """Where templates are looked for: the lab's own folder, then the project's."""
-    return [own, templates_dir()]

@@ -1,18 +1,25 @@
-"""The PDF, made by WeasyPrint from the same page as the HTML, in its style for paper."""
+"""The PDF, made by WeasyPrint from the same page as the HTML, in its style for paper, in a process of its own."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import html
 import logging
+import os
 import platform
 import re
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from logging.handlers import BufferingHandler
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
+from cnnlab.errors import Incomplete
 from report.evidence.quantity import Attachment
 from report.render.tagging import Tagging
 
@@ -109,25 +116,26 @@ def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
         Embedded(string=one.text, name=one.name, description=one.name, created=day, modified=day, relationship="Data")
         for one in attachments
     ]
-
     heard, logger = BufferingHandler(sys.maxsize), logging.getLogger("weasyprint")
     heard.setLevel(logging.WARNING)
     logger.addHandler(heard)
     try:
-        content = HTML(
-            string=_SPACE_BEFORE.sub(r"\1 ", page), url_fetcher=URLFetcher(allowed_protocols={"data"})
-        ).write_pdf(
-            pdf_variant="pdf/ua-1",
-            pdf_tags=True,
-            attachments=files,
-            finisher=lambda document, made: Tagging(made).mend(),
+        laid_out = HTML(string=_SPACE_BEFORE.sub(r"\1 ", page), url_fetcher=URLFetcher(allowed_protocols={"data"}))
+        content = laid_out.write_pdf(
+            pdf_variant="pdf/ua-1", pdf_tags=True, attachments=files, finisher=lambda _, made: Tagging(made).mend()
         )
     finally:
         logger.removeHandler(heard)
-    missing = [f"missing from the PDF: {one}" for one in _missing_pictures(page)]
-    others, unshown = [], ""
+    pictures, others, unshown = _PICTURE.findall(page), list[str](), ""
+    # Of a picture without an address WeasyPrint prints the description in its place, and says nothing.
+    empty = [tag for tag in pictures if not (found := _SOURCE.search(tag)) or not found[2]]
+    missing = [f"missing from the PDF: the picture “{_description(tag)}”" for tag in empty]
     for record in heard.buffer:
-        message = _named(record.getMessage(), page)
+        message = record.getMessage()
+        if content_of := _CONTENT.search(message):  # a damaged picture is called by its description
+            tag = next((tag for tag in pictures if content_of[0][:_LONGEST_MESSAGE] in tag), "")
+            message = f"{message[: content_of.start()]}“{_description(tag)}” ({content_of[0][:30]}…)"
+        message = message if content_of else message[:_LONGEST_MESSAGE]
         if glyph := _NO_GLYPH.match(message):
             unshown += chr(int(glyph[1], 16))
         elif record.levelno >= logging.ERROR or message.startswith("Font-face"):
@@ -142,21 +150,77 @@ def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
     return Pdf(bytes(content), list(dict.fromkeys(missing)), list(dict.fromkeys(others)))
 
 
-def _missing_pictures(page: str) -> list[str]:
-    """The pictures without an address: WeasyPrint prints their descriptions in their place, and says nothing."""
-    tags = _PICTURE.findall(page)
-    return [f"the picture “{_description(tag)}”" for tag in tags if not (found := _SOURCE.search(tag)) or not found[2]]
-
-
-def _named(message: str, page: str) -> str:
-    """A message in which a damaged picture is called by its description, in place of its content."""
-    if not (found := _CONTENT.search(message)):
-        return message[:_LONGEST_MESSAGE]
-    tag = next((tag for tag in _PICTURE.findall(page) if found[0][:_LONGEST_MESSAGE] in tag), "")
-    return f"{message[: found.start()]}“{_description(tag)}” ({found[0][:30]}…)"
-
-
 def _description(tag: str) -> str:
     """The words that stand for a picture, or else the beginning of its tag."""
     alternative = _ALTERNATIVE.search(tag)
     return html.unescape(alternative[2])[:_LONGEST_MESSAGE] if alternative else tag[:_LONGEST_MESSAGE]
+
+
+class PdfProcess:
+    """A process that loads WeasyPrint while the page is still being put together, then lays it out while other files are made.
+
+    It begins when it is entered; nothing of it is left when it is exited.
+    """
+
+    def __enter__(self) -> PdfProcess:
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other,))
+        self._process.start()
+        other.close()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def begin(self, page: str, attachments: Sequence[Attachment] = ()) -> None:
+        """Have the page laid out, with files inside the PDF; returns when the process has loaded."""
+        with self._alive():
+            self._pipe.send((page, attachments))
+
+    def result(self) -> Pdf:
+        """The PDF of the page that was begun with, when it is ready.
+
+        Raises:
+            Incomplete: the process did not live to the end.
+        """
+        with self._alive():
+            return self._pipe.recv()  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            self._process.join()
+            raise Incomplete(
+                "the PDF could not be made",
+                received=f"its process ended with code {self._process.exitcode}",
+                hint="what it said is above; code -9 is what the system does where memory runs out",
+            ) from None
+
+
+def _serve(pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both: who asked for the PDF ends this
+    os.dup2(2, 1)  # whatever a library prints is no data
+    gc.disable()  # a short life: collecting costs a tenth of it, and frees next to nothing
+    import weasyprint  # noqa: F401  while the page is put together
+
+    pipe.send(render_pdf(*pipe.recv()))
+
+
+def try_pdf() -> tuple[str, list[str]]:
+    """What keeps this machine from a whole PDF, empty where nothing does, and what else WeasyPrint says of a small page."""
+    from report.figures.fonts import font_faces
+
+    if problem := pango_problem():
+        return problem, []
+    try:
+        with PdfProcess() as paper:
+            style = f"<style>{font_faces('print')} p {{ font-family: 'Source Serif 4' }}</style>"
+            paper.begin(f"<html lang=en><title>A page</title>{style}<p>A page</p></html>")
+            made = paper.result()
+    except Incomplete as failure:
+        return str(failure), []
+    return "; ".join(made.missing), made.heard

@@ -20,9 +20,10 @@ from report.checks.audit import audit
 from report.data.records import open_lab
 from report.document.assembly import assemble
 from report.document.model import Document
+from report.document.rubric import template_folders
 from report.evidence.language import Language
 from report.notebook.writer import CellWriter
-from report.render.html import render_html, template_folders
+from report.render.html import render_html
 from tests.command import cnnlab, write_images
 from tests.fabricate import write_store
 from tests.faults.records import Arrays, forge, forge_arrays, forge_bytes, forge_json, forge_predictions
@@ -157,7 +158,7 @@ def made(folder: Path, case: str) -> tuple[Document, str, str]:
     change(store)
     lab = load_lab("demo", overrides=["lab.language=en"])
     document = assemble(open_lab(store, "demo"), lab, Language("en"))
-    page = render_html(document, "screen", templates=template_folders(lab.templates), cache=folder / "figures")
+    page = render_html(document, "screen", templates=template_folders(lab), cache=folder / "figures")
     cells = CellWriter(store, lab, document, folder / "out").cells()
     audit(document, lab)
     return document, page, "\n".join(source for kind, source in cells if kind == "markdown")

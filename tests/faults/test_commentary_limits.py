@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
 import pytest
 
-from cnnlab.errors import TemplateProblem
-from report.data.records import open_lab
-from report.document.assembly import assemble
-from report.document.model import Document
-from report.evidence.language import Language
-from tests.pages import REFERENCES, SECTIONS, write_lab
-
-Render = Callable[[str | bytes], Document]
+from tests.pages import Desk
 
 NO_SUCH_NAME = "uses a name that does not exist"
 TOO_MUCH = "asks for more than a report's prose needs"
@@ -71,35 +61,24 @@ HARMLESS = {
 
 
 @pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """Assembles a report whose activity 7 has this text."""
-    store, lab = write_lab(tmp_path_factory.mktemp("commentary"))
-    data = open_lab(store, "demo")
-
-    def rendered(text: str | bytes) -> Document:
-        path = lab.templates / "commentary" / "es" / "activity-07.md.j2"
-        path.write_bytes(f"x\n\n{text}\n".encode() if isinstance(text, str) else text)
-        return assemble(data, lab, Language("es"), sections=SECTIONS, references=REFERENCES)
-
-    return rendered
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("commentary"))
 
 
 @pytest.mark.parametrize("text", [*ESCAPES, *BOMBS], ids=lambda text: text[:60])
-def test_what_leaves_the_sandbox_or_never_ends_is_one_message(render: Render, text: str) -> None:
-    with pytest.raises(TemplateProblem, match=re.escape({**ESCAPES, **BOMBS}[text])) as problem:
-        render(text)
-    assert "activity-07.md.j2" in str(problem.value.where)
-    assert not isinstance(problem.value.received, str) or "root:" not in problem.value.received
+def test_what_leaves_the_sandbox_or_never_ends_is_one_message(desk: Desk, text: str) -> None:
+    problem = desk.problem(text)
+    assert {**ESCAPES, **BOMBS}[text] in str(problem) and "activity-07.md.j2" in str(problem.where)
+    assert "root:" not in str(problem.received)
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_ends_and_stays_inside_is_printed(render: Render, text: str) -> None:
-    assert HARMLESS[text] in render(text).section("activity-07").pieces[0].screen  # type: ignore[union-attr]
+def test_what_ends_and_stays_inside_is_printed(desk: Desk, text: str) -> None:
+    assert HARMLESS[text] in desk.prose(text).screen
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"caf\xe9 {{ accuracy }}", b"{{", b"{% for %}", b"{% if %}" * 99])
-def test_garbage_is_one_message(render: Render, content: bytes) -> None:
+def test_garbage_is_one_message(desk: Desk, content: bytes) -> None:
     """Bytes that are no UTF-8, and tags that are never closed."""
-    with pytest.raises(TemplateProblem) as problem:
-        render(content)
-    assert "activity-07.md.j2" in str(problem.value.where)
+    problem = desk.problem(content)
+    assert "activity-07.md.j2" in str(problem.where)
