@@ -10,7 +10,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS := "$(LAB)" $(if $(PROFILE),--profile "$(PROFILE)")
-PIP := $(BIN)/python -m pip install $(shell test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --no-compile $(shell test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
 UNFINISHED := { echo "The installation did not finish; pip says why above. It takes about 3 GB of disk (also in TMPDIR)" \
 	"and a connection to PyPI. The same command tries again." >&2; exit 2; }
 
