@@ -55,6 +55,16 @@ from cnnlab.backend import keras  # TensorFlow, without its start-up messages
 os.environ["COLUMNS"] = "110"  # of printed summaries, however wide the window is
 lab = open_lab({arguments})
 lab"""
+SHAPES_ONLY = """\
+from contextlib import ExitStack
+
+# The shapes of VGG-19's 144 million weights are enough here: giving them values takes 1.3 GB of memory.
+shapes_only = ExitStack()
+scope = shapes_only.enter_context(keras.StatelessScope(initialize_variables=False))
+print(type(scope).__name__)"""
+VALUES_AGAIN = """\
+shapes_only.close()  # what is built from here on has values
+print(len(modelVGG19.layers), "layers")"""
 TRAINING = """\
 from cnnlab.evaluation.predict import evaluate
 from cnnlab.progress import Progress

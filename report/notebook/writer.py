@@ -23,8 +23,10 @@ from report.notebook.code import (
     LAB_VARIABLE,
     OPEN,
     SETUP,
+    SHAPES_ONLY,
     SUMMARY,
     TRAINING,
+    VALUES_AGAIN,
     built_cell,
     quoted,
     run_cell,
@@ -132,6 +134,9 @@ class CellWriter:
             for piece in section.pieces:
                 yield from self._piece(section, piece)
             return
+        built = [one for one in self.document.sections if self._steps(one)]
+        if section is built[0]:
+            yield "code", SHAPES_ONLY
         left, cells = dict(steps), list[Cell]()
         for piece in section.pieces:
             if isinstance(piece, Placed) and isinstance(piece.item, Listing):
@@ -148,6 +153,8 @@ class CellWriter:
             last = max(index for index, (_, source) in enumerate(cells) if source in steps.values())
             cells.insert(last + 1, ("code", SUMMARY))
         yield from cells
+        if section is built[-1]:
+            yield "code", VALUES_AGAIN
 
     def _steps(self, section: SectionText) -> dict[str, str]:
         """The steps of VGG-19's construction that the section is about, in the order in which they build on each other."""
