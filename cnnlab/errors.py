@@ -11,6 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class CnnlabError(Exception):
@@ -41,6 +44,13 @@ class CnnlabError(Exception):
     def __str__(self) -> str:
         more = {"where": self.where, "received": self.received, "expected": self.expected, "try": self.hint}
         return "\n".join([self.what, *(f"  {label}: {value}" for label, value in more.items() if value is not None)])
+
+    @classmethod
+    def unknown(cls, what: str, name: object, known: Iterable[object], *, where: str | Path | None = None) -> Self:
+        """The error that `name` is none of the `known` ones, which are listed; the nearest is proposed."""
+        names = list(map(str, known))
+        hint = did_you_mean(str(name), names)
+        return cls(what, where=where, received=name, expected=", ".join(names) or "none", hint=hint)
 
 
 class LabError(CnnlabError):
@@ -89,9 +99,6 @@ def visible(text: str) -> str:
 def is_obeyed(sign: str) -> bool:
     """Whether it is a control character, an invisible one that turns the direction of a line, or half a character."""
     return sign not in "\n\t" and unicodedata.category(sign) in ("Cc", "Cf", "Cs")
-
-
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,34 +30,41 @@ DEEPEST_KEY = 10
 class LabInfo(Frozen):
     """The `[lab]` table. Only `seeds` changes what is trained."""
 
-    title: str
-    authors: tuple[str, ...] = ()
-    course: str | None = None
-    language: Literal["es", "en"] = "es"
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field((0,), min_length=1)
-    budget_minutes: float | None = Field(None, gt=0, description="wall time that all training should stay near")
+    title: str = Field(description="of the report")
+    authors: tuple[str, ...] = Field((), description="under the title")
+    course: str | None = Field(None, description="above the title")
+    language: Literal["es", "en"] = Field("es", description="of prose, captions and numbers")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), min_length=1, description="each run is trained once from each; several give means and intervals"
+    )
+    budget_minutes: float | None = Field(None, gt=0, description="wall time to keep by leaving out epochs")
 
 
 class RunGroup(Frozen):
     """One `[[runs]]` table: networks trained on one data set by one recipe, or by what a search makes of it."""
 
-    dataset: str
-    networks: tuple[str, ...] = Field(min_length=1)
-    recipe: str
-    search: str | None = Field(None, description="the search that chooses what it varies, before these runs")
-    folds: int | None = Field(None, ge=2, le=20, description="parts of a cross-validation that is run besides")
-    test_flip: bool = Field(False, description="evaluate on each image and its mirror image, averaged")
+    dataset: str = Field(description="one of `[datasets]`")
+    networks: tuple[str, ...] = Field(min_length=1, description="trained on it, each by itself")
+    recipe: str = Field(description="one of `[recipes]`")
+    search: str | None = Field(None, description="one of `[searches]`, which first chooses what it varies")
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=20,
+        description="parts of a cross-validation that is run besides, on training and validation images",
+    )
+    test_flip: bool = Field(False, description="average the answers on each image and its mirror image")
 
 
 class ReportSpec(Frozen):
     """Which assignment is answered, which data set answers which part of it, and which network each part is about
     (default: best on validation)."""
 
-    rubric: Name = DEFAULT_RUBRIC
-    part_2_1: str
-    part_2_2: str | None = None
-    primary_2_1: str | None = None
-    primary_2_2: str | None = None
+    rubric: Name = Field(DEFAULT_RUBRIC, description="the assignment that is answered")
+    part_2_1: str = Field(description="the data set of this part")
+    part_2_2: str | None = Field(None, description="as above")
+    primary_2_1: str | None = Field(None, description="the network that the part is about; default: best on validation")
+    primary_2_2: str | None = Field(None, description="as above")
 
 
 class LabFile(Frozen):
@@ -145,13 +152,7 @@ def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] 
     stem = path.stem
     if profile:
         if profile not in profiles:
-            raise LabError(
-                "the lab has no such profile",
-                where=path,
-                received=profile,
-                expected=", ".join(sorted(profiles)) or "no profile at all",
-                hint=did_you_mean(profile, profiles),
-            )
+            raise LabError.unknown("the lab has no such profile", profile, sorted(profiles), where=path)
         table = _merged(table, profiles[profile])
         stem = f"{stem}-{profile}"
     for override in overrides:
@@ -173,77 +174,67 @@ def _find(name: str) -> Path:
     path = _expanded(Path(name))
     if path.is_file():
         return path.resolve()
-    raise LabError(
-        "there is no such lab",
-        received=name,
-        expected=f"the path of a TOML file, or one of: {', '.join(shipped_labs())}",
-        hint=did_you_mean(name, shipped_labs()),
-    )
+    hint = did_you_mean(name, shipped_labs())
+    expected = f"the path of a TOML file, or one of: {', '.join(shipped_labs())}"
+    raise LabError("there is no such lab", received=name, expected=expected, hint=hint)
 
 
 def _override(text: str) -> dict[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise LabError("an override needs a key and a value", received=text, expected="--set recipes.NAME.epochs=5")
+    key, _, value = text.partition("=")
+    parts = key.strip().split(".")
+    if "=" not in text or not key.strip() or len(parts) > DEEPEST_KEY:
+        raise LabError(
+            "an override needs a key and a value", received=text[:60], expected="--set recipes.NAME.epochs=5"
+        )
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):
         parsed = value.strip()
-    parts = key.strip().split(".")
-    if len(parts) > DEEPEST_KEY:
-        raise LabError("an override's key is too deep", received=f"{key[:60]}…", expected="--set recipes.NAME.epochs=5")
     for part in reversed(parts):
         parsed = {part: parsed}
     return dict(parsed)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    def both(key: str, value: Any) -> Any:
+    merged = dict(base)
+    for key, value in over.items():
         nested = isinstance(base.get(key), Mapping) and isinstance(value, Mapping)
-        return _merged(base[key], value) if nested else value
-
-    return {**base, **{key: both(key, value) for key, value in over.items()}}
+        merged[key] = _merged(base[key], value) if nested else value
+    return merged
 
 
 def _check_references(file: LabFile, path: Path) -> None:
     """Names used in one table must be defined in another."""
-    for name, spec in file.datasets.items():
-        LAB.require(spec.reader, modules("cnnlab/readers"), f"{path}, datasets.{name}.reader", "reader")
-    for name in file.networks:
-        LAB.require(name, network_names(), f"{path}, networks", "network")
-    for index, group in enumerate(file.runs):
-        where = f"{path}, runs.{index}"
-        LAB.require(group.dataset, file.datasets, f"{where}.dataset", "data set")
-        LAB.require(group.recipe, file.recipes, f"{where}.recipe", "recipe")
-        if group.search is not None:
-            LAB.require(group.search, file.searches, f"{where}.search", "search")
-        for network in group.networks:
-            LAB.require(network, network_names(), f"{where}.networks", "network")
+    readers, report = modules("cnnlab/readers"), file.report
     trained = {(group.dataset, network) for group in file.runs for network in group.networks}
+    named: list[tuple[str | None, Collection[str], str, str]] = []
+    named += [(spec.reader, readers, f"datasets.{name}.reader", "reader") for name, spec in file.datasets.items()]
+    named += [(name, network_names(), "networks", "network") for name in file.networks]
+    for index, group in enumerate(file.runs):
+        named.append((group.dataset, file.datasets, f"runs.{index}.dataset", "data set"))
+        named.append((group.recipe, file.recipes, f"runs.{index}.recipe", "recipe"))
+        named.append((group.search, file.searches, f"runs.{index}.search", "search"))
+        named += [(name, network_names(), f"runs.{index}.networks", "network") for name in group.networks]
     for part in ("2_1", "2_2"):
-        dataset, primary = getattr(file.report, f"part_{part}"), getattr(file.report, f"primary_{part}")
-        if dataset is not None:
-            LAB.require(dataset, {d for d, _ in trained}, f"{path}, report.part_{part}", "data set with runs")
-        if primary is not None:
-            choices = {network for d, network in trained if d == dataset}
-            LAB.require(primary, choices, f"{path}, report.primary_{part}", "network trained on that data set")
+        dataset, primary = getattr(report, f"part_{part}"), getattr(report, f"primary_{part}")
+        named.append((dataset, {one for one, _ in trained}, f"report.part_{part}", "data set with runs"))
+        on_it = {network for one, network in trained if one == dataset}
+        named.append((primary, on_it, f"report.primary_{part}", "network trained on that data set"))
+    for name, known, where, what in named:
+        if name is not None:
+            LAB.require(name, known, f"{path}, {where}", what)
 
 
 def _located(file: LabFile, folder: Path) -> LabFile:
     """The same file with `~`, `$VARS` and paths relative to the lab made absolute."""
 
-    def absolute(path: Path | None) -> Path | None:
-        if path is None:
-            return None
-        expanded = _expanded(path)
-        return expanded if expanded.is_absolute() else (folder / expanded).resolve()
+    def located(model: Any, *names: str) -> Any:
+        paths = {name: _expanded(path) for name in names if (path := getattr(model, name)) is not None}
+        absolute = {name: path if path.is_absolute() else (folder / path).resolve() for name, path in paths.items()}
+        return model.model_copy(update=absolute)
 
-    datasets = {
-        name: spec.model_copy(update={"path": absolute(spec.path), "labels": absolute(spec.labels)})
-        for name, spec in file.datasets.items()
-    }
-    style = file.style.model_copy(update={"logo": absolute(file.style.logo)})
-    return file.model_copy(update={"datasets": datasets, "style": style})
+    datasets = {name: located(spec, "path", "labels") for name, spec in file.datasets.items()}
+    return file.model_copy(update={"datasets": datasets, "style": located(file.style, "logo")})
 
 
 def _expanded(path: Path) -> Path:

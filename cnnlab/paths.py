@@ -76,13 +76,8 @@ def modules(folder: str) -> tuple[str, ...]:
 
     None of them is imported. An underscore is read as a hyphen, as lab files write names.
     """
-    return tuple(
-        sorted(
-            one.name.replace("_", "-")
-            for one in pkgutil.iter_modules([str(_CHECKOUT / folder)])
-            if not one.name.startswith("_")
-        )
-    )
+    names = (one.name for one in pkgutil.iter_modules([str(_CHECKOUT / folder)]))
+    return tuple(sorted(name.replace("_", "-") for name in names if not name.startswith("_")))
 
 
 @cache

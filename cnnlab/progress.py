@@ -6,7 +6,6 @@ Rich knows whether it is a terminal, how wide it is, and what `NO_COLOR` and `TE
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 
 import rich.progress
 from rich.console import Console
@@ -102,9 +101,7 @@ class Reading:
     def __enter__(self) -> Reading:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
 

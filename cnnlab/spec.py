@@ -36,10 +36,10 @@ class Split(Frozen):
     then drawn from the training images, where the authors did not set any aside.
     """
 
-    train: Share = 0.8
-    validation: Share = 0.1
-    test: Share = 0.1
-    seed: int = Field(0, ge=0)
+    train: Share = Field(0.8, description="share of the images or, as a whole number, images")
+    validation: Share = Field(0.1, description="as above")
+    test: Share = Field(0.1, description="as above")
+    seed: int = Field(0, ge=0, description="of what is drawn")
     policy: Literal["random", "official"] = Field("random", description="whose division: this lab's, or the authors'")
     leaks: Literal["keep", "exclude"] = Field(
         "keep", description="validation and test images with a copy among those seen before: keep, or leave out"
@@ -56,20 +56,16 @@ class Split(Frozen):
 
 
 class HubSource(Frozen):
-    """A data set on the Hugging Face hub, at one commit.
+    """A data set on the Hugging Face hub, at one commit."""
 
-    Args:
-        repo: "owner/name".
-        revision: 40 hexadecimal digits.
-        files: patterns of which a file has to match one; `*` also stands for `/`, so "*.parquet" are those of every
-            folder.
-        sha256: of files by name, 64 hexadecimal digits; needed for those of which the hub does not know it.
-    """
-
-    repo: str
-    revision: str
-    files: tuple[Annotated[str, Field(min_length=1)], ...] = Field(("*.parquet",), min_length=1)
-    sha256: dict[str, Annotated[str, Field(pattern=SHA256)]] = {}
+    repo: str = Field(description="owner/name")
+    revision: str = Field(description="the commit, 40 hexadecimal digits")
+    files: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        ("*.parquet",), min_length=1, description="patterns, of which a file matches one; `*` also stands for `/`"
+    )
+    sha256: dict[str, Annotated[str, Field(pattern=SHA256)]] = Field(
+        {}, description="by file, needed where the hub does not know it"
+    )
 
     @field_validator("repo")
     @classmethod
@@ -94,8 +90,8 @@ class DatasetSpec(Frozen):
     `stand_in_for` only present them.
     """
 
-    reader: str
-    path: Path | None = None
+    reader: str = Field(description="which reads it: see datasets.md")
+    path: Path | None = Field(None, description="its folder or file, for readers that need one")
     labels: Path | None = Field(None, description="reader folder: a CSV with the columns filename and label")
     name: str | None = Field(None, description="reader keras: which of keras.datasets")
     hub: HubSource | None = Field(None, description="where `cnnlab data fetch` gets it from")
@@ -105,11 +101,11 @@ class DatasetSpec(Frozen):
     images_per_class: int | None = Field(None, ge=3, description="images to use of each class, drawn by that seed")
     max_bad: float = Field(0.01, ge=0, lt=1, description="share of missing or undecodable images that is put up with")
     image_size: int = Field(84, ge=16, le=1024, description="side in pixels of the square images the networks see")
-    fit: Literal["crop", "pad", "stretch"] = "crop"
-    split: Split = Split()
-    title: str | None = None
-    credit: str | None = None
-    stand_in_for: str | None = None
+    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how they become square")
+    split: Split = Field(Split(), description="how they are divided")
+    title: str | None = Field(None, description="in place of the reader's")
+    credit: str | None = Field(None, description="in place of the reader's")
+    stand_in_for: str | None = Field(None, description="the data set of the assignment in whose place it is used")
 
     def identity(self) -> dict[str, Any]:
         """What of this spec changes a run's numbers (the images themselves enter through their fingerprint)."""
@@ -128,9 +124,9 @@ class NetworkOptions(Frozen):
 class EarlyStopping(Frozen):
     """Stop when `monitor` has not improved for `patience` epochs; the best epoch's weights are kept."""
 
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
-    patience: int = Field(10, ge=1)
-    min_delta: float = Field(0.0, ge=0)
+    monitor: Literal["val_loss", "val_accuracy"] = Field("val_loss", description="what has to improve")
+    patience: int = Field(10, ge=1, description="epochs without improvement before the end")
+    min_delta: float = Field(0.0, ge=0, description="least improvement that counts")
 
 
 Augmentation = Literal["crop", "cutmix", "erase", "flip", "mixup", "randaugment"]
@@ -140,22 +136,24 @@ Augmentation = Literal["crop", "cutmix", "erase", "flip", "mixup", "randaugment"
 class Recipe(Frozen):
     """How a network is trained. Cross entropy on softmax outputs is the loss of every recipe."""
 
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="the rule of the steps")
     learning_rate: float = Field(0.05, gt=0, le=10, description="peak rate of the schedule")
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of `sgd`")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="L2 decay on kernels only, per step, times the rate")
-    batch_size: int = Field(64, ge=1, le=4096)
-    epochs: int = Field(30, ge=1, le=10_000)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    batch_size: int = Field(64, ge=1, le=4096, description="images a step")
+    epochs: int = Field(30, ge=1, le=10_000, description="at most")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="`cosine` falls to zero")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises from 0")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="curves show plain cross entropy all the same")
     gradient_clip: float | None = Field(None, gt=0, description="global norm above which gradients are scaled down")
-    augmentation: tuple[Augmentation, ...] = ()
+    augmentation: tuple[Augmentation, ...] = Field((), description="what is done to training images")
     ema: float = Field(
         0.0, ge=0, lt=1, description="decay a step of the moving average of the weights; 0: none is kept"
     )
-    early_stopping: EarlyStopping | None = EarlyStopping()
-    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="when to stop; the best epoch is kept")
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "auto", description="`auto`: what the processor computes in natively"
+    )
     weights: str | None = Field(None, description='"imagenet", or the path of a keras.applications weight file')
     frozen: bool = Field(False, description="train the classifier only, the base keeps its weights")
     frozen_epochs: int = Field(0, ge=0, description="first epochs in which only the classifier learns")
@@ -193,9 +191,9 @@ class Fold(Frozen):
 class Range(Frozen):
     """The interval that a hyper-parameter is drawn from, evenly, or evenly in its logarithm."""
 
-    low: float = Field(ge=0)
-    high: float = Field(gt=0)
-    log: bool = True
+    low: float = Field(ge=0, description="least value")
+    high: float = Field(gt=0, description="greatest value")
+    log: bool = Field(True, description="evenly in its logarithm")
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
@@ -212,16 +210,22 @@ class SearchSpec(Frozen):
     Everything that is not varied is the run group's recipe. A trial is judged by its best validation accuracy.
     """
 
-    trials: int = Field(20, ge=1, le=1000)
-    seed: int = Field(0, ge=0)
+    trials: int = Field(20, ge=1, le=1000, description="recipes that are tried")
+    seed: int = Field(0, ge=0, description="of the sampler")
     pruning: Literal["median", "none"] = Field(
         "median", description="whether trials worse than the median of those before, at the same epoch, are cut short"
     )
-    learning_rate: Range | None = None
-    weight_decay: Range | None = None
-    batch_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] | None = Field(None, min_length=1)
-    epochs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] | None = Field(None, min_length=1)
-    augmentation: tuple[tuple[Augmentation, ...], ...] | None = Field(None, min_length=1)
+    learning_rate: Range | None = Field(None, description="varied in this range")
+    weight_decay: Range | None = Field(None, description="varied in this range")
+    batch_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] | None = Field(
+        None, min_length=1, description="varied among these"
+    )
+    epochs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] | None = Field(
+        None, min_length=1, description="varied among these"
+    )
+    augmentation: tuple[tuple[Augmentation, ...], ...] | None = Field(
+        None, min_length=1, description="varied among these"
+    )
 
     @model_validator(mode="after")
     def _varies(self) -> SearchSpec:

@@ -6,7 +6,7 @@ import colorsys
 import re
 from pathlib import Path
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from cnnlab.spec import Frozen
 
@@ -22,9 +22,11 @@ LONGEST_ID = 64
 class HouseStyle(Frozen):
     """How a report shows whose it is. `logo` is checked where it is read (`report.render.assets`)."""
 
-    logo: Path | None = None
-    accent: str | None = None
-    student_id: str | None = None
+    logo: Path | None = Field(None, description="PNG, JPEG or SVG in the title block, at most 512 KiB and 4096 pixels")
+    accent: str | None = Field(
+        None, description="`#rrggbb` of links and rules, with a contrast of at least 4.5 on white"
+    )
+    student_id: str | None = Field(None, description="under the authors; `{id}` of `--submission-name`")
 
     @field_validator("accent")
     @classmethod

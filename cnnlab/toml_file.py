@@ -4,14 +4,14 @@ what is accepted, the same for a lab and for a rubric."""
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from cnnlab.errors import CnnlabError, did_you_mean
+from cnnlab.errors import CnnlabError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -32,12 +32,8 @@ class FileKind:
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as problem:  # no TOML, no UTF-8, numbers or nesting without an end
-            raise self.error(
-                f"the {self.name} file is not valid TOML",
-                where=path,
-                received=str(problem),
-                hint="mend that line and run again",
-            ) from None
+            what, hint = f"the {self.name} file is not valid TOML", "mend that line and run again"
+            raise self.error(what, where=path, received=str(problem), hint=hint) from None
         except OSError as problem:
             raise self.error(f"the {self.name} file cannot be read", where=path, received=problem.strerror) from None
 
@@ -52,21 +48,14 @@ class FileKind:
         except ValidationError as problem:
             raise self._error(problem, model, path) from None
 
-    def require(self, name: str, known: Iterable[str], where: str, what: str) -> None:
+    def require(self, name: str, known: Collection[str], where: str, what: str) -> None:
         """Refuse a `name` that is not among the `known` ones.
 
         Raises:
             CnnlabError: of this kind's class, with the nearest known name.
         """
-        known = sorted(known)
         if name not in known:
-            raise self.error(
-                f"the {self.name} names an unknown {what}",
-                where=where,
-                received=name,
-                expected=", ".join(known),
-                hint=did_you_mean(name, known),
-            )
+            raise self.error.unknown(f"the {self.name} names an unknown {what}", name, sorted(known), where=where)
 
     def _error(self, problem: ValidationError, model: type[BaseModel], path: Path) -> CnnlabError:
         """The first of pydantic's findings as one message, with the others counted.
@@ -81,13 +70,8 @@ class FileKind:
             for part in first["loc"][:-1]:  # through dicts, tuples and unions to the model that has no such key
                 if isinstance(part, str) and part in model.model_fields:
                     model = _model_in(model.model_fields[part].annotation) or model
-            return self.error(
-                f"the {self.name} file has an unknown key{more}",
-                where=f"{path}, {key}",
-                received=first["loc"][-1],
-                expected=", ".join(model.model_fields),
-                hint=did_you_mean(str(first["loc"][-1]), model.model_fields),
-            )
+            what = f"the {self.name} file has an unknown key{more}"
+            return self.error.unknown(what, first["loc"][-1], model.model_fields, where=f"{path}, {key}")
         what = "lacks a key" if first["type"] == "missing" else "has a wrong value"
         return self.error(
             f"the {self.name} file {what}{more}",

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.errors import CnnlabError, LabError, StoreError, printable
+from cnnlab.errors import CnnlabError, Incomplete, LabError, StoreError, printable
 from cnnlab.lab import Lab
 from cnnlab.paths import code_hash, templates_dir
 from cnnlab.store.files import replace_file
 from cnnlab.store.store import RunStore
 from report.data.records import locked_records, open_lab
-from report.evidence.quantity import Attachment, Table
+from report.evidence.quantity import Table
 
 if TYPE_CHECKING:
     from report.document.model import Document
@@ -56,22 +56,43 @@ class BuildResult:
     failed: list[CnnlabError] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
+    @property
+    def problems(self) -> list[CnnlabError]:
+        """What failed, each once, and in one error what is missing; none where the report is whole."""
+        found = {str(problem): problem for problem in self.failed}
+        if self.missing:
+            listed = "\n    ".join(["", *self.missing])
+            found["missing"] = Incomplete("finished, but something is missing", received=listed)
+        return list(found.values())
+
+
+def check(lab: Lab, formats: Collection[str]) -> list[str]:
+    """Refuse what no report can be made of, before hours of training; returns what will be missing from it here.
+
+    Raises:
+        LabError: a format is unknown, or the logo cannot be used.
+        TemplateProblem: the rubric is wrong.
+    """
+    from report.document.rubric import load_rubric
+    from report.render.assets import logo_uri
+    from report.render.pdf import pango_problem
+
+    if set(formats) - set(FILES):
+        received = ", ".join(sorted(formats))
+        raise LabError("there is no such report format", received=received, expected=", ".join(FILES))
+    load_rubric(lab)
+    if lab.file.style.logo:
+        logo_uri(lab.file.style.logo)
+    problem = pango_problem() if "pdf" in formats else None
+    return [problem] if problem else []
+
 
 @dataclass
 class _Files:
-    """The files of one build.
-
-    Attributes:
-        inputs: the hash of what they are made of; `before` is the note of the build before.
-        hashes: the sha256 of those written that are as they should be.
-        page: the hash of the page that the PDF shows, and of what lays it out.
-    """
+    """The files of one build in their folder: the sha256 of each that is as it should be, by name."""
 
     folder: Path
-    inputs: str
-    before: dict[str, Any]
     hashes: dict[str, str] = field(default_factory=dict)
-    page: str = ""
     result: BuildResult = field(default_factory=BuildResult)
 
     def write(self, name: str, content: bytes, *, missing: Sequence[str] = ()) -> None:
@@ -93,30 +114,6 @@ class _Files:
         except CnnlabError as problem:
             self.result.failed.append(problem)
 
-    def pdf_shows(self, page: str) -> bool:
-        """Whether the PDF that is there is of the page with this hash."""
-        name = FILES["pdf"]
-        return self.before.get("page") == page and self.before["files"].get(name) == _sha256(self.folder / name)
-
-    def finished(self, document: Document) -> BuildResult:
-        """Write `report.json`, which lists the other files, and note what it all came to for the next build."""
-        from report.document.provenance import printed
-
-        same: dict[str, Any] = self.before if self.before.get("inputs") == self.inputs else {"files": {}, "page": ""}
-        listed = {name: digest for name, digest in {**same["files"], **self.hashes}.items() if name != NUMBERS}
-        self.write(NUMBERS, _json({**printed(document), "files": listed}).encode())
-        note = {
-            "inputs": self.inputs,
-            "files": {**listed, NUMBERS: self.hashes[NUMBERS]},
-            "page": self.page if FILES["pdf"] in self.hashes else same["page"],
-            "result": [document.missing, self.result.checked, self.result.accuracies],
-        }
-        replace_file(self.folder / NOTE, json.dumps(note, ensure_ascii=False, indent=1, sort_keys=True).encode())
-        names = [*FILES.values(), NUMBERS, *(one.name for one in attachments(document))]
-        self.result.paths.sort(key=lambda path: names.index(path.name))
-        self.result.missing[:0] = document.missing
-        return self.result
-
 
 def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str], *, anew: bool = False) -> BuildResult:
     """Render the lab's report into the folder `out`: report.html, .pdf, .ipynb, and report.json beside them.
@@ -132,34 +129,28 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         StoreError: the lab was never run, a record is damaged, or `out` cannot be written.
         TemplateProblem: a commentary file, which every format shows, is wrong.
     """
-    from report.activities.common import accuracy_lines
-    from report.checks.audit import audit
     from report.document.assembly import assemble
-    from report.document.rubric import template_folders
     from report.evidence.language import Language
-    from report.notebook.build import build_notebook, notebook_page, too_large
-    from report.render.pdf import PdfProcess, pango_problem
+    from report.render.pdf import PdfProcess
 
-    if unknown := sorted(set(formats) - set(FILES)):
-        raise LabError("an unknown report format", received=", ".join(unknown), expected=", ".join(FILES))
+    lacking = check(lab, formats)
     if anew:
         shutil.rmtree(out / FIGURES, ignore_errors=True)
         for name in (NOTE, FILES["ipynb"]):
             (out / name).unlink(missing_ok=True)
-    files = _Files(out, _inputs(store, lab, out), _note(out))
-    problem = pango_problem() if "pdf" in formats else None
-    files.result.missing += [problem] if problem else []
-    with PdfProcess() if "pdf" in formats and not problem else nullcontext() as paper:
+    inputs, before, files, shown = _inputs(store, lab, out), _note(out), _Files(out), ""
+    files.result.missing += lacking
+    with PdfProcess() if "pdf" in formats and not lacking else nullcontext() as paper:
         document = assemble(open_lab(store, lab.stem), lab, Language(lab.file.lab.language))
-        attached, begun = attachments(document), False
+        tables = [one.item for section in document.sections for one in section.items if isinstance(one.item, Table)]
+        attached = [table.whole for table in tables if table.whole]
         if paper:
             with files.alone():
                 laid_out = page(document, lab, out, "print")
-                hashed = _hashed([laid_out, *map(vars, attached), _made_by()])
-                if not files.pdf_shows(hashed):
+                shown = _hashed([laid_out, *map(vars, attached), _made_by()])
+                same = before.get("page") == shown and before["files"].get(FILES["pdf"]) == _sha256(out / FILES["pdf"])
+                if not same:
                     paper.begin(laid_out, attached)
-                    begun = True
-                files.page = hashed
         for attachment in attached:
             files.write(attachment.name, printable(attachment.text).encode())
         if "html" in formats:
@@ -167,21 +158,52 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
                 files.write(FILES["html"], printable(page(document, lab, out, "screen")).encode())
         if {"ipynb", "notebook-html"} & set(formats):
             with files.alone():
-                path = build_notebook(store, lab, document, out)
-                files.keep(path.name, missing=too_large(path))
-                if "notebook-html" in formats:
-                    text = notebook_page(path, document.language, templates=template_folders(lab))
-                    files.write(FILES["notebook-html"], text.encode())
-        if paper and begun:
+                _notebook(store, lab, document, files, page="notebook-html" in formats)
+        if shown and same:
+            files.keep(FILES["pdf"])
+        elif paper and shown:
             with files.alone():
                 made = paper.result()
                 files.result.heard.extend(made.heard)
                 files.write(FILES["pdf"], made.content, missing=made.missing)
-        elif files.page:
-            files.keep(FILES["pdf"])
-    files.result.checked = audit(document, lab).summary
-    files.result.accuracies.extend(accuracy_lines(document.lab))
-    return files.finished(document)
+    return _finished(document, lab, files, inputs, shown, before)
+
+
+def _notebook(store: RunStore, lab: Lab, document: Document, files: _Files, *, page: bool) -> None:
+    from report.document.rubric import template_folders
+    from report.notebook.build import build_notebook, notebook_page, too_large
+
+    path = build_notebook(store, lab, document, files.folder)
+    files.keep(path.name, missing=too_large(path))
+    if page:
+        text = notebook_page(path, document.language, templates=template_folders(lab))
+        files.write(FILES["notebook-html"], text.encode())
+
+
+def _finished(
+    document: Document, lab: Lab, files: _Files, inputs: str, shown: str, before: dict[str, Any]
+) -> BuildResult:
+    """Write `report.json`, which lists the other files, and note what it all came to for the next build."""
+    from report.activities.common import accuracy_lines
+    from report.checks.audit import audit
+    from report.document.provenance import printed
+
+    result = files.result
+    same: dict[str, Any] = before if before.get("inputs") == inputs else {"files": {}, "page": ""}
+    listed = {name: digest for name, digest in {**same["files"], **files.hashes}.items() if name != NUMBERS}
+    files.write(NUMBERS, _json(printed(document, listed)).encode())
+    result.checked, result.accuracies = audit(document, lab).summary, list(accuracy_lines(document.lab))
+    note = {
+        "inputs": inputs,
+        "files": {**listed, NUMBERS: files.hashes[NUMBERS]},
+        "page": shown if FILES["pdf"] in files.hashes else same["page"],
+        "result": [document.missing, result.checked, result.accuracies],
+    }
+    replace_file(files.folder / NOTE, json.dumps(note, ensure_ascii=False, indent=1, sort_keys=True).encode())
+    order = {name: place for place, name in enumerate([*FILES.values(), NUMBERS])}  # then the tables, as they stand
+    result.paths.sort(key=lambda path: order.get(path.name, len(order)))
+    result.missing[:0] = document.missing
+    return result
 
 
 def unchanged(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult | None:
@@ -194,12 +216,6 @@ def unchanged(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) ->
     if any(note["files"].get(name) != _sha256(out / name) for name in names):
         return None
     return BuildResult([out / name for name in names], *note["result"])
-
-
-def attachments(document: Document) -> list[Attachment]:
-    """The files of all tables of a document, in order."""
-    placed = (piece for section in document.sections for piece in section.items)
-    return [one.item.whole for one in placed if isinstance(one.item, Table) and one.item.whole]
 
 
 def page(document: Document, lab: Lab, out: Path, medium: Any) -> str:

@@ -1,16 +1,18 @@
-"""Runs the command line as its users do: another process, another folder."""
+"""Runs the command line as its users do: another process, another folder; or, where that is all the same, in this one."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 import numpy as np
 from babel.messages.catalog import Catalog
@@ -18,26 +20,42 @@ from babel.messages.pofile import read_po
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+MAIN = "from cnnlab.app.cli import main\nmain()\n"
 BLOCKED = "import sys\nfor name in ('tensorflow', 'keras'):\n    sys.modules[name] = None\n"
 
+Ran = subprocess.CompletedProcess[str]
 
-def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+
+def cnnlab(*arguments: str, cwd: Path, block: bool = False, **variables: str) -> Ran:
     """Run `cnnlab` in `cwd`; `block` makes TensorFlow and Keras unimportable."""
-    code = (BLOCKED if block else "") + "from cnnlab.app.cli import main\nmain()\n"
+    command = [sys.executable, "-c", BLOCKED + MAIN if block else MAIN, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CNNLAB_DATA": str(cwd / "data"), **variables}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=900
-    )
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def called(*arguments: str, cwd: Path) -> Ran:
+    """What `cnnlab` does in `cwd`, in this process, which saves a second; an exception that is a bug is raised."""
+    from cnnlab.app.cli import main
+
+    out, err, argv = io.StringIO(), io.StringIO(), ["cnnlab", *arguments]
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), mock.patch.object(sys, "argv", argv):
+        try:
+            main()
+        except SystemExit as left:
+            return Ran(argv, int(left.code or 0), out.getvalue(), err.getvalue())
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+    raise AssertionError("the command did not exit")
 
 
 @contextmanager
 def served(lab: str, out: Path, *, cwd: Path, block: bool = False) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`cnnlab preview` of a lab, while it runs, and its address; `block` as above."""
-    code = (BLOCKED if block else "") + "from cnnlab.app.cli import main\nmain()\n"
-    command = [sys.executable, "-c", code, "preview", lab, "--out", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=cwd, env=environment, **pipes) as process:
+    command = [sys.executable, "-c", BLOCKED + MAIN if block else MAIN, "preview", lab, "--out", str(out)]
+    environment, pipe = os.environ | {"PYTHONPATH": str(ROOT)}, subprocess.PIPE
+    with subprocess.Popen(command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout
         try:
             found = re.fullmatch(r"http://127\.0\.0\.1:\d+/\n", process.stdout.readline())

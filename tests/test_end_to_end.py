@@ -13,11 +13,11 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
-from tests.command import ROOT, cnnlab
+from tests.command import ROOT, Ran, cnnlab
 
 
-@pytest.fixture
-def lab(trained_lab: Path) -> Path:
+@pytest.fixture(name="lab")
+def _lab(trained_lab: Path) -> Path:
     """The folder of a lab that was run once."""
     return trained_lab
 
@@ -87,41 +87,40 @@ def test_html_and_pdf_need_neither_framework_nor_data(lab: Path, tmp_path: Path)
     assert (copy / "out/shapes/report.html").read_bytes() == (lab / "out/shapes/report.html").read_bytes()
 
 
-def test_what_is_unchanged_stays_unless_it_is_forced(lab: Path, tmp_path: Path) -> None:
-    def report(*more: str) -> tuple[str, str, int]:
-        arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path), *more)
-        result = cnnlab(*arguments, cwd=lab, block=True)
-        assert result.returncode == 0, result.stderr
-        closing = "".join(line for line in result.stderr.splitlines(True) if not line.startswith("writing the report"))
-        return result.stdout, closing, (tmp_path / "shapes/report.html").stat().st_mtime_ns
+def report(lab: Path, out: Path, *more: str, **variables: str) -> Ran:
+    """The report as HTML in another folder."""
+    arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(out), *more)
+    return cnnlab(*arguments, cwd=lab, block=True, **variables)
 
-    first, second, forced = report(), report(), report("--force")
-    assert second == first and "things asked" in second[1]
-    assert forced[:2] == first[:2] and forced[2] > first[2]
+
+def test_what_is_unchanged_stays_unless_it_is_forced(lab: Path, tmp_path: Path) -> None:
+    said, times = [], []
+    for more in ((), (), ("--force",)):
+        result = report(lab, tmp_path, *more)
+        closing = [line for line in result.stderr.splitlines() if not line.startswith("writing the report")]
+        said.append((result.returncode, result.stdout, closing))
+        times.append((tmp_path / "shapes/report.html").stat().st_mtime_ns)
+    assert said[0] == said[1] == said[2] and said[0][0] == 0 and "things asked" in str(said[0][2])
+    assert times[0] == times[1] < times[2]
 
 
 def test_commentary_edited_beside_the_lab_changes_the_text_alone(lab: Path, tmp_path: Path) -> None:
     own = lab / "shapes/templates/commentary/es/activity-08.md.j2"
     own.parent.mkdir(parents=True)
-    own.write_text("Mi propio análisis: {{ best_val_accuracy }}.\n")
     try:
-        result = cnnlab("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path), cwd=lab, block=True)
-        assert result.returncode == 0, result.stderr
-        text = (tmp_path / "shapes/report.html").read_text(encoding="utf-8")
-        assert "Mi propio análisis: " in text
+        own.write_text("Mi propio análisis: {{ best_val_accuracy }}.\n")
+        assert report(lab, tmp_path).returncode == 0
+        assert "Mi propio análisis: " in (tmp_path / "shapes/report.html").read_text(encoding="utf-8")
         own.write_text("{{ best_val_acuracy }}")
-        result = cnnlab("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path), cwd=lab, block=True)
-        assert result.returncode == 2
+        result = report(lab, tmp_path)
+        assert result.returncode == 2 and "Traceback" not in result.stderr
         assert "best_val_accuracy" in result.stderr and "activity-08.md.j2" in result.stderr
-        assert "Traceback" not in result.stderr
     finally:
         shutil.rmtree(lab / "shapes/templates")
 
 
 def test_the_report_is_complete_in_english(lab: Path, tmp_path: Path) -> None:
-    arguments = ("--set", "lab.language=en", "--formats", "html", "--out", str(tmp_path))
-    result = cnnlab("report", "shapes.toml", *arguments, cwd=lab, block=True)
-    assert result.returncode == 0, result.stderr
+    assert report(lab, tmp_path, "--set", "lab.language=en").returncode == 0
     page = BeautifulSoup((tmp_path / "shapes/report.html").read_text(encoding="utf-8"), "html.parser")
     assert page.html is not None and page.html["lang"] == "en"
     text = page.get_text()
@@ -131,32 +130,19 @@ def test_the_report_is_complete_in_english(lab: Path, tmp_path: Path) -> None:
 
 
 def test_a_changed_rate_is_reported_as_missing_not_rendered_as_done(lab: Path, tmp_path: Path) -> None:
-    arguments = ("--set", "recipes.short.learning_rate=0.002", "--formats", "html", "--out", str(tmp_path))
-    result = cnnlab("report", "shapes.toml", *arguments, cwd=lab, block=True)
+    result = report(lab, tmp_path, "--set", "recipes.short.learning_rate=0.002")
     assert result.returncode == 4
     assert "recipe.learning_rate: 0.001 -> 0.002" in result.stderr
     assert (tmp_path / "shapes/report.html").is_file()
 
 
 def test_the_wheel_carries_templates_and_labs(lab: Path, tmp_path: Path) -> None:
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(tmp_path),
-        str(ROOT),
-    ]
-    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, capture_output=True, timeout=120)
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("cnnlab-*.whl"))) as wheel:
         wheel.extractall(site)
-    arguments = ("report", "shapes.toml", "--formats", "html", "--out", str(tmp_path / "out"))
-    result = cnnlab(*arguments, cwd=lab, block=True, PYTHONPATH=str(site))
+    result = report(lab, tmp_path / "out", PYTHONPATH=str(site))
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out/shapes/report.html").read_bytes() == (lab / "out/shapes/report.html").read_bytes()
     shipped = cnnlab("run", "no-such-lab", cwd=tmp_path, PYTHONPATH=str(site))

@@ -89,12 +89,11 @@ def test_the_notebook_says_the_number_under_its_title(tmp_path: Path) -> None:
     assert "Student ID: 20-7" in title.replace("\\", "")
 
 
-@pytest.mark.parametrize(("kind", "mime"), [("PNG", "image/png"), ("JPEG", "image/jpeg")])
-def test_pictures_are_known_by_their_content(tmp_path: Path, kind: str, mime: str) -> None:
-    (tmp_path / "logo.any").write_bytes(picture(kind))
-    head, _, body = logo_uri(tmp_path / "logo.any").partition(",")
-    assert head == f"data:{mime};base64"
-    assert base64.b64decode(body) == picture(kind)
+def test_pictures_are_known_by_their_content(tmp_path: Path) -> None:
+    for kind in ("PNG", "JPEG"):
+        (tmp_path / "logo.any").write_bytes(picture(kind))
+        encoded = base64.b64encode(picture(kind)).decode()
+        assert logo_uri(tmp_path / "logo.any") == f"data:image/{kind.lower()};base64,{encoded}"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +112,6 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> N
     (tmp_path / "logo").write_bytes(content)
     with pytest.raises(LabError, match=said):
         logo_uri(tmp_path / "logo")
-
-
-def test_a_missing_logo_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="relative to the lab file"):
         logo_uri(tmp_path / "nowhere.png")
 

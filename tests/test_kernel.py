@@ -17,26 +17,18 @@ from report.notebook.kernel import execute
 from tests.command import ROOT
 from tests.notebook_pages import kernels
 
+LUCK = "secret = 1\nraise ValueError('no such luck')"
+CELLS = [
+    (LUCK, ["raised an error", "secret = 1", "> 2 raise ValueError('no such luck')", "\n    ValueError: no such luck"]),
+    ("import time\nwhile True:\n    time.sleep(60)", ["took longer than 4 s", "> 3     time.sleep(60)"]),
+    ("import os\nos._exit(1)", ["ended the kernel", "os._exit(1)", "memory"]),
+    ("while True:\n    print('y' * 1000)", ["showed more than 10 MB", "print('y' * 1000)"]),
+    ("print('x' * 100_000_000)", ["showed more than 10 MB"]),
+    ("nothing = None", ["showed nothing", "nothing = None"]),
+]
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        (
-            "secret = 1\nraise ValueError('no such luck')",
-            [
-                "raised an error",
-                "secret = 1",
-                "line 2: raise ValueError('no such luck')",
-                "\n    ValueError: no such luck",
-            ],
-        ),
-        ("import time\nwhile True:\n    time.sleep(60)", ["took longer than 4 s", "line 3: time.sleep(60)"]),
-        ("import os\nos._exit(1)", ["ended the kernel", "os._exit(1)", "memory"]),
-        ("while True:\n    print('y' * 1000)", ["showed more than 10 MB", "print('y' * 1000)"]),
-        ("print('x' * 100_000_000)", ["showed more than 10 MB"]),
-        ("nothing = None", ["showed nothing", "nothing = None"]),
-    ],
-)
+
+@pytest.mark.parametrize(("source", "says"), CELLS)
 def test_a_cell_that_fails_is_named_and_leaves_no_kernel(tmp_path: Path, source: str, says: list[str]) -> None:
     book = new_notebook(
         cells=[new_markdown_cell("### Activity 3\\: it"), new_code_cell("1 + 1"), new_code_cell(source)]

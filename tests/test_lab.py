@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnlab.errors import LabError
 from cnnlab.lab import load_lab, shipped_labs
+from tests import lab_keys
 
 WriteLab = Callable[..., Path]
 
@@ -36,22 +38,15 @@ def test_paths_are_relative_to_the_lab_and_expand(write_lab: WriteLab, monkeypat
     assert load_lab(str(path)).file.datasets["shapes"].path == Path("/somewhere/x")
 
 
-def test_a_profile_overrides_and_names_the_outputs(write_lab: WriteLab) -> None:
+def test_a_profile_names_the_outputs_and_set_overrides_it(write_lab: WriteLab) -> None:
     path = write_lab(extra="[profiles.quick.recipes.short]\nepochs = 1\n")
     lab = load_lab(str(path), profile="quick")
-    assert lab.file.recipes["short"].epochs == 1
-    assert lab.file.recipes["short"].learning_rate == 0.01
-    assert lab.stem == "mine-quick"
-    assert lab.templates == path.parent / "mine" / "templates"
-
-
-def test_set_overrides_come_last(write_lab: WriteLab) -> None:
-    path = write_lab(extra="[profiles.quick.recipes.short]\nepochs = 1\n")
+    assert (lab.file.recipes["short"].epochs, lab.file.recipes["short"].learning_rate) == (1, 0.01)
+    assert lab.stem == "mine-quick" and lab.templates == path.parent / "mine" / "templates"
     overrides = ["recipes.short.epochs=7", "lab.title=Otra", 'recipes.short.augmentation=["flip"]']
-    lab = load_lab(str(path), profile="quick", overrides=overrides)
-    assert lab.file.recipes["short"].epochs == 7
-    assert lab.file.lab.title == "Otra"
-    assert lab.file.recipes["short"].augmentation == ("flip",)
+    file = load_lab(str(path), profile="quick", overrides=overrides).file
+    assert (file.recipes["short"].epochs, file.lab.title) == (7, "Otra")
+    assert file.recipes["short"].augmentation == ("flip",)
 
 
 @pytest.mark.parametrize(
@@ -86,17 +81,20 @@ def test_a_wrong_lab_is_one_clear_message(write_lab: WriteLab, old: str, new: st
     assert caught.value.exit_code == 2
 
 
-def test_an_unknown_lab_names_those_that_exist() -> None:
-    with pytest.raises(LabError, match="did you mean “demo”"):
-        load_lab("demmo")
-
-
-def test_an_unknown_profile_and_a_bad_override_are_refused(write_lab: WriteLab) -> None:
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("demmo", {}, "did you mean “demo”"),
+        ("mine.toml", {"profile": "quik"}, "did you mean “quick”"),
+        ("mine.toml", {"overrides": ["epochs"]}, "a key and a value"),
+        ("mine.toml", {"overrides": ["a." * 20 + "b=1"]}, "a key and a value"),
+        ("a\0b.toml", {}, "no such path"),
+    ],
+)
+def test_a_wrong_call_is_refused(write_lab: WriteLab, name: str, options: dict[str, Any], said: str) -> None:
     path = write_lab(extra="[profiles.quick.recipes.short]\nepochs = 1\n")
-    with pytest.raises(LabError, match="did you mean “quick”"):
-        load_lab(str(path), profile="quik")
-    with pytest.raises(LabError, match="a key and a value"):
-        load_lab(str(path), overrides=["epochs"])
+    with pytest.raises(LabError, match=said):
+        load_lab(name.replace("mine.toml", str(path)), **options)
 
 
 @pytest.mark.parametrize("name", shipped_labs())
@@ -104,3 +102,10 @@ def test_every_shipped_lab_is_valid(name: str) -> None:
     lab = load_lab(name)
     assert lab.run_specs()
     assert lab.path.read_text(encoding="utf-8").startswith("# "), "the header says the command, its cost and its result"
+
+
+def test_the_page_of_the_lab_file_has_every_key_as_the_types_have_it() -> None:
+    page = lab_keys.PAGE.read_text(encoding="utf-8")
+    assert page == lab_keys.written(page), "write it anew: python -m tests.lab_keys"
+    fields = [field for model in lab_keys.TABLES.values() for field in model.model_fields.values()]
+    assert all(field.description for field in fields)

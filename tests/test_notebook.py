@@ -33,12 +33,15 @@ from report.notebook import kernel
 from report.notebook import writer as notebook_cells
 from report.notebook.build import build_notebook, too_large
 from report.notebook.code import run_cell
-from report.notebook.kernel import execute, has_output
+from report.notebook.kernel import has_output
 from report.notebook.outputs import _grid, bundle
 from tests import pages
 from tests.fabricate_architectures import _construction, _vgg19_layers
 from tests.figure_samples import samples
 from tests.notebook_pages import PRICE, PROSE, SECTIONS, kernels
+
+Built = tuple[RunStore, Lab, Document, Path]
+Quick = tuple[RunStore, Lab, Path]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +59,7 @@ def document_of(store: RunStore, lab: Lab, language: str = "es") -> Document:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Lab, Document, Path]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A store, its lab, the document and the notebook, executed once."""
     folder = tmp_path_factory.mktemp("notebook")
     store, lab = pages.write_lab(folder, prose=PROSE, networks={"clothes": ["vgg19", "alexnet"], "digits": ["alexnet"]})
@@ -78,7 +81,7 @@ def unescaped(markdown: str) -> str:
     return re.sub(r"\\([^\w\s])", r"\1", markdown)
 
 
-def test_every_cell_was_run_and_shows_something(built: tuple[RunStore, Lab, Document, Path]) -> None:
+def test_every_cell_was_run_and_shows_something(built: Built) -> None:
     path = built[3]
     found = nbformat.read(path, as_version=4)
     nbformat.validate(found)
@@ -87,11 +90,14 @@ def test_every_cell_was_run_and_shows_something(built: tuple[RunStore, Lab, Docu
     assert all(map(has_output, code))
     assert found.metadata.kernelspec.name == "python3" and found.metadata.language_info.name == "python"
     assert path.stat().st_size < 10_000_000
+    scrolled = {cell.source: cell.metadata for cell in code}
+    assert scrolled["from cnnlab.networks import vgg19\n\nprint(inspect.getsource(vgg19))"] == {"scrolled": True}
+    assert scrolled['lab.table(7, "results")'] == {}
     logs = [shown(cell) for cell in code]
     assert not [text for text in logs if "oneDNN" in text or "absl" in text or "Warning" in text]
 
 
-def test_part_1_is_built_for_real_in_the_assignments_style(built: tuple[RunStore, Lab, Document, Path]) -> None:
+def test_part_1_is_built_for_real_in_the_assignments_style(built: Built) -> None:
     code = cells_of(built[3], "code")
     sources = [cell.source for cell in code]
     steps = [step["code"] for step in _construction(_vgg19_layers())]
@@ -108,7 +114,7 @@ def test_the_fabricated_construction_is_the_projects_own() -> None:
     assert {block: step["code"] for block, step in fabricated.items()} == {row[0]: row[2] for row in _listings()}
 
 
-def test_part_2_shows_network_recipe_and_training(built: tuple[RunStore, Lab, Document, Path]) -> None:
+def test_part_2_shows_network_recipe_and_training(built: Built) -> None:
     code = {cell.source: cell for cell in cells_of(built[3], "code")}
     built_cell = code['model = build_network("vgg19", image_size=32, classes=4)\nmodel.summary()']
     assert "Total params: 38,923,332" in shown(built_cell)
@@ -124,7 +130,7 @@ def test_part_2_shows_network_recipe_and_training(built: tuple[RunStore, Lab, Do
     assert "categorical_crossentropy(targets, probabilities)" in step and "optimizer.apply(gradients" in step
 
 
-def test_trainings_come_before_what_is_shown_of_them(built: tuple[RunStore, Lab, Document, Path]) -> None:
+def test_trainings_come_before_what_is_shown_of_them(built: Built) -> None:
     sources = [cell.source for cell in nbformat.read(built[3], as_version=4).cells]
     training = sources.index("### Las redes y su entrenamiento")
     last = max(index for index, source in enumerate(sources) if source.startswith("run = lab.cached("))
@@ -144,13 +150,7 @@ def test_a_shortened_training_would_get_the_time_that_it_had(tmp_path: Path) -> 
     compile(source, "cell", "exec")
 
 
-def test_long_outputs_scroll(built: tuple[RunStore, Lab, Document, Path]) -> None:
-    code = {cell.source: cell for cell in cells_of(built[3], "code")}
-    assert code["from cnnlab.networks import vgg19\n\nprint(inspect.getsource(vgg19))"].metadata == {"scrolled": True}
-    assert code['lab.table(7, "results")'].metadata == {}
-
-
-def test_items_are_shown_as_in_the_page(built: tuple[RunStore, Lab, Document, Path]) -> None:
+def test_items_are_shown_as_in_the_page(built: Built) -> None:
     code = {cell.source: cell for cell in cells_of(built[3], "code")}
     curve = code['lab.figure(8, "loss-8")'].outputs[0]
     placed = next(item for item in built[2].section("activity-08").items if item.name == "loss-8")
@@ -169,7 +169,7 @@ def test_items_are_shown_as_in_the_page(built: tuple[RunStore, Lab, Document, Pa
     assert "→ <script>alert(1)</script> 90,0" in code['lab.gallery(7, "mistakes")'].outputs[0]["data"]["text/plain"]
 
 
-def test_prose_numbers_and_captions_are_those_of_the_page(built: tuple[RunStore, Lab, Document, Path]) -> None:
+def test_prose_numbers_and_captions_are_those_of_the_page(built: Built) -> None:
     _, lab, document, path = built
     prose = unescaped("\n".join(cell.source for cell in cells_of(path, "markdown")))
     outputs = "\n".join(shown(cell) for cell in cells_of(path, "code"))
@@ -185,34 +185,11 @@ def test_prose_numbers_and_captions_are_those_of_the_page(built: tuple[RunStore,
             assert f"**{placed.label}.** {placed.item.caption}" in prose
     assert [n for n in range(1, 9) if f"### Actividad {n}" not in prose] == []
     assert "<data" not in prose and "<span" not in prose
+    raw = "\n".join(cell.source for cell in cells_of(path, "markdown"))
+    assert r"\$5 and \$6 \<b\>" in raw and PRICE not in raw and "# A lab \\<1\\>" in raw
 
 
-def test_data_cannot_become_mathematics_or_markup(built: tuple[RunStore, Lab, Document, Path]) -> None:
-    raw = "\n".join(cell.source for cell in cells_of(built[3], "markdown"))
-    assert r"\$5 and \$6 \<b\>" in raw and PRICE not in raw
-    assert "# A lab \\<1\\>" in raw
-
-
-def test_restart_and_run_all_in_its_own_folder_shows_the_same(
-    built: tuple[RunStore, Lab, Document, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = built[3]
-    before = nbformat.read(path, as_version=4)
-    again = nbformat.read(path, as_version=4)
-    again.cells = [cell for cell in again.cells if cell.cell_type == "code" and "modelVGG19" not in cell.source]
-    for cell in again.cells:
-        cell.outputs, cell.execution_count = [], None
-    monkeypatch.chdir("/")
-    execute(again, path.parent)
-    outputs = {cell.source: cell.outputs for cell in before.cells if cell.cell_type == "code"}
-    for cell in again.cells:
-        expected = [{**output, "execution_count": None} for output in outputs[cell.source]]
-        assert [{**output, "execution_count": None} for output in cell.outputs] == expected, cell.source
-
-
-def test_an_unchanged_notebook_starts_no_kernel(
-    built: tuple[RunStore, Lab, Document, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unchanged_notebook_starts_no_kernel(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     store, lab, _, path = built
     monkeypatch.setattr(notebook, "execute", _forbidden)
     before = path.stat()
@@ -231,7 +208,7 @@ def _pretended(book: Any, folder: Path, **options: object) -> None:
 
 
 @pytest.fixture
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunStore, Lab, Path]:
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Quick:
     """A notebook whose cells were only pretended to run."""
     monkeypatch.setattr(notebook, "execute", _pretended)
     store, lab = pages.write_lab(tmp_path, prose=PROSE)
@@ -240,7 +217,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunStore, La
     return store, lab, path
 
 
-def test_changed_prose_is_replaced_without_a_kernel(quick: tuple[RunStore, Lab, Path]) -> None:
+def test_changed_prose_is_replaced_without_a_kernel(quick: Quick) -> None:
     store, lab, path = quick
     pages.write_prose(lab.templates, {"introduction": "Entirely new words.\n"})
     build_notebook(store, lab, document_of(store, lab), path.parent)
@@ -249,7 +226,7 @@ def test_changed_prose_is_replaced_without_a_kernel(quick: tuple[RunStore, Lab, 
     assert not (path.parent / "report-edited.ipynb").exists()
 
 
-def test_changed_evidence_is_executed_again(quick: tuple[RunStore, Lab, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_evidence_is_executed_again(quick: Quick, monkeypatch: pytest.MonkeyPatch) -> None:
     store, lab, path = quick
     run = open_records(store, "demo").parts["2_1"].runs[0].run
     manifest = json.loads((run.folder / "manifest.json").read_bytes())
@@ -263,9 +240,7 @@ def test_changed_evidence_is_executed_again(quick: tuple[RunStore, Lab, Path], m
 
 
 @pytest.mark.parametrize("change", ["language", "version", "cleared", "garbage"])
-def test_what_else_has_it_executed_again(
-    quick: tuple[RunStore, Lab, Path], monkeypatch: pytest.MonkeyPatch, change: str
-) -> None:
+def test_what_else_has_it_executed_again(quick: Quick, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     store, lab, path = quick
     if change == "version":
         monkeypatch.setattr(notebook, "code_hash", lambda: "other")
@@ -279,7 +254,7 @@ def test_what_else_has_it_executed_again(
         build_notebook(store, lab, document_of(store, lab, "en" if change == "language" else "es"), path.parent)
 
 
-def test_a_notebook_edited_by_hand_is_kept_beside_the_new_one(quick: tuple[RunStore, Lab, Path]) -> None:
+def test_a_notebook_edited_by_hand_is_kept_beside_the_new_one(quick: Quick) -> None:
     store, lab, path = quick
     book = nbformat.read(path, as_version=4)
     book.cells[0].source = "# My own title"
@@ -292,9 +267,7 @@ def test_a_notebook_edited_by_hand_is_kept_beside_the_new_one(quick: tuple[RunSt
     assert "# My own title" in (path.parent / "report-edited.ipynb").read_text(encoding="utf-8")
 
 
-def test_a_failed_build_leaves_the_notebook_before(
-    quick: tuple[RunStore, Lab, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_build_leaves_the_notebook_before(quick: Quick, monkeypatch: pytest.MonkeyPatch) -> None:
     store, lab, path = quick
     before = path.read_bytes()
     monkeypatch.setattr(notebook, "execute", kernel.execute)
@@ -316,9 +289,7 @@ def test_a_large_notebook_is_told_with_what_is_large(tmp_path: Path) -> None:
     assert "in cell 2 (lab.gallery(9, 'best')) 10.5 MB, cell 1" in too_large(path)[0]
 
 
-def test_folders_above_the_project_are_not_told(
-    quick: tuple[RunStore, Lab, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_above_the_project_are_not_told(quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, lab, path = quick
     writer = notebook_cells.CellWriter(store, lab, document_of(store, lab), path.parent)
     assert 'open_lab("../demo.toml", runs="../runs", language="es")' in writer.cells()[3][1].replace(

@@ -113,16 +113,12 @@ def test_a_lab_that_was_never_run_waits_for_its_runs(write_lab: Callable[..., Pa
     assert "cnnlab run" in problem_of(shown(preview)) and "No page could be built yet" in preview.live()
     write_store(tmp_path / "runs", stem="mine")
     assert problem_of(shown(preview)) == "" and "AlexNet" in preview.live()
-
-
-def test_wrong_calls(preview: Preview, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="there is no such lab"):
         Preview(partial(load_lab, str(tmp_path / "none.toml")), RunStore(tmp_path), tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CnnlabError, match="cannot have this port") as caught:
+        with pytest.raises(CnnlabError, match=f"cannot have this port\n  where: 127.0.0.1:{port}"):
             serve(preview, port, print)
-    assert caught.value.where == f"127.0.0.1:{port}" and caught.value.exit_code == 2
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +149,11 @@ REQUESTS: list[tuple[int, dict[str, str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "request_"), REQUESTS)
-def test_only_this_machine_gets_the_page_and_nothing_else(port: int, status: int, request_: dict[str, str]) -> None:
-    found, text, policy = ask(port, **request_)
-    assert found == status and ("AlexNet" in text) == (status == 200)
-    assert policy == ("frame-ancestors 'none'" if status == 200 else "")
+def test_only_this_machine_gets_the_page_and_nothing_else(port: int) -> None:
+    for status, request in REQUESTS:
+        found, text, policy = ask(port, **request)
+        assert found == status and ("AlexNet" in text) == (status == 200), request
+        assert policy == ("frame-ancestors 'none'" if status == 200 else "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -103,7 +103,4 @@ def test_reading_shows_its_share_on_a_terminal_and_sentences_anywhere() -> None:
         else:
             assert not stream.getvalue()
     assert told == ["photos: decoding 10 images"] * 2
-
-
-def test_durations() -> None:
     assert [duration(s) for s in (42.4, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]

@@ -20,15 +20,10 @@ from tests.command import ROOT
 from tests.notebook_pages import drawn, results
 from tests.pages import REFERENCES, PlainSection, lab_in, write_lab
 
+ITEMS = ("accuracy-8", "blocks", "confusion-10", "classes-3", "trials-8")
 SECTIONS = (
     PlainSection("activity-07", 7, "2_1", "curves", results),
-    PlainSection(
-        "activity-08",
-        8,
-        "2_1",
-        "curves",
-        partial(drawn, names=("accuracy-8", "blocks", "confusion-10", "classes-3", "trials-8")),
-    ),
+    PlainSection("activity-08", 8, "2_1", "curves", partial(drawn, names=ITEMS)),
 )
 PROSE = {
     "activity-07": "Accuracy {{ accuracy|interval }} of {{ best.name }}, as {{ cite('he2016') }} has it.\n",
@@ -76,13 +71,9 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], di
     return here, made(folder, folder / "there" / "demo", 3.2e7, ELSEWHERE)
 
 
-def test_every_file_of_a_report_is_the_same(builds: tuple[dict[str, str], dict[str, str]]) -> None:
+def test_every_file_and_drawing_of_a_report_is_the_same(builds: tuple[dict[str, str], dict[str, str]]) -> None:
     here, there = builds
     reports = {f"report.{kind}" for kind in ("html", "json", "pdf", "ipynb")}
     assert {name for name in here if "/" not in name} == reports
+    assert len([name for name in here if name.startswith(".figures/")]) == 10, "five figures, for screen and paper"
     assert here == there
-
-
-def test_so_is_every_drawing(builds: tuple[dict[str, str], dict[str, str]]) -> None:
-    drawings = [name for name in builds[0] if name.startswith(".figures/")]
-    assert len(drawings) == 10, "five figures, for the screen and for paper"

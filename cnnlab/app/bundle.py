@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from cnnlab.errors import LabError, StoreError
 from cnnlab.lab import LAB, Lab
 from cnnlab.paths import in_checkout, labs_dir, templates_dir
+from cnnlab.store.files import writing
 from cnnlab.store.store import RunStore
 from report.data.records import locked_records
 
@@ -56,59 +57,51 @@ def write_bundle(store: RunStore, lab: Lab, folder: Path, *, weights: bool = Fal
     """
     for key, value in _texts(LAB.parse(lab.path)):
         if value.startswith("/") and not key.startswith("lab."):
-            raise LabError(
-                "the lab file names an absolute path, which the bundle would publish",
-                where=f"{lab.path}, {key}",
-                received=value,
-                hint="write it from the lab file's folder, or with ~ or a $VARIABLE",
-            )
+            what = "the lab file names an absolute path, which the bundle would publish"
+            hint = "write it from the lab file's folder, or with ~ or a $VARIABLE"
+            raise LabError(what, where=f"{lab.path}, {key}", received=value, hint=hint)
     path, temporary = folder / f"{lab.stem}-bundle.zip", folder / f".bundle-{uuid.uuid4().hex[:8]}"
     readme = README[lab.file.lab.language].format(title=lab.file.lab.title, bundle=path.name)
     records = {f"runs/{place.relative_to(store.root).as_posix()}": place for place in _records(store, lab)}
     heavy = {name: place.stat().st_size for name, place in records.items() if name.endswith(WEIGHTS)}
-    files = {"README.txt": readme.encode(), "report.ipynb": folder / "report.ipynb", **_program(lab), **records}
+    files: dict[str, bytes | Path] = {
+        "README.txt": readme.encode(),
+        "report.ipynb": folder / "report.ipynb",
+        **_program(lab),
+        **records,
+    }
     # The lock comes last, so that what was unpacked in part does not look complete.
     files[f"runs/labs/{lab.stem}.json"] = store.root / "labs" / f"{lab.stem}.json"
-    try:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            for name, content in files.items():
-                if weights or name not in heavy:
-                    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-                    entry.external_attr, entry.create_system = 0o100644 << 16, 3  # as made on Unix, wherever that is
-                    packed = name.endswith((".h5", ".npz"))
-                    entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
-        temporary.replace(path)
-    except OSError as problem:
-        received = problem.strerror
-        raise StoreError(
-            "the bundle cannot be written", where=path, received=received, hint="free some space"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            with zipfile.ZipFile(temporary, "w") as archive:
+                for name, content in files.items():
+                    if weights or name not in heavy:
+                        entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                        entry.external_attr, entry.create_system = 0o100644 << 16, 3  # as made on Unix
+                        packed = name.endswith((".h5", ".npz"))
+                        entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+                        archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return Bundle(path, path.stat().st_size, sum(heavy.values()))
 
 
-def _program(lab: Lab) -> dict[str, bytes | Path]:
+def _program(lab: Lab) -> dict[str, Path]:
     """The lab, and the sources by which the bundle is a checkout of its own; of the shipped labs it has this one alone."""
     root = templates_dir().parent
     if not in_checkout():
         hint = "make the bundle in a checkout, as its README says"
         raise StoreError("cnnlab does not run from its sources, which a bundle holds", where=root, hint=hint)
     home = root if lab.path.parent == labs_dir() else lab.path.parent
-    found = [(home, lab.path), *((home, path) for path in _below(lab.templates)), (root, root / "pyproject.toml")]
-    found += [(root, path) for name in ("cnnlab", "report", "templates") for path in _below(root / name)]
-    return {path.relative_to(base).as_posix(): path for base, path in found}
-
-
-def _below(folder: Path) -> list[Path]:
-    """The files of a folder, without hidden ones and what Python compiled."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in files
-        if not any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
-    )
+    found = {lab.path.relative_to(home).as_posix(): lab.path}
+    for base, folder in ((home, lab.templates), *((root, root / name) for name in ("cnnlab", "report", "templates"))):
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
+            if path.is_file() and not hidden:
+                found[path.relative_to(base).as_posix()] = path
+    return found | {"pyproject.toml": root / "pyproject.toml"}
 
 
 def _records(store: RunStore, lab: Lab) -> Iterator[Path]:
@@ -124,7 +117,7 @@ def _records(store: RunStore, lab: Lab) -> Iterator[Path]:
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Every text in a TOML table, by its dotted key."""
     if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, Mapping | list):
-        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _texts(inner, f"{key}.{name}" if key else str(name))
+        yield key.lstrip("."), value
+    elif isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(inner, f"{key}.{name}")

@@ -18,28 +18,11 @@ import typer
 
 from cnnlab import __version__, paths
 from cnnlab.app import cli_data, cli_more, cli_text
-from cnnlab.app.options import (
-    AsJson,
-    Commands,
-    LabName,
-    Out,
-    Overrides,
-    Profile,
-    Runs,
-    Verbose,
-    opened,
-    print_json,
-    say,
-    tell,
-)
-from cnnlab.errors import CnnlabError, Incomplete, LabError, did_you_mean
+from cnnlab.app.options import AsJson, Asked, Commands, Runs, asked, say, show, tell
+from cnnlab.errors import CnnlabError, Incomplete, LabError
 
 if TYPE_CHECKING:
-    from cnnlab.app.pipeline import Outcome
-
-FORMATS = ("html", "pdf", "ipynb")
-MORE_FORMATS = ("notebook-html",)
-"""Made when they are asked for."""
+    from report.build import BuildResult
 
 
 class Sections(Commands):
@@ -59,10 +42,8 @@ app = typer.Typer(
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_text.app, name="commentary")
 app.command("find-rate")(cli_more.find_rate)
-app.command("preview")(cli_more.preview)
-app.command("bundle")(cli_more.bundle)
-app.command("check")(cli_text.check)
-app.command("verify")(cli_text.verify)
+for command in (cli_more.preview, cli_more.bundle, cli_text.check, cli_text.verify):
+    app.command()(command)
 
 SubmissionName = Annotated[
     str | None,
@@ -71,11 +52,12 @@ SubmissionName = Annotated[
 Formats = Annotated[
     str, typer.Option("--formats", help="Which of html, pdf, ipynb, notebook-html to write, separated by commas.")
 ]
-ALL_FORMATS = ",".join(FORMATS)
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also say what WeasyPrint said that changes nothing.")]
+FORMATS = "html,pdf,ipynb"
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         say(f"cnnlab {__version__}")
         raise typer.Exit
 
@@ -90,13 +72,10 @@ def root(
 
 
 @app.command()
+@asked("runs", "out")
 def run(
-    lab: LabName = "demo",
-    profile: Profile = None,
-    overrides: Overrides = None,
-    runs: Runs = None,
-    out: Out = None,
-    formats: Formats = ALL_FORMATS,
+    about: Asked,
+    formats: Formats = FORMATS,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Time for all trainings, as 90m or 2h, in place of the lab's.")
     ] = None,
@@ -107,34 +86,29 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
-    (loaded, store), wanted = opened(lab, profile, overrides, runs), _formats(formats)
-    from cnnlab.app.pipeline import run_lab, submission_name
+    from cnnlab.app.pipeline import run_lab
     from cnnlab.progress import Progress
 
-    name = None if submission is None else submission_name(submission, loaded, wanted)
-    outcome = run_lab(
-        loaded,
-        store=store,
-        out=paths.out_dir(out),
-        formats=wanted,
+    result = run_lab(
+        about.lab,
+        store=about.store,
+        out=about.folder,
+        formats=_listed(formats),
         data_dir=paths.data_dir(),
         progress=Progress(),
         tell=tell,
         budget_seconds=None if budget is None else _seconds(budget),
         fresh=fresh,
+        submission=submission,
     )
-    tell(f"trained {outcome.trained} run(s)" if outcome.trained else "every run was cached: nothing was trained")
-    _finish(outcome, name, verbose)
+    _finish(result, verbose)
 
 
 @app.command()
+@asked("runs", "out")
 def report(
-    lab: LabName = "demo",
-    profile: Profile = None,
-    overrides: Overrides = None,
-    runs: Runs = None,
-    out: Out = None,
-    formats: Formats = ALL_FORMATS,
+    about: Asked,
+    formats: Formats = FORMATS,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew, even if nothing has changed.")] = False,
     submission: SubmissionName = None,
     verbose: Verbose = False,
@@ -143,62 +117,59 @@ def report(
 
     It needs no images and, but for the notebook, no framework.
     """
-    (loaded, store), wanted = opened(lab, profile, overrides, runs), _formats(formats)
-    from cnnlab.app.pipeline import render_lab, submission_name
+    from cnnlab.app.pipeline import render_lab
 
-    name = None if submission is None else submission_name(submission, loaded, wanted)
-    outcome = render_lab(loaded, store=store, out=paths.out_dir(out), formats=wanted, tell=tell, anew=force)
-    _finish(outcome, name, verbose)
+    result = render_lab(
+        about.lab,
+        store=about.store,
+        out=about.folder,
+        formats=_listed(formats),
+        tell=tell,
+        anew=force,
+        submission=submission,
+    )
+    _finish(result, verbose)
 
 
 @app.command()
+@asked("runs")
 def plan(
-    lab: LabName = "demo",
-    profile: Profile = None,
-    overrides: Overrides = None,
-    runs: Runs = None,
+    about: Asked,
     as_json: AsJson = False,
     probe: Annotated[
         bool, typer.Option("--probe", help="Also time some steps of each: measured minutes and memory.")
     ] = False,
 ) -> None:
     """Say what would be trained, why, and in how much memory."""
-    from cnnlab.app.pipeline import fingerprints, predict_lab
-    from cnnlab.app.plan import make_plan
+    from cnnlab.app.pipeline import predict_lab
 
-    loaded, store = opened(lab, profile, overrides, runs)
-    planned = make_plan(loaded, store, fingerprints(loaded, paths.data_dir(), tell))
-    predicted = predict_lab(loaded, planned, store=store, data_dir=paths.data_dir(), tell=tell, probe=probe)
-    if as_json:
-        facts = ({"run": one.id, "cached": one.cached, "why": one.why} for one in planned.runs)
-        print_json([{**one, **predicted.get(str(one["run"]), {})} for one in facts])
-        return
+    planned, predicted = predict_lab(about.lab, store=about.store, data_dir=paths.data_dir(), tell=tell, probe=probe)
+    rows, lines = [], []
     for one in planned.runs:
+        found = predicted.get(one.id, {})
+        rows.append({"run": one.id, "cached": one.cached, "why": one.why, **found})
         state = "cached" if one.cached else "train " if one.ready else "search"
-        memory = predicted.get(one.id, {}).get("memory_gib")
-        why = one.why + (f"; about {memory:.1f} GiB of memory" if memory else "")
-        say(f"{state}  {one.id if one.ready else one.search}  {why}".rstrip())
+        memory = f"; about {found['memory_gib']:.1f} GiB of memory" if found.get("memory_gib") else ""
+        lines.append(f"{state}  {one.id if one.ready else one.search}  {one.why}{memory}".rstrip())
+    show(rows, lines, as_json)
 
 
 @app.command()
 def status(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the cached runs, the damaged and the unfinished ones."""
-    from cnnlab.store.store import RunStore, words_of
+    from cnnlab.store.store import words_of
 
-    store = RunStore(paths.runs_dir(runs))
+    store = Asked(runs=runs).store
     rows = store.rows()
-    if as_json:
-        print_json(rows)
-        return
-    for row in rows:
-        say(words_of(row))
-    if not rows:
+    show(rows, map(words_of, rows), as_json)
+    if not rows and not as_json:
         tell(f"no cached runs in {store.root}")
 
 
 @app.command()
+@asked()
 def init(
-    lab: LabName = "demo",
+    about: Asked,
     sections: Annotated[list[str] | None, typer.Argument(help="Sections, as activity-07; all when none.")] = None,
 ) -> None:
     """Copy commentary files beside the lab, to be edited there.
@@ -208,19 +179,18 @@ def init(
     from cnnlab.store.files import replace_file
     from report.document.rubric import load_rubric
 
-    loaded, _ = opened(lab, None, None)
-    folder = Path("commentary") / loaded.file.lab.language
-    shipped: dict[str, Path] = {}
-    for section in load_rubric(loaded).sections:
-        for name in (section.module, section.key):  # its own text before that of its kind
-            if (place := paths.templates_dir() / folder / f"{name}.md.j2").is_file():
-                shipped[section.key] = place
-    for name in sections or ():
-        if name not in shipped:
-            hint = did_you_mean(name, shipped)
-            raise LabError("there is no such section", received=name, expected=", ".join(shipped), hint=hint)
+    lab = about.lab
+    folder = Path("commentary") / lab.file.lab.language
+    shipped = {  # a section's own text before that of its kind
+        section.key: place
+        for section in load_rubric(lab).sections
+        for name in (section.module, section.key)
+        if (place := paths.templates_dir() / folder / f"{name}.md.j2").is_file()
+    }
     for name in sections or sorted(shipped):
-        target = loaded.templates / folder / f"{name}.md.j2"
+        if name not in shipped:
+            raise LabError.unknown("there is no such section", name, shipped)
+        target = lab.templates / folder / f"{name}.md.j2"
         if not target.exists():
             replace_file(target, shipped[name].read_bytes())
             say(str(target))
@@ -234,23 +204,17 @@ def doctor(as_json: AsJson = False) -> None:
     from cnnlab.training.memory import DEMO_GIB, machine_gib
     from report.render.pdf import try_pdf
 
-    precision = resolve("auto")
-    problem, heard = try_pdf()
+    precision, (problem, heard), (total, available) = resolve("auto"), try_pdf(), machine_gib()
     facts = {
         "hardware": hardware(),
-        "memory_gib": dict(zip(("total", "available"), (round(size, 1) for size in machine_gib()), strict=True))
-        | {"demo": DEMO_GIB},
+        "memory_gib": {"total": round(total, 1), "available": round(available, 1), "demo": DEMO_GIB},
         "precision": {"auto": precision.policy, "reason": precision.reason},
         "pdf": problem or "ready",
         "weasyprint": heard or "said nothing",
         "labs": shipped_labs(),
         "data": str(paths.data_dir()),
     }
-    if as_json:
-        print_json(facts)
-    else:
-        for key, value in facts.items():
-            say(f"{key}: {value}")
+    show(facts, (f"{key}: {value}" for key, value in facts.items()), as_json)
     if problem:
         raise Incomplete(problem)
 
@@ -282,39 +246,26 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 def _seconds(text: str) -> float:
     """`90m`, `1.5h`, `1h30m` or `45s` in seconds."""
-    found = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s)?", text.strip().replace(" ", ""))
-    try:
-        hours, minutes, seconds = (float(part or 0) for part in (found.groups() if found else ()))
-    except ValueError:
-        hours = minutes = seconds = 0.0
+    found = re.fullmatch(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m(?:in)?)?(?:(\d+\.?\d*)s)?", text.replace(" ", ""))
+    hours, minutes, seconds = (float(part or 0) for part in (found.groups() if found else (0, 0, 0)))
     if (total := 3600 * hours + 60 * minutes + seconds) > 0:
         return total
     raise LabError("there is no such length of time", where="--budget", received=text, expected="90m, 2h or 1h30m")
 
 
-def _formats(text: str) -> tuple[str, ...]:
-    wanted, known = tuple(part.strip() for part in text.split(",") if part.strip()), (*FORMATS, *MORE_FORMATS)
-    if not wanted or set(wanted) - set(known):
-        raise LabError("there is no such format", where="--formats", received=text, expected=", ".join(known))
-    return wanted
+def _listed(formats: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in formats.split(",") if part.strip()) or (formats,)
 
 
-def _finish(outcome: Outcome, submission: str | None, verbose: bool) -> None:
+def _finish(result: BuildResult, verbose: bool) -> None:
     """Say what a build came to, and leave with the exit code of what failed or is missing."""
-    from cnnlab.app.pipeline import copy_submission
-
-    outcome.paths += copy_submission(outcome.paths, submission) if submission is not None else []
-    for line in (*outcome.accuracies, f"{outcome.checked}: cnnlab check says which", "open:"):
+    for line in (*result.accuracies, f"{result.checked}: cnnlab check says which", "open:"):
         tell(line)
-    for path in outcome.paths:
+    for path in result.paths:
         say(str(path))
-    for message in outcome.heard if verbose else ():
+    for message in result.heard if verbose else ():
         tell(f"WeasyPrint: {message}")
-    problems = list({str(problem): problem for problem in outcome.failed}.values())
-    if outcome.missing:
-        missing = "\n    ".join(["", *outcome.missing])
-        problems.append(Incomplete("finished, but something is missing", received=missing))
-    for problem in problems:
+    for problem in result.problems:
         tell(f"cnnlab: {problem}")
-    if problems:
-        sys.exit(min(problem.exit_code for problem in problems))
+    if result.problems:
+        sys.exit(min(problem.exit_code for problem in result.problems))

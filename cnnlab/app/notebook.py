@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.app.plan import plan_run
-from cnnlab.errors import DataError, LabError, StoreError, did_you_mean
+from cnnlab.app.plan import key_of, plan_run
+from cnnlab.errors import DataError, LabError, StoreError
 from cnnlab.identity import canonical_json
-from cnnlab.lab import DEFAULT_RUBRIC, load_lab
+from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
 from cnnlab.paths import data_dir, labs_dir, templates_dir
 from cnnlab.spec import RunSpec
 from cnnlab.store.record import Kind, Record
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
     from report.document.rubric import Section
+
+KINDS: tuple[Kind, ...] = ("run", "evaluation")
 
 
 def open_lab(
@@ -87,45 +89,42 @@ def open_lab(
 
         path = Path(name) if is_file else labs_dir() / name
         sections = read_rubric(rubric, [path.parent / path.stem / "templates", templates_dir()]).sections
-    return NotebookLab(name, profile, RunStore(root), without, stem, language, sections)
+    load = partial(load_lab, name, profile=profile)
+    return NotebookLab(load, _PatientStore(root, without), stem, language, sections)
 
 
 class _Absent(dict[str, Any]):
     """In place of the manifest of a record that is not there: it says so when it is looked into."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def __missing__(self, key: str) -> Any:
-        raise StoreError(
-            "the run is not in the cache",
-            where=self.folder,
-            hint="run the cell above that trains it, or: cnnlab run",
-        )
+        hint = "run the cell above that trains it, or: cnnlab run"
+        raise StoreError("the run is not in the cache", where=self.folder, hint=hint)
 
     def get(self, key: str, default: Any = None) -> Any:
         return self[key]
 
 
 class _PatientStore(RunStore):
-    """A store that a run may be missing from: its record is there, and complains only when it is needed."""
+    """The store as the report saw it, made `without` some runs; one that is missing now complains when it is needed."""
 
     def __init__(self, root: Path, without: Sequence[str]) -> None:
         super().__init__(root)
-        self._without, self.absent = without, set[str]()
+        self.without = without
 
     def read_lab(self, stem: str) -> dict[str, Any]:
         """The lab lock as the report was made from it."""
         lock, nothing = super().read_lab(stem), {"run": None, "evaluation": None, "problem": REMOVED}
-        return lock | {"runs": [one | (nothing if one["run"] in self._without else {}) for one in lock["runs"]]}
+        return lock | {"runs": [one | (nothing if one["run"] in self.without else {}) for one in lock["runs"]]}
 
     def read(self, kind: Kind, record_id: str) -> Record:
         """Open a record."""
-        if kind not in ("run", "evaluation") or self.has(kind, record_id):
+        if kind not in KINDS or self.has(kind, record_id):
             return super().read(kind, record_id)
-        self.absent.add(record_id)
-        manifest = _Absent()
-        manifest.folder = self.folder(kind, record_id)
-        return Record(kind=kind, id=record_id, folder=manifest.folder, manifest=manifest)
+        folder = self.folder(kind, record_id)
+        return Record(kind=kind, id=record_id, folder=folder, manifest=_Absent(folder))
 
 
 class NotebookLab:
@@ -133,32 +132,32 @@ class NotebookLab:
 
     def __init__(
         self,
-        name: str,
-        profile: str | None,
+        load: Callable[[], Lab],
         store: RunStore,
-        without: Sequence[str],
         stem: str,
         language: str | None,
         sections: Sequence[Section],
     ) -> None:
-        self._name, self._profile, self._stem, self._without, self.store = name, profile, stem, without, store
+        self._load, self._patient, self.store, self._stem = load, store, RunStore(store.root), stem
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
         self.language = Language(language or self.data.info["language"])
 
     def _open(self) -> None:
         """Read the records that there are now."""
-        patient = _PatientStore(self.store.root, self._without)
-        self.data: LabData = open_records(patient, self._stem, strict=True)
-        self._missing = patient.absent
+        self.data: LabData = open_records(self._patient, self._stem, strict=True)
+        self._runs = [entry for entry in self.data.lock["runs"] if entry.get("fold") is None]
+        self._missing = [entry for entry in self._runs if entry["evaluation"] and not self._has(entry)]
         self._answer = cache(lambda activity: self._sections[activity].answer(self.data, self.language))
+
+    def _has(self, entry: Mapping[str, Any]) -> bool:
+        return all(entry[kind] and self.store.has(kind, entry[kind]) for kind in KINDS)
 
     def __repr__(self) -> str:
         lines = [f"{self.data.stem}: {self.data.info['title']}"]
-        for run in (run for part in self.data.parts.values() for run in part.runs):
-            lost = {run.run.id, run.evaluation.id} & self._missing
-            state = "  (not in the cache: trained by its cell below)" if lost else ""
-            lines.append(f"  {run.dataset:<16} {run.network:<10} {run.run.id}{state}")
+        for entry in (entry for entry in self._runs if entry["evaluation"]):
+            state = "  (not in the cache: trained by its cell below)" if entry in self._missing else ""
+            lines.append(f"  {entry['dataset']:<16} {entry['network']:<10} {entry['run']}{state}")
         return "\n".join(lines)
 
     def figure(self, activity: int | str, name: str) -> None:
@@ -175,24 +174,20 @@ class NotebookLab:
 
     def recipe(self, dataset: str, network: str) -> dict[str, Any]:
         """How the network was trained, from whichever seed: optimiser, rates, batch size, epochs and the rest."""
-        runs = [run for part in self.data.parts.values() for run in part.runs]
-        run = next((run for run in runs if (run.dataset, run.network) == (dataset, network)), None)
-        if run is None:
-            raise self._no_run(f"{dataset} {network}")
-        if run.run.id in self._missing:
-            recipe = self.spec(dataset, network, seed=run.seed).recipe.model_dump(mode="json")
+        entry = self._entry(dataset, network)
+        if entry in self._missing:
+            recipe = self.spec(dataset, network, seed=entry["seed"]).recipe.model_dump(mode="json")
             return dict(json.loads(canonical_json(recipe)))
-        return dict(run.spec["recipe"])
+        return dict(self.store.read("run", entry["run"]).json("spec.json")["recipe"])
 
     def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
         """The lab's run, trained and evaluated; None where the cache has none."""
         entry = self._entry(dataset, network, seed)
-        run, evaluation = entry["run"], entry["evaluation"]
-        if not (run and evaluation and self.store.has("run", run) and self.store.has("evaluation", evaluation)):
+        if not self._has(entry):
             return None
-        if self._missing & {run, evaluation}:
+        if entry in self._missing:
             self._open()
-        return NotebookRun(self.store.read("run", run))
+        return NotebookRun(self.store.read("run", entry["run"]))
 
     def spec(self, dataset: str, network: str, *, seed: int = 0) -> RunSpec:
         """What the run is trained by: the images' size and split, the network's options, the recipe and the seed.
@@ -200,26 +195,22 @@ class NotebookLab:
         Raises:
             LabError: the lab file asks for no such run, or by now for another one than the report has.
         """
-        entry, wanted = self._entry(dataset, network, seed), (dataset, network, seed, None)
-        lab = load_lab(self._name, profile=self._profile)
-        specs = ((request, request.spec) for request in lab.requests())
-        request = next((r for r, s in specs if (s.dataset, s.network, s.seed, s.fold) == wanted), None)
+        entry, lab = self._entry(dataset, network, seed), self._load()
+        wanted = (dataset, network, seed, None)
+        request = next((one for one in lab.requests() if key_of(one.spec) == wanted), None)
         if request is None:
             raise self._no_run(f"{dataset} {network}, seed {seed}")
         planned = plan_run(request, self.store, self._fingerprint(dataset))
         if not planned.ready:
-            raise LabError(
-                "the run waits for a search that is not in the cache",
-                received=planned.search,
-                hint=f"run it first: cnnlab run {self._name}",
-            )
+            what, hint = "the run waits for a search that is not in the cache", f"run it first: cnnlab run {lab.path}"
+            raise LabError(what, received=planned.search, hint=hint)
         if entry["run"] not in (None, planned.id):
             raise LabError(
                 "the lab file asks for another run than the one that this report is about",
                 where=lab.path,
                 received=planned.id,
                 expected=entry["run"],
-                hint=f"make the report anew: cnnlab run {self._name}",
+                hint=f"make the report anew: cnnlab run {lab.path}",
             )
         return planned.spec
 
@@ -232,44 +223,34 @@ class NotebookLab:
         from cnnlab.datasets.split import split_images
         from cnnlab.readers import open_dataset
 
-        spec = load_lab(self._name, profile=self._profile).file.datasets[dataset]
+        spec = self._load().file.datasets[dataset]
         table = open_dataset(dataset, spec, data_dir=data_dir(), report_progress=print)
         if table.fingerprint != self._fingerprint(dataset):
-            raise DataError(
-                "the images are not those that this report is about",
-                where=f"datasets.{dataset}",
-                received=f"fingerprint {table.fingerprint[:16]}",
-                expected=f"fingerprint {self._fingerprint(dataset)[:16]}",
-            )
+            received, expected = (f"fingerprint {one[:16]}" for one in (table.fingerprint, self._fingerprint(dataset)))
+            what = "the images are not those that this report is about"
+            raise DataError(what, where=f"datasets.{dataset}", received=received, expected=expected)
         return table, split_images(table, spec.split)
 
     def _fingerprint(self, dataset: str) -> str:
         return str(self.data.lock["datasets"][dataset]["fingerprint"])
 
-    def _entry(self, dataset: str, network: str, seed: int) -> Mapping[str, Any]:
+    def _entry(self, dataset: str, network: str, seed: int | None = None) -> Mapping[str, Any]:
         """What the lab lock says of a run; those of folds are not runs of their own."""
-        wanted = (dataset, network, seed)
-        for entry in self.data.lock["runs"]:
-            if (entry["dataset"], entry["network"], entry["seed"]) == wanted and entry.get("fold") is None:
-                return dict(entry)
-        raise self._no_run(f"{dataset} {network}, seed {seed}")
+        for entry in self._runs:
+            if (entry["dataset"], entry["network"]) == (dataset, network) and seed in (None, entry["seed"]):
+                return entry
+        raise self._no_run(f"{dataset} {network}" + ("" if seed is None else f", seed {seed}"))
 
     def _no_run(self, wanted: str) -> LabError:
-        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self.data.lock["runs"])
-        return LabError("the lab has no such run", received=wanted, expected=", ".join(known))
+        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self._runs)
+        return LabError.unknown("the lab has no such run", wanted, known)
 
     def _item(self, activity: int | str, name: str, kind: type[Item]) -> Item:
         if activity not in self._sections:
-            known = ", ".join(map(str, self._sections))
-            raise LabError("the report has no such section", received=activity, expected=known)
+            raise LabError.unknown("the report has no such section", activity, self._sections)
         items = {key: item for key, item in self._answer(activity).items.items() if isinstance(item, kind)}
         if name not in items:
-            raise LabError(
-                f"there is no such {kind.__name__.lower()} in {activity}",
-                received=name,
-                expected=", ".join(items) or "none",
-                hint=did_you_mean(name, items),
-            )
+            raise LabError.unknown(f"there is no such {kind.__name__.lower()} in {activity}", name, items)
         return items[name]
 
     def _show(self, item: Item) -> None:

@@ -5,8 +5,11 @@ A terminal obeys control characters wherever they come from (a file's name, a re
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,8 +30,62 @@ Overrides = Annotated[
 ]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs (CNNLAB_RUNS; default: runs).")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also say what WeasyPrint said that changes nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command is about, by the options that say it."""
+
+    lab_name: LabName = "demo"
+    profile: Profile = None
+    overrides: Overrides = None
+    runs: Runs = None
+    out: Out = None
+
+    def load(self) -> Lab:
+        """The lab as its file is now."""
+        from cnnlab.lab import load_lab
+
+        return load_lab(self.lab_name, profile=self.profile, overrides=self.overrides or ())
+
+    @cached_property
+    def lab(self) -> Lab:
+        """The lab, read once."""
+        return self.load()
+
+    @cached_property
+    def store(self) -> RunStore:
+        """The cached runs."""
+        from cnnlab.store.store import RunStore
+
+        return RunStore(paths.runs_dir(self.runs))
+
+    @property
+    def folder(self) -> Path:
+        """Where reports go."""
+        return paths.out_dir(self.out)
+
+
+def asked(*more: str, lab: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command, whose first argument is `Asked`, have its fields as options, `runs` and `out` where `more` says so.
+
+    Args:
+        lab: whether the command has the argument LAB; without, the field keeps its default.
+    """
+    names = [*(["lab_name"] if lab else []), "profile", "overrides", *more]
+    fields = [one for one in inspect.signature(Asked, eval_str=True).parameters.values() if one.name in names]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def call(**values: Any) -> None:
+            command(Asked(**{one.name: values.pop(one.name) for one in fields}), **values)
+
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        call.__signature__ = inspect.Signature([*fields, *own])  # type: ignore[attr-defined]
+        return call
+
+    return decorate
 
 
 class Commands(TyperGroup):
@@ -43,16 +100,6 @@ class Commands(TyperGroup):
                 formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in names])
 
 
-def opened(
-    lab: str, profile: str | None, overrides: list[str] | None, runs: Path | None = None
-) -> tuple[Lab, RunStore]:
-    """The lab that a command is about, and its run store."""
-    from cnnlab.lab import load_lab
-    from cnnlab.store.store import RunStore
-
-    return load_lab(lab, profile=profile, overrides=overrides or ()), RunStore(paths.runs_dir(runs))
-
-
 def say(text: str) -> None:
     """A line of data, on standard output."""
     typer.echo(visible(text))
@@ -61,6 +108,15 @@ def say(text: str) -> None:
 def tell(message: str) -> None:
     """A message for the user, on standard error."""
     typer.echo(visible(message), err=True)
+
+
+def show(value: Any, lines: Iterable[str], as_json: bool) -> None:
+    """Data as JSON or, for people, in lines."""
+    if as_json:
+        print_json(value)
+    else:
+        for line in lines:
+            say(line)
 
 
 def print_json(value: Any) -> None:

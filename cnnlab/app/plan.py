@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,10 @@ from cnnlab.lab import Lab, Request
 from cnnlab.spec import SEARCHABLE, Recipe, RunSpec
 from cnnlab.store.record import Kind, Record
 from cnnlab.store.store import RunStore
+
+Key = tuple[str, str, int, int | None]
+Entry = dict[str, Any]
+"""Of a run, in the lab lock."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,6 @@ class Plan:
         return [run for run in self.runs if run.ready and not run.cached]
 
 
-Key = tuple[str, str, int, int | None]
-
-
 def key_of(spec: RunSpec) -> Key:
     """Which training of a lab it is, whatever its recipe."""
     return spec.dataset, spec.network, spec.seed, spec.fold.index if spec.fold else None
@@ -64,18 +66,18 @@ def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Pla
     Args:
         fingerprints: of each data set that the lab's runs use, by name.
     """
-    previous = _previous_runs(lab, store)
-    return Plan([plan_run(request, store, fingerprints[request.spec.dataset], previous) for request in lab.requests()])
+    before = locked_entries(lab, store)
+    return Plan([plan_run(request, store, fingerprints[request.spec.dataset], before) for request in lab.requests()])
 
 
 def plan_run(
-    request: Request, store: RunStore, fingerprint: str, previous: Mapping[Key, dict[str, Any]] | None = None
+    request: Request, store: RunStore, fingerprint: str, before: Mapping[Key, Entry] | None = None
 ) -> PlannedRun:
     """One training, by the recipe that its search selected where it has one.
 
     Args:
         fingerprint: of its data set.
-        previous: specs of the lab's last trainings, to say what changed since.
+        before: the lab's last trainings, to say what changed since.
     """
     spec, search = request.spec, None
     if request.search is not None:
@@ -86,12 +88,11 @@ def plan_run(
         spec = spec.model_copy(update={"recipe": recipe})
     run_id = make_run_id(spec, fingerprint)
     why = _trouble(store, "run", run_id, "never trained here")
-    if not why:
-        return PlannedRun(spec, run_id, True, "", search, flip=request.flip)
-    old = (previous or {}).get(key_of(spec))
-    if old is not None and not store.has("run", run_id):
-        why = "; ".join(_changes(old, run_identity(spec, fingerprint))) or "its record was removed"
-    return PlannedRun(spec, run_id, False, why, search, flip=request.flip)
+    if why and not store.has("run", run_id) and (entry := (before or {}).get(key_of(spec))):
+        with suppress(StoreError, ValueError):  # removed or damaged: there is nothing to compare with
+            old = store.read("run", entry["run"]).json("spec.json")
+            why = "; ".join(_changes(old, run_identity(spec, fingerprint))) or why
+    return PlannedRun(spec, run_id, not why, why, search, flip=request.flip)
 
 
 def _trouble(store: RunStore, kind: Kind, record_id: str, absent: str) -> str:
@@ -105,28 +106,16 @@ def _trouble(store: RunStore, kind: Kind, record_id: str, absent: str) -> str:
     return ""
 
 
-def _previous_runs(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
-    """The specs of the runs that answered this lab last time, by data set, network, seed and fold."""
-    found = {}
-    for key, entry in locked_entries(lab, store).items():
-        try:
-            found[key] = store.read("run", entry["run"]).json("spec.json")
-        except (StoreError, ValueError):
-            continue  # removed or damaged: there is nothing to compare with
-    return found
-
-
-def locked_entries(lab: Lab, store: RunStore) -> dict[Key, dict[str, Any]]:
+def locked_entries(lab: Lab, store: RunStore) -> dict[Key, Entry]:
     """The entries of the lab lock that name a run, by what they are of; none when the lab was never run here."""
-    found: dict[Key, dict[str, Any]] = {}
     try:
-        for entry in store.read_lab(lab.stem)["runs"]:
-            fold = entry.get("fold")
-            if entry["run"]:
-                found[entry["dataset"], entry["network"], entry["seed"], fold["index"] if fold else None] = entry
+        entries = [entry for entry in store.read_lab(lab.stem)["runs"] if entry["run"]]
+        return {
+            (one["dataset"], one["network"], one["seed"], one["fold"]["index"] if one.get("fold") else None): one
+            for one in entries
+        }
     except (StoreError, KeyError, TypeError):
         return {}  # never run here, or damaged, which the next run mends
-    return found
 
 
 def selected_recipe(recipe: Recipe, record: Record) -> Recipe:
@@ -136,11 +125,9 @@ def selected_recipe(recipe: Recipe, record: Record) -> Recipe:
         StoreError: the record selects nothing, or what no recipe can have.
     """
     selected = record.manifest.get("selected")
-    try:
+    with suppress(ValidationError):
         if isinstance(selected, dict) and selected and set(selected) <= set(SEARCHABLE):
             return Recipe.model_validate({**recipe.model_dump(), **selected})
-    except ValidationError:
-        pass  # told below, as what is no recipe's at all
     raise StoreError(
         "the search's record is damaged",
         where=f"{record.folder / 'manifest.json'}, selected",

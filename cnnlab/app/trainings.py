@@ -67,44 +67,63 @@ class Trainings:
     fresh: bool = False
     trained: int = 0
     predictions: dict[str, dict[str, float | None]] = field(default_factory=dict)
-    _paces: dict[str, Prepared] = field(default_factory=dict)
-    _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _paces: dict[str, Prepared] = field(default_factory=dict)  # by recipe, whatever the seed
+    _prepared: dict[str, Prepared] = field(default_factory=dict)  # the rest by run
     _failed: dict[str, str] = field(default_factory=dict)
     _left: dict[str, float] = field(default_factory=dict)
     _deadline: float | None = None
 
     def predict(self, missing: list[PlannedRun]) -> None:
-        """Prepare each run and say what it will take, in minutes and memory."""
+        """Prepare each run and say what it will take, in minutes and memory, and all of them on the disk.
+
+        Raises:
+            Unwritable: there is less space than that.
+        """
         if self.budget_seconds is not None:
             self._deadline = time.monotonic() + self.budget_seconds
+        known: list[tuple[PlannedRun, Prepared]] = []
         for planned in missing:
             try:
-                self._predict(planned)
+                known.append((planned, self._predicted(planned)))
             except Unwritable:
                 raise
             except Exception as problem:
                 self._failed[planned.id] = self._told(planned, problem)
-        self._check_space([planned for planned in missing if planned.id not in self._failed])
+        if not known:
+            return
+        tables = [self.data[planned.spec.dataset].table for planned, _ in known]
+        answers = 2 * sum(len(table.labels) for table in tables) * max(len(table.classes) for table in tables)
+        records = sum(one.space.record for _, one in known) + max(one.space.checkpoints for _, one in known)
+        needed = records + len(known) * _EVALUATION_BYTES + answers
+        free = shutil.disk_usage(self.store.work_folder()).free
+        trainings = "1 training" if len(known) == 1 else f"{len(known)} trainings"
+        disk = f"{_size(needed)} of {_size(free)} free below {self.store.root}"
+        self.tell(f"predicted: {trainings} in all: {duration(sum(self._left.values()))}, {disk}")
+        if free < needed:
+            raise Unwritable(
+                "there is not enough space for what the trainings keep",
+                where=self.store.root,
+                received=f"{_size(free)} free",
+                expected=f"about {_size(needed)} for {len(known)} missing runs and the checkpoints of one",
+                hint="free some space or choose another folder with --runs",
+            )
 
-    def _predict(self, planned: PlannedRun) -> None:
-        key = _pace_key(planned)
+    def _predicted(self, planned: PlannedRun) -> Prepared:
+        from cnnlab.training.preparation import prepare_run
+
+        spec, opened = planned.spec, self.data[planned.spec.dataset]
+        key = canonical_json(spec.model_dump(mode="json", exclude={"seed"}))
         if key not in self._paces:
             with self.progress.busy(f"timing some steps of {planned.label}"):
-                self._paces[key] = self._prepare(planned)
-        epochs, pace = planned.spec.recipe.epochs, self._paces[key]
+                prepared = prepare_run(spec, opened.table, opened.splits_for(spec), overfit_batch=spec.fold is None)
+            self._paces[key] = self._prepared[planned.id] = prepared
+        pace, epochs = self._paces[key], spec.recipe.epochs
         self._left[planned.id] = pace.fixed_seconds + epochs * pace.pace.epoch
         self.predictions[planned.id] = {"seconds": round(self._left[planned.id], 1), "memory_gib": pace.memory_gib}
         memory = f", {pace.memory_gib:.1f} GiB" if pace.memory_gib else ""
         length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
         self.tell(f"predicted: {planned.label}: {length}, {duration(self._left[planned.id])}{memory}")
-
-    def _prepare(self, planned: PlannedRun) -> Prepared:
-        from cnnlab.training.preparation import prepare_run
-
-        opened, spec = self.data[planned.spec.dataset], planned.spec
-        prepared = prepare_run(spec, opened.table, opened.splits_for(spec), overfit_batch=spec.fold is None)
-        self._prepared[planned.id] = prepared
-        return prepared
+        return pace
 
     def in_turn(self, runs: list[PlannedRun]) -> Iterator[tuple[int, PlannedRun]]:
         """Each run once with its place, those that another process trains at this moment after those that are free."""
@@ -118,32 +137,6 @@ class Trainings:
             left.remove(free)
             yield free
 
-    def _check_space(self, missing: list[PlannedRun]) -> None:
-        """Say what all of them will take, and refuse before training what would end with a full disk.
-
-        Raises:
-            Unwritable: there is less space than that.
-        """
-        if not missing:
-            return
-        spaces = [self._paces[_pace_key(planned)].space for planned in missing]
-        images = sum(len(self.data[planned.spec.dataset].table.labels) for planned in missing)
-        classes = max(len(self.data[planned.spec.dataset].table.classes) for planned in missing)
-        needed = float(sum(space.record for space in spaces) + max(space.checkpoints for space in spaces))
-        needed += len(missing) * _EVALUATION_BYTES + 2 * images * classes
-        free = shutil.disk_usage(self.store.work_folder()).free
-        trainings = "1 training" if len(missing) == 1 else f"{len(missing)} trainings"
-        disk = f"{_size(needed)} of {_size(free)} free below {self.store.root}"
-        self.tell(f"predicted: {trainings} in all: {duration(sum(self._left.values()))}, {disk}")
-        if free < needed:
-            raise Unwritable(
-                "there is not enough space for what the trainings keep",
-                where=self.store.root,
-                received=f"{_size(free)} free",
-                expected=f"about {_size(needed)} for {len(missing)} missing runs and the checkpoints of one",
-                hint="free some space or choose another folder with --runs",
-            )
-
     def result(self, planned: PlannedRun) -> dict[str, Any]:
         """Train and evaluate where that is missing; what the lab lock has to know of it: `evaluation` or `problem`.
 
@@ -153,7 +146,13 @@ class Trainings:
         if planned.id in self._failed:
             return {"run": None, "problem": self._failed[planned.id]}
         try:
-            return self._finished(planned)
+            if planned.cached:
+                return self._evaluated(planned, self.store.read("run", planned.id), None)
+            trained = self._train(planned)
+            try:
+                return self._evaluated(planned, trained.record, trained)
+            finally:
+                trained.release()
         except Unwritable:
             raise
         except Exception as problem:
@@ -170,30 +169,21 @@ class Trainings:
             log.error("%s failed", planned.label, exc_info=problem)
         return f"failed: {type(problem).__name__}: {problem} (more in {path})"
 
-    def _finished(self, planned: PlannedRun) -> dict[str, Any]:
-        trained = None
-        if planned.cached:
-            run = self.store.read("run", planned.id)
-        else:
-            trained = self._train(planned)
-            run = trained.record
-        try:
-            return self._evaluated(planned, run, trained)
-        finally:
-            if trained is not None:
-                trained.release()
-
     def _train(self, planned: PlannedRun) -> Trained:
         from cnnlab.training.run import train_model
 
-        opened = self.data[planned.spec.dataset]
-        prepared = self._prepared.get(planned.id)
+        opened, prepared, seconds = self.data[planned.spec.dataset], self._prepared.get(planned.id), None
+        part = self._left.pop(planned.id, 0.0)
+        if self._deadline is not None:  # by what the runs that are left should take; what one saves, others get
+            remaining = max(0.0, self._deadline - time.monotonic())
+            seconds = remaining * part / (part + sum(self._left.values()) or 1.0)
+            seconds += prepared.seconds if prepared else 0.0
         trained = train_model(
             planned.spec,
             opened.table,
             opened.splits_for(planned.spec),
             store=self.store,
-            budget_seconds=self._share(planned, prepared),
+            budget_seconds=seconds,
             progress=self.progress,
             dataset_record=opened.record.id,
             prepared=prepared,
@@ -201,18 +191,9 @@ class Trainings:
         )
         if trained.model is None:
             self.tell(f"{planned.label}: another process has trained it meanwhile")
-            return trained
-        self.trained += 1
+        else:
+            self.trained += 1
         return trained
-
-    def _share(self, planned: PlannedRun, prepared: Prepared | None) -> float | None:
-        """Seconds for this run of what is left, by what the runs that are left should take; what one saves, others get."""
-        part = self._left.pop(planned.id, 0.0)
-        if self._deadline is None:
-            return None
-        remaining = max(0.0, self._deadline - time.monotonic())
-        spent = prepared.seconds if prepared else 0.0
-        return spent + remaining * part / (part + sum(self._left.values()) or 1.0)
 
     def _evaluated(self, planned: PlannedRun, run: Record, trained: Trained | None) -> dict[str, Any]:
         if run.manifest["status"] == "diverged":
@@ -220,41 +201,23 @@ class Trainings:
             return {"problem": f"training diverged: {because}; lower its learning rate and run again"}
         if planned.spec.fold is not None:
             return {}
-        evaluation = evaluation_id(run.id, flip=planned.flip)
-        if not self._is_evaluated(run, evaluation):
-            from cnnlab.evaluation.predict import evaluate
+        evaluation, weights = evaluation_id(run.id, flip=planned.flip), run.manifest["files"].get("weights.weights.h5")
+        if self.store.has("evaluation", evaluation):
+            if self.store.read("evaluation", evaluation).manifest.get("weights", weights) == weights:
+                return {"evaluation": evaluation}
+            with self.store.lock(evaluation):  # of the weights of a run that was damaged meanwhile
+                self.store.set_aside("evaluation", evaluation)
+        from cnnlab.evaluation.predict import evaluate
 
-            opened = self.data[planned.spec.dataset]
-            predict = trained.predict if trained else None
-            with self.progress.busy(f"evaluating {planned.label}"):
-                evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
+        opened, predict = self.data[planned.spec.dataset], trained.predict if trained else None
+        with self.progress.busy(f"evaluating {planned.label}"):
+            evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
         return {"evaluation": evaluation}
-
-    def _is_evaluated(self, run: Record, evaluation: str) -> bool:
-        """Whether the evaluation is there; one of the weights of a run that was damaged meanwhile is set aside."""
-        if not self.store.has("evaluation", evaluation):
-            return False
-        weights = run.manifest["files"].get("weights.weights.h5")
-        if self.store.read("evaluation", evaluation).manifest.get("weights", weights) == weights:
-            return True
-        with self.store.lock(evaluation):
-            self.store.set_aside("evaluation", evaluation)
-        return False
 
 
 def published(problem: str) -> str:
     """The problem as a lab lock may keep it, which is published: its first line, without the folders of this machine."""
     return re.sub(r"(?<![\w.])/(?:[^/\s'\"]+/)+", "…/", problem.partition("\n")[0])
-
-
-def went_as_planned(manifest: Mapping[str, Any]) -> bool:
-    """Whether a training was neither interrupted nor ended before its time, so that its prediction can be judged."""
-    resolved = manifest["resolved"]
-    return not resolved["resumed"] and resolved["epochs_run"] == resolved["epochs_planned"]
-
-
-def _pace_key(planned: PlannedRun) -> str:
-    return canonical_json(planned.spec.model_dump(mode="json", exclude={"seed"}))
 
 
 def _size(count: float) -> str:

@@ -50,9 +50,8 @@ def build_notebook(
     path = out / "report.ipynb"
     writer = CellWriter(store, lab, document, out)
     cells = writer.cells()
-    items = [placed.item for section in document.sections for placed in section.items]
     code = [source for kind, source in cells if kind == "code"]
-    shown = [_shown(item, document.language) for item in items]
+    shown = [_shown(one.item, document.language) for section in document.sections for one in section.items]
     stamp = {
         "evidence": _sha256([code_hash(), document.language.code, code, shown, record_hashes(document.lab)]),
         "cells": _sha256(cells),
@@ -75,10 +74,8 @@ def build_notebook(
         "authors": [{"name": printable(name)} for name in document.authors],
         "cnnlab": stamp,
     }
-    notebook = new_notebook(
-        cells=[makers[kind](source, id=f"cell-{index}") for index, (kind, source) in enumerate(cells, 1)],
-        metadata=metadata,
-    )
+    made = [makers[kind](source, id=f"cell-{index}") for index, (kind, source) in enumerate(cells, 1)]
+    notebook = new_notebook(cells=made, metadata=metadata)
     if old and executed and found["evidence"] == stamp["evidence"]:
         for cell, before in zip(_code_cells(notebook), _code_cells(old), strict=True):
             cell |= {"outputs": before["outputs"], "execution_count": before["execution_count"]}
@@ -163,18 +160,18 @@ def notebook_page(path: Path, language: Language, *, templates: Sequence[Path]) 
 
     from report.figures.fonts import font_faces
 
-    def read(name: str) -> str:
+    files = {}
+    for name in ("notebook.html.j2", "style/common.css", "style/notebook.css"):
         place = next((folder / name for folder in templates if (folder / name).is_file()), None)
         if place is None:
             raise TemplateProblem("a file of the notebook's page is missing", where=templates[-1] / name)
-        return place.read_text(encoding="utf-8")
-
+        files[name] = place.read_text(encoding="utf-8")
+    shell, *sheets = files.values()
     notebook = nbformat.read(path, as_version=4)
     for output in (output for cell in _code_cells(notebook) for output in cell["outputs"]):
         if str(output.get("data", {}).get("text/html", "")).startswith("<pre"):
             del output["data"]["text/html"]  # Keras prints in colours too pale to read; the same is there as text
     body, _ = HTMLExporter(template_name="basic", anchor_link_text=" ").from_notebook_node(notebook)
-    style = "\n".join([font_faces(), *(read(f"style/{name}.css") for name in ("common", "notebook"))])
-    shell = Environment(autoescape=True, undefined=StrictUndefined).from_string(read("notebook.html.j2"))
-    title = notebook.metadata.get("title", path.stem)
-    return printable(shell.render(title=title, language=language.code, body=Markup(body), style=Markup(style)))
+    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(shell)
+    title, style = notebook.metadata.get("title", path.stem), Markup("\n".join([font_faces(), *sheets]))
+    return printable(page.render(title=title, language=language.code, body=Markup(body), style=style))

@@ -24,9 +24,6 @@ CELL_BYTES = 10_000_000
 """The most that a cell may show: as much as the whole notebook may hold."""
 
 _LATE = "cnnlab: took too long"
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_REACHED = re.compile(r"(?:Cell In\[\d+\], line |/ipykernel_\d+/\d+\.py in .*\n(?:.*\n)*?-+> )(\d+)")
-"""A cell's line in a traceback; the second form is that of IPython 7, which Google Colab has."""
 
 
 def execute(
@@ -128,20 +125,15 @@ def has_output(cell: Mapping[str, Any]) -> bool:
 
 
 def _failure(did: str, notebook: Any, index: int) -> Incomplete:
-    cell, before = notebook.cells[index], notebook.cells[:index]
-    lines = cell.source.splitlines()
-    errors = [output.traceback for output in cell.outputs if output.output_type == "error"]
-    traceback = _ANSI.sub("", "\n".join(errors[0])) if errors else ""
-    heads = [one.source for one in before if one.cell_type == "markdown" and re.match(r"#{1,3} ", one.source)]
+    """The error that cell `index`, counted from 0, did something: under which heading it stands, its code, its traceback."""
+    cell = notebook.cells[index]
+    heads = [one.source for one in notebook.cells[:index] if one.cell_type == "markdown" and one.source[:1] == "#"]
     under = re.sub(r"\\([^\w\s])", r"\1", heads[-1].splitlines()[0]).lstrip("# ") + ", " if heads else ""
-    reached = [int(number) for number in _REACHED.findall(traceback)[-1:]]
-    line = "".join(f", line {number}: {lines[number - 1].strip()}" for number in reached)
-    return Incomplete(
-        f"a cell of the notebook {did}",
-        where=f"{under}cell {index + 1}{line}" + "".join(f"\n    {text}" for text in lines[:12]),
-        received=_tail(traceback) if traceback else None,
-    )
+    shown = [line for output in cell.outputs if output.output_type == "error" for line in output.traceback]
+    code = "".join(f"\n    {line}" for line in cell.source.splitlines()[:12])
+    where = f"{under}cell {index + 1}{code}"
+    return Incomplete(f"a cell of the notebook {did}", where=where, received=_tail("\n".join(shown)) or None)
 
 
 def _tail(text: str) -> str:
-    return "".join(f"\n    {line}" for line in _ANSI.sub("", text).strip().splitlines()[-12:])
+    return "".join(f"\n    {line}" for line in re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines()[-12:])

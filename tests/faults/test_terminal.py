@@ -7,13 +7,14 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from cnnlab.app.options import print_json
 from cnnlab.errors import visible
-from tests.command import ROOT
+from tests.command import MAIN, ROOT
 
 OBEYED = ["\x1b[31m", "\x1b]0;title\x07", "\x9b31m", "\r", "\b\b", "\x7f", "\u202e", "\u2066", "\U000e0001", "\ud800"]
 LAB = """
@@ -35,34 +36,28 @@ part_2_1 = "photos"
 def on_a_terminal(*arguments: str, cwd: Path) -> str:
     """What `cnnlab` writes where standard output and error are a terminal."""
     ours, its = pty.openpty()
-    code = "from cnnlab.app.cli import main\nmain()\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CNNLAB_DATA": str(cwd / "data")}
-    command = [sys.executable, "-c", code, *arguments]
-    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=its, stderr=its)
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *arguments], cwd=cwd, env=environment, stdout=its, stderr=its
+    )
     os.close(its)
     written = b""
-    try:
+    with suppress(OSError):  # how Linux says that nobody writes there any more
         while chunk := os.read(ours, 4096):
             written += chunk
-    except OSError:  # how Linux says that nobody writes there any more
-        pass
-    finally:
-        os.close(ours)
-        process.wait()
+    os.close(ours)
+    process.wait()
     return written.decode().replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize("sign", OBEYED)
-def test_what_a_terminal_obeys_is_made_visible(sign: str) -> None:
-    assert visible(f"one{sign}two\n\tthree").startswith("one\ufffd") and visible("ñ\n\t😀 §") == "ñ\n\t😀 §"
-
-
-def test_json_holds_the_same_text_in_its_own_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_terminal_obeys_is_made_visible_and_escaped_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    for sign in OBEYED:
+        assert visible(f"one{sign}two\n\tthree").startswith("one\ufffd")
     value = {"names": OBEYED, "plain": "ñ\n\t😀"}
     print_json(value)
     written = capsys.readouterr().out
     assert json.loads(written) == value
-    assert visible(written) == written and "ñ" in written
+    assert visible(written) == written and "ñ" in written and visible("ñ\n\t😀 §") == "ñ\n\t😀 §"
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("describe",), ("list", "--json")])
