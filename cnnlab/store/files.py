@@ -7,7 +7,6 @@ import fcntl
 import io
 import os
 import re
-import shutil
 import signal
 import socket
 import threading
@@ -70,9 +69,19 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def reserve(path: Path, size: int) -> None:
-    """See that `size` bytes have space beside `path`, for libraries that do not survive a full disk. Raises OSError."""
-    if shutil.disk_usage(path.parent).free < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    """See that a new file of `size` bytes has space at `path`, for libraries that do not survive a full disk.
+
+    Raises:
+        OSError: it has not, or files may not become so large.
+    """
+    with path.open("xb") as handle:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle.fileno(), 0, size)
+            else:  # macOS
+                handle.write(bytes(size))
+        finally:
+            path.unlink()
 
 
 def sync(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import resource
 import shutil
 from pathlib import Path
 
@@ -69,3 +71,15 @@ def test_temporary_files_of_the_living_stay(tmp_path: Path) -> None:
         names = sorted(one.name for one in tmp_path.iterdir())
         assert len(names) == 2 and dead.name not in names and ".mine.part" in names
     assert path.read_bytes() == b"whole" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_space_is_held_before_a_library_writes_that_would_not_survive_its_lack(tmp_path: Path) -> None:
+    former, path = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "weights.weights.h5"
+    files.reserve(path, 2_000)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, former[1]))
+        with pytest.raises(OSError) as problem:
+            files.reserve(path, 2_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert problem.value.errno == errno.EFBIG and not path.exists()
