@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-COSTLY = ("modelVGG19", "build_network(")
+COSTLY = ("modelVGG19", "build_network(", "shapes_only")
 """Cells that build networks of many million weights are run where the notebook is built, and not once more."""
 
 

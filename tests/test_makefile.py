@@ -51,7 +51,7 @@ def python(path: Path) -> None:
 
 
 VENV = "-m venv --clear .venv"
-INSTALL = "-m pip install --quiet --disable-pip-version-check -c constraints.txt --editable"
+INSTALL = "-m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt --editable"
 
 
 def test_the_first_call_installs_and_the_second_does_not(clone: Path) -> None:

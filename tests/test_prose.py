@@ -125,9 +125,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lab]:
     @cache
     def make(case: str) -> Lab:
-        store = write_store(
-            tmp_path_factory.mktemp("runs"), **CASES.get(case, ONE if case.startswith("chosen") else {})
-        )
+        store = write_store(tmp_path_factory.mktemp("runs"), **CASES.get(case, {}))
         lock = store.read_lab("demo")
         EDITS.get(case, lambda lock: None)(lock)
         store.write_lab("demo", lock)
