@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,3 +64,14 @@ def trained_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.trained_lab import train_lab
 
     return train_lab(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def small_report() -> Iterator[None]:
+    """The engine with the small sections of `tests.pages` in place of the assignment's."""
+    from report.document import assembly
+    from tests.pages import REFERENCES, SECTIONS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "assemble", partial(assembly.assemble, sections=SECTIONS, references=REFERENCES))
+        yield

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,10 @@ from pypdf import PdfReader
 
 from cnnlab.errors import Incomplete, LabError, StoreError
 from report.build import build_report
-from report.document import assembly
 from report.render.pdf import Pdf, PdfProcess
-from tests.pages import REFERENCES, SECTIONS, write_lab
+from tests.pages import write_lab
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_report() -> Iterator[None]:
-    """The engine with the small sections of these tests in place of the assignment's."""
-    with pytest.MonkeyPatch.context() as patch:
-        small = partial(assembly.assemble, sections=SECTIONS, references=REFERENCES)
-        patch.setattr("report.document.assembly.assemble", small)
-        yield
+pytestmark = pytest.mark.usefixtures("small_report")
 
 
 @pytest.fixture(scope="module")

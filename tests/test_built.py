@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,13 @@ from cnnlab.store.store import RunStore
 from report.build import NOTE, BuildResult, unchanged
 from report.document import assembly
 from report.render.pdf import Pdf, PdfProcess
-from tests.pages import REFERENCES, SECTIONS, write_lab
+from tests.pages import write_lab
 
 FORMATS = ("html", "pdf")
 Made = tuple[RunStore, Lab, Path]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_report() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        small = partial(assembly.assemble, sections=SECTIONS, references=REFERENCES)
-        patch.setattr("report.document.assembly.assemble", small)
-        yield
+pytestmark = pytest.mark.usefixtures("small_report")
 
 
 def build(*arguments: Any, **options: Any) -> BuildResult:

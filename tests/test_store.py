@@ -149,6 +149,14 @@ def _hold(root: Path, held: Any) -> None:
         time.sleep(60)
 
 
+def test_an_unfinished_run_is_listed_with_the_epochs_that_a_start_goes_on_from(store: RunStore) -> None:
+    folder = store.work_folder() / "x-s0-1"
+    folder.mkdir()
+    for name in ("train.log", "epoch-00002.npz", "epoch-00003.damaged", "epoch-00005.checkpoint"):
+        (folder / name).touch()  # the last is a checkpoint of an earlier snapshot, which is not read
+    assert store.rows() == [{"run": "x-s0-1", "status": "unfinished", "epochs": 2}]
+
+
 def test_a_killed_holder_frees_its_lock(store: RunStore) -> None:
     context = multiprocessing.get_context("spawn")
     held = context.Event()

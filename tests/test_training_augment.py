@@ -81,6 +81,18 @@ def test_erasing_greys_a_rectangle_of_the_stated_size_in_half_of_the_images() ->
     assert hit.mean() == pytest.approx(0.5, abs=0.05) and 0.01 < area.min() / 1600 < area.max() / 1600 < 0.24
 
 
+def test_randaugment_leaves_images_upright() -> None:
+    """Of bars that lie, rows differ more than columns, whatever is done to colours, unless they are turned on end."""
+    bars = np.zeros((16, SIZE, SIZE, 3), np.uint8)
+    bars[:, :: SIZE // 2] = bars[:, 1 :: SIZE // 2] = 120
+    changed = 0
+    for number in range(40):
+        made = epoch("randaugment", number=number, images=bars)[0].images.mean(axis=3)
+        changed += not np.array_equal(made, bars[..., 0])
+        assert (made.mean(axis=2).std(axis=1) >= made.mean(axis=1).std(axis=1)).all(), number
+    assert changed > 20
+
+
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
 def test_labels_count_each_image_as_the_share_that_it_has(kind: str) -> None:
     """Every image is of one grey, 100 times its class: the mean of a mixed one says how much it is of which class."""

@@ -299,7 +299,7 @@ class RunStore:
             if self.held(folder.name):
                 rows.append({"run": folder.name, "status": "training", "holder": self.holder(folder.name)})
             elif not self.has("run", folder.name):
-                found = [int(path.stem[6:]) for path in folder.glob("epoch-*") if path.suffix != ".damaged"]
+                found = [int(path.stem[6:]) for path in folder.glob("epoch-*.npz")]
                 rows.append({"run": folder.name, "status": "unfinished", "epochs": max(found, default=0)})
         aside = [{"run": path.stem, "status": "set aside", "where": str(path)} for path in self.put_away()]
         return [*rows, *aside]

@@ -45,7 +45,7 @@ def training_batches(
     Args:
         images: uint8 (N, S, S, 3). labels: int32 (N,) below `classes`. ids: rows of both to train on.
         augmentation: any of `spec.Augmentation`, done in this order: "crop" and "flip", see `moved`; by Keras's layers
-            "randaugment" (two of eleven operations on each batch, at half their strength) and "erase" (of half of the
+            "randaugment" (two of eleven operations on each batch, at half the strength of Cubuk et al. 2020) and "erase" (of half of the
             images a rectangle of 2 to 20 %, to grey); then "mixup" (weights of Beta(0.2, 0.2)) or "cutmix" (shares of
             Beta(1, 1)), with both chosen one of them at random for each batch.
 
@@ -78,11 +78,22 @@ _LAYERS: dict[str, tuple[int, str, dict[str, Any]]] = {
 }
 """Stream, class and arguments of Keras's layers."""
 
+_UPRIGHT: dict[str, tuple[str, dict[str, Any]]] = {
+    "random_rotation": ("RandomRotation", {"factor": 15 / 360}),
+    "random_shear": ("RandomShear", {"x_factor": 0.15, "y_factor": 0.15}),
+    "random_translation": ("RandomTranslation", {"height_factor": 75 / 331, "width_factor": 75 / 331}),
+}
+"""Put into RandAugment: of the one factor 0.5 that it has for all, Keras makes rotations by up to 180 degrees."""
+
 
 def _layer(name: str, seed: int, epoch: int) -> Any:
     """Keras's layer of an augmentation, whose draws depend on (seed, epoch) alone."""
     stream, kind, arguments = _LAYERS[name]
-    return getattr(keras.layers, kind)(**arguments, seed=_state(seed, epoch, stream), dtype="float32")
+    common = {"seed": _state(seed, epoch, stream), "dtype": "float32"}
+    layer = getattr(keras.layers, kind)(**arguments, **common)
+    for part, (kind, arguments) in _UPRIGHT.items() if name == "randaugment" else ():
+        setattr(layer, part, getattr(keras.layers, kind)(**arguments, **common))
+    return layer
 
 
 def moved(images: np.ndarray, rows: np.ndarray, chosen: frozenset[str], rng: np.random.Generator) -> np.ndarray:

@@ -121,10 +121,8 @@ class Session:
         self.spec, self.table, self.precision = spec, table, precision
         self.train, self.validation = splits.train, splits.validation
         self.sample = measured_sample(splits.train, len(splits.validation), spec.seed)
-        self.epochs, self.steps = (
-            epochs or spec.recipe.epochs,
-            steps_per_epoch(len(splits.train), spec.recipe.batch_size),
-        )
+        self.epochs = epochs or spec.recipe.epochs
+        self.steps = steps_per_epoch(len(splits.train), spec.recipe.batch_size)
         self.total = self.epochs * self.steps
         model = open_model(spec, len(table.classes), precision, steps=self.total, build=build)
         self.trainer = open_trainer(model, spec, precision, steps=self.total)
