@@ -13,15 +13,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.app.plan import key_of, plan_run
+from cnnlab.app.trainings import open_images
 from cnnlab.errors import DataError, LabError, StoreError
 from cnnlab.identity import canonical_json
 from cnnlab.lab import DEFAULT_RUBRIC, Lab, load_lab
-from cnnlab.paths import data_dir, labs_dir, templates_dir
+from cnnlab.paths import labs_dir, templates_dir
 from cnnlab.spec import RunSpec
 from cnnlab.store.record import Kind, Record
 from cnnlab.store.store import RunStore
@@ -74,12 +76,9 @@ def open_lab(
     places = [Path(runs), *([Path(chosen)] if chosen else []), *(folder / "runs" for folder in (here, *here.parents))]
     root = next((place for place in places if (place / "labs" / f"{stem}.json").is_file()), None)
     if root is None:
-        raise StoreError(
-            "the lab's cached runs are not found",
-            where=Path(runs).resolve(),
-            received=f"no labs/{stem}.json there, nor in a folder “runs” above",
-            hint="say where they are: open_lab(…, runs=…)",
-        )
+        received, hint = f"no labs/{stem}.json there, nor in a folder “runs” above", "say where: open_lab(…, runs=…)"
+        what = "the lab's cached runs are not found"
+        raise StoreError(what, where=Path(runs).resolve(), received=received, hint=hint)
     if is_file:
         told = Path(os.environ.get(LAB_VARIABLE, ""))
         files = [Path(name), *([told] if told.name == Path(name).name else []), root.parent / Path(name).name]
@@ -89,19 +88,16 @@ def open_lab(
 
         path = Path(name) if is_file else labs_dir() / name
         sections = read_rubric(rubric, [path.parent / path.stem / "templates", templates_dir()]).sections
-    load = partial(load_lab, name, profile=profile)
-    return NotebookLab(load, _PatientStore(root, without), stem, language, sections)
+    store = _PatientStore(root, without)
+    return NotebookLab(partial(load_lab, name, profile=profile), store, stem, language, sections)
 
 
 class _Absent(dict[str, Any]):
     """In place of the manifest of a record that is not there: it says so when it is looked into."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
     def __missing__(self, key: str) -> Any:
         hint = "run the cell above that trains it, or: cnnlab run"
-        raise StoreError("the run is not in the cache", where=self.folder, hint=hint)
+        raise StoreError("the run is not in the cache", where=self["folder"], hint=hint)
 
     def get(self, key: str, default: Any = None) -> Any:
         return self[key]
@@ -124,30 +120,24 @@ class _PatientStore(RunStore):
         if kind not in KINDS or self.has(kind, record_id):
             return super().read(kind, record_id)
         folder = self.folder(kind, record_id)
-        return Record(kind=kind, id=record_id, folder=folder, manifest=_Absent(folder))
+        return Record(kind=kind, id=record_id, folder=folder, manifest=_Absent(folder=folder))
 
 
 class NotebookLab:
     """A lab's cached runs and what the report shows of them."""
 
     def __init__(
-        self,
-        load: Callable[[], Lab],
-        store: RunStore,
-        stem: str,
-        language: str | None,
-        sections: Sequence[Section],
+        self, load: Callable[[], Lab], store: RunStore, stem: str, language: str | None, sections: Sequence[Section]
     ) -> None:
-        self._load, self._patient, self.store, self._stem = load, store, RunStore(store.root), stem
+        self._load, self.store, self._stem = load, store, stem
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
         self.language = Language(language or self.data.info["language"])
+        self._runs = [entry for entry in self.data.lock["runs"] if entry.get("fold") is None]
 
     def _open(self) -> None:
         """Read the records that there are now."""
-        self.data: LabData = open_records(self._patient, self._stem, strict=True)
-        self._runs = [entry for entry in self.data.lock["runs"] if entry.get("fold") is None]
-        self._missing = [entry for entry in self._runs if entry["evaluation"] and not self._has(entry)]
+        self.data: LabData = open_records(self.store, self._stem, strict=True)
         self._answer = cache(lambda activity: self._sections[activity].answer(self.data, self.language))
 
     def _has(self, entry: Mapping[str, Any]) -> bool:
@@ -156,7 +146,7 @@ class NotebookLab:
     def __repr__(self) -> str:
         lines = [f"{self.data.stem}: {self.data.info['title']}"]
         for entry in (entry for entry in self._runs if entry["evaluation"]):
-            state = "  (not in the cache: trained by its cell below)" if entry in self._missing else ""
+            state = "" if self._has(entry) else "  (not in the cache: trained by its cell below)"
             lines.append(f"  {entry['dataset']:<16} {entry['network']:<10} {entry['run']}{state}")
         return "\n".join(lines)
 
@@ -171,79 +161,6 @@ class NotebookLab:
     def gallery(self, activity: int | str, name: str) -> None:
         """Show a grid of images of an activity."""
         self._show(self._item(activity, name, Gallery))
-
-    def recipe(self, dataset: str, network: str) -> dict[str, Any]:
-        """How the network was trained, from whichever seed: optimiser, rates, batch size, epochs and the rest."""
-        entry = self._entry(dataset, network)
-        if entry in self._missing:
-            recipe = self.spec(dataset, network, seed=entry["seed"]).recipe.model_dump(mode="json")
-            return dict(json.loads(canonical_json(recipe)))
-        return dict(self.store.read("run", entry["run"]).json("spec.json")["recipe"])
-
-    def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
-        """The lab's run, trained and evaluated; None where the cache has none."""
-        entry = self._entry(dataset, network, seed)
-        if not self._has(entry):
-            return None
-        if entry in self._missing:
-            self._open()
-        return NotebookRun(self.store.read("run", entry["run"]))
-
-    def spec(self, dataset: str, network: str, *, seed: int = 0) -> RunSpec:
-        """What the run is trained by: the images' size and split, the network's options, the recipe and the seed.
-
-        Raises:
-            LabError: the lab file asks for no such run, or by now for another one than the report has.
-        """
-        entry, lab = self._entry(dataset, network, seed), self._load()
-        wanted = (dataset, network, seed, None)
-        request = next((one for one in lab.requests() if key_of(one.spec) == wanted), None)
-        if request is None:
-            raise self._no_run(f"{dataset} {network}, seed {seed}")
-        planned = plan_run(request, self.store, self._fingerprint(dataset))
-        if not planned.ready:
-            what, hint = "the run waits for a search that is not in the cache", f"run it first: cnnlab run {lab.path}"
-            raise LabError(what, received=planned.search, hint=hint)
-        if entry["run"] not in (None, planned.id):
-            raise LabError(
-                "the lab file asks for another run than the one that this report is about",
-                where=lab.path,
-                received=planned.id,
-                expected=entry["run"],
-                hint=f"make the report anew: cnnlab run {lab.path}",
-            )
-        return planned.spec
-
-    def images(self, dataset: str) -> tuple[ImageTable, Splits]:
-        """The images of a data set of the lab, with their labels and how they are divided.
-
-        Raises:
-            DataError: they are not there, or not those that the report is about.
-        """
-        from cnnlab.datasets.split import split_images
-        from cnnlab.readers import open_dataset
-
-        spec = self._load().file.datasets[dataset]
-        table = open_dataset(dataset, spec, data_dir=data_dir(), report_progress=print)
-        if table.fingerprint != self._fingerprint(dataset):
-            received, expected = (f"fingerprint {one[:16]}" for one in (table.fingerprint, self._fingerprint(dataset)))
-            what = "the images are not those that this report is about"
-            raise DataError(what, where=f"datasets.{dataset}", received=received, expected=expected)
-        return table, split_images(table, spec.split)
-
-    def _fingerprint(self, dataset: str) -> str:
-        return str(self.data.lock["datasets"][dataset]["fingerprint"])
-
-    def _entry(self, dataset: str, network: str, seed: int | None = None) -> Mapping[str, Any]:
-        """What the lab lock says of a run; those of folds are not runs of their own."""
-        for entry in self._runs:
-            if (entry["dataset"], entry["network"]) == (dataset, network) and seed in (None, entry["seed"]):
-                return entry
-        raise self._no_run(f"{dataset} {network}" + ("" if seed is None else f", seed {seed}"))
-
-    def _no_run(self, wanted: str) -> LabError:
-        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self._runs)
-        return LabError.unknown("the lab has no such run", wanted, known)
 
     def _item(self, activity: int | str, name: str, kind: type[Item]) -> Item:
         if activity not in self._sections:
@@ -260,12 +177,75 @@ class NotebookLab:
 
         publish_display_data(*bundle(item, self.language))
 
+    def recipe(self, dataset: str, network: str) -> dict[str, Any]:
+        """How the network was trained, from whichever seed: optimiser, rates, batch size, epochs and the rest."""
+        entry = self._entry(dataset, network)
+        if entry["run"] and self.store.has("run", entry["run"]):
+            return dict(self.store.read("run", entry["run"]).json("spec.json")["recipe"])
+        recipe = self.spec(dataset, network, seed=entry["seed"]).recipe.model_dump(mode="json")
+        return dict(json.loads(canonical_json(recipe)))
 
+    def cached(self, dataset: str, network: str, *, seed: int = 0) -> NotebookRun | None:
+        """The lab's run, trained and evaluated; None where the cache has none."""
+        entry = self._entry(dataset, network, seed)
+        if not self._has(entry):
+            return None
+        self._open()  # it may be there since a moment ago
+        return NotebookRun(self.store.read("run", entry["run"]))
+
+    def spec(self, dataset: str, network: str, *, seed: int = 0) -> RunSpec:
+        """What the run is trained by: the images' size and split, the network's options, the recipe and the seed.
+
+        Raises:
+            LabError: the lab file asks for no such run, or by now for another one than the report has.
+        """
+        entry, lab, wanted = self._entry(dataset, network, seed), self._load(), (dataset, network, seed, None)
+        request = next((one for one in lab.requests() if key_of(one.spec) == wanted), None)
+        if request is None:
+            raise self._no_run(f"{dataset} {network}, seed {seed}")
+        planned = plan_run(request, self.store, self._fingerprint(dataset))
+        if not planned.ready:
+            what, hint = "the run waits for a search that is not in the cache", f"run it first: cnnlab run {lab.path}"
+            raise LabError(what, received=planned.search, hint=hint)
+        if entry["run"] not in (None, planned.id):
+            what = "the lab file asks for another run than the one that this report is about"
+            hint = f"make the report anew: cnnlab run {lab.path}"
+            raise LabError(what, where=lab.path, received=planned.id, expected=entry["run"], hint=hint)
+        return planned.spec
+
+    def images(self, dataset: str) -> tuple[ImageTable, Splits]:
+        """The images of a data set of the lab, with their labels and how they are divided.
+
+        Raises:
+            DataError: they are not there, or not those that the report is about.
+        """
+        table, splits = open_images(dataset, self._load().file.datasets[dataset], print)
+        if table.fingerprint != self._fingerprint(dataset):
+            received, expected = (f"fingerprint {one[:16]}" for one in (table.fingerprint, self._fingerprint(dataset)))
+            what = "the images are not those that this report is about"
+            raise DataError(what, where=f"datasets.{dataset}", received=received, expected=expected)
+        return table, splits
+
+    def _fingerprint(self, dataset: str) -> str:
+        return str(self.data.lock["datasets"][dataset]["fingerprint"])
+
+    def _entry(self, dataset: str, network: str, seed: int | None = None) -> Mapping[str, Any]:
+        """What the lab lock says of a run; those of folds are not runs of their own."""
+        for entry in self._runs:
+            if (entry["dataset"], entry["network"]) == (dataset, network) and seed in (None, entry["seed"]):
+                return entry
+        raise self._no_run(f"{dataset} {network}" + ("" if seed is None else f", seed {seed}"))
+
+    def _no_run(self, wanted: str) -> LabError:
+        known = dict.fromkeys(f"{entry['dataset']} {entry['network']}" for entry in self._runs)
+        return LabError.unknown("the lab has no such run", wanted, known)
+
+
+@dataclass(frozen=True, repr=False)
 class NotebookRun:
     """A trained network as its record has it."""
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
+    record: Record
 
     @property
     def id(self) -> str:
