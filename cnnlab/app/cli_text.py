@@ -236,8 +236,6 @@ def verify(about: Asked, as_json: AsJson = False) -> None:
         lines.append(f"{verdict.numbers:,} numbers from {verdict.records} records, all as derived")
     show(asdict(verdict), lines, as_json)
     if not as_json:
-        for note in verdict.notes:
-            tell(f"note: {note}")
         for name in verdict.unchecked:
             tell(f"not checked, because it is not there: {name}")
     if wrong:
