@@ -44,7 +44,7 @@ def write_bundle(store: RunStore, lab: Lab, folder: Path, *, weights: bool = Fal
     text = (templates_dir() / f"bundle.{lab.file.lab.language}.txt").read_text(encoding="utf-8")
     readme = text.format(title=lab.file.lab.title, bundle=path.name)
     files: dict[str, Path] = {"report.ipynb": folder / "report.ipynb", **_program(lab)}
-    for kind, record_id in sorted(locked_records(store.read_lab(lab.stem))):
+    for kind, record_id in sorted(locked_records(store, lab.stem)):
         record = store.read(kind, record_id)
         names = sorted(record.manifest["files"])
         for name in names:

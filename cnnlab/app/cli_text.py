@@ -237,9 +237,8 @@ def verify(about: Asked, as_json: AsJson = False) -> None:
         lines.append(f"{verdict.numbers:,} numbers from {verdict.records} records, all as derived")
     show(asdict(verdict), lines, as_json)
     if not as_json:
-        notes = [f"note: {note}" for note in verdict.notes]
-        for line in [*notes, *(f"not checked, because it is not there: {name}" for name in verdict.unchecked)]:
-            tell(line)
+        for name in verdict.unchecked:
+            tell(f"not checked, because it is not there: {name}")
     if wrong:
         hint = "if the runs are right, render the report again: cnnlab report; if not, run the lab again: cnnlab run"
         raise CheckFailed("the report is not as its runs give it", received=f"{len(wrong)} mismatches", hint=hint)

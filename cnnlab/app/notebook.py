@@ -132,7 +132,7 @@ class NotebookLab:
         self._load, self.store, self._stem = load, store, stem
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
-        self.language = Language(language or self.data.info["language"])
+        self.language = Language(language or self.data.lock["lab"]["language"])
         self._runs = [entry for entry in self.data.lock["runs"] if entry.get("fold") is None]
 
     def _open(self) -> None:
@@ -144,7 +144,7 @@ class NotebookLab:
         return all(entry[kind] and self.store.has(kind, entry[kind]) for kind in KINDS)
 
     def __repr__(self) -> str:
-        lines = [f"{self.data.stem}: {self.data.info['title']}"]
+        lines = [f"{self.data.stem}: {self.data.lock['lab']['title']}"]
         for entry in (entry for entry in self._runs if entry["evaluation"]):
             state = "" if self._has(entry) else "  (not in the cache: trained by its cell below)"
             lines.append(f"  {entry['dataset']:<16} {entry['network']:<10} {entry['run']}{state}")
