@@ -118,13 +118,10 @@ class Trainings:
         disk = f"{_size(needed)} of {_size(free)} free below {self.store.root}"
         self.tell(f"predicted: {trainings} in all: {duration(sum(self._left.values()))}, {disk}")
         if free < needed:
-            raise Unwritable(
-                "there is not enough space for what the trainings keep",
-                where=self.store.root,
-                received=f"{_size(free)} free",
-                expected=f"about {_size(needed)} for {len(known)} missing runs and the checkpoints of one",
-                hint="free some space or choose another folder with --runs",
-            )
+            what = "there is not enough space for what the trainings keep"
+            hint = "free some space or choose another folder with --runs"
+            expected = f"about {_size(needed)} for {len(known)} missing runs and the checkpoints of one"
+            raise Unwritable(what, where=self.store.root, received=f"{_size(free)} free", expected=expected, hint=hint)
 
     def _predicted(self, planned: PlannedRun) -> Prepared:
         from cnnlab.training.preparation import prepare_run
@@ -151,9 +148,8 @@ class Trainings:
             for _, planned in left[: left.index(free)]:
                 if planned.id not in passed_over:
                     passed_over.add(planned.id)
-                    self.tell(
-                        f"{self.store.holder(planned.id)} trains {planned.spec.label}: another run is taken first"
-                    )
+                    holder = self.store.holder(planned.id)
+                    self.tell(f"{holder} trains {planned.spec.label}: another run is taken first")
             left.remove(free)
             yield free
 
@@ -192,26 +188,19 @@ class Trainings:
     def _train(self, planned: PlannedRun) -> Trained:
         from cnnlab.training.run import train_model
 
-        opened, prepared, seconds = self.data[planned.spec.dataset], self._prepared.get(planned.id), None
+        spec, prepared, seconds = planned.spec, self._prepared.get(planned.id), None
         part = self._left.pop(planned.id, 0.0)
         if self._deadline is not None:  # by what the runs that are left should take; what one saves, others get
             remaining = max(0.0, self._deadline - time.monotonic())
             seconds = remaining * part / (part + sum(self._left.values()) or 1.0)
             seconds += prepared.seconds if prepared else 0.0
-        trained = train_model(
-            planned.spec,
-            opened.table,
-            opened.splits_for(planned.spec),
-            store=self.store,
-            budget_seconds=seconds,
-            progress=self.progress,
-            prepared=prepared,
-            fresh=self.fresh,
-        )
+        opened = self.data[spec.dataset]
+        options: dict[str, Any] = {"store": self.store, "progress": self.progress, "fresh": self.fresh}
+        options |= {"budget_seconds": seconds, "prepared": prepared}
+        trained = train_model(spec, opened.table, opened.splits_for(spec), **options)
         if trained.model is None:
-            self.tell(f"{planned.spec.label}: another process has trained it meanwhile")
-        else:
-            self.trained += 1
+            self.tell(f"{spec.label}: another process has trained it meanwhile")
+        self.trained += trained.model is not None
         return trained
 
     def _evaluated(self, planned: PlannedRun, run: Record, trained: Trained | None) -> dict[str, Any]:

@@ -58,12 +58,7 @@ def check_memory(needed: Mapping[str, float], tell: Callable[[str], None]) -> No
     (label, most), (total, available) = max(needed.items(), key=lambda one: one[1]), machine_gib()
     advice = "a smaller batch_size or image_size, fewer dense_units, or another network"
     if most > total:
-        raise LabError(
-            "there is not enough memory for a training",
-            where=label,
-            received=f"{total:.1f} GiB of memory and swap",
-            expected=f"about {most:.1f} GiB",
-            hint=advice,
-        )
+        what, received = "there is not enough memory for a training", f"{total:.1f} GiB of memory and swap"
+        raise LabError(what, where=label, received=received, expected=f"about {most:.1f} GiB", hint=advice)
     if most > available:
         tell(f"warning: {label} takes about {most:.1f} GiB of memory, {available:.1f} GiB are available: {advice}")
