@@ -223,8 +223,8 @@ def _inputs(store: RunStore, lab: Lab, out: Path) -> str:
     and the libraries, and where the runs and the report are, which the notebook says."""
     files = [store.root / "labs" / f"{lab.stem}.json", lab.reviews, lab.file.style.logo or lab.path]
     try:
-        folders = [store.folder(*named) for named in locked_records(store.read_lab(lab.stem))]
-    except (StoreError, KeyError, TypeError, AttributeError):  # never run, or damaged: told when it is opened
+        folders = [store.folder(*named) for named in locked_records(store, lab.stem)]
+    except StoreError:  # never run, or damaged: told when it is opened
         folders = []
     for folder in (*folders, lab.templates, templates_dir()):
         for below, _, names in os.walk(folder, followlinks=True):

@@ -20,7 +20,7 @@ from cnnlab.store.store import RunStore
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
-from report.evidence.language import Language, forget_catalogues
+from report.evidence.language import Language, catalogue
 from report.evidence.quantity import Evidence
 from report.render.html import script_hash
 
@@ -65,7 +65,7 @@ class Preview:
             return
         if any(path.suffix in (".toml", ".json", ".po") for path in changed):  # more than text
             self._evidence.clear()
-            forget_catalogues()
+            catalogue.cache_clear()
         try:
             self._lab = lab = self._load()
             data, language = open_lab(self._store, lab.stem), Language(lab.file.lab.language)

@@ -94,8 +94,7 @@ def appendix(lab: LabData, language: Language, *, published: bool = True) -> App
             facts = [*_training(run, language), (t("Evaluation"), run.evaluation.id)]
             runs[run.run.id] = _entry(f"{run.title}, {run.run.id}", facts, run.run.id, run.evaluation.id)
         for one in part.diverged:
-            because = str(one.resolved.get("diverged_because") or "")
-            facts = [*_training(one, language), (t("Ended"), ": ".join(filter(None, (t("diverged"), because))))]
+            facts = [*_training(one, language), (t("Ended"), ": ".join(filter(None, (t("diverged"), one.reason))))]
             runs[one.run.id] = _entry(f"{one.title}, {one.run.id}", facts, one.run.id)
     data = {part.dataset.record.id: part.dataset for part in parts}
     used = {run.architecture.id: run.architecture for part in parts for run in part.runs}

@@ -80,8 +80,7 @@ def _problems(data: LabData, section: Section, language: Language) -> tuple[list
     for network, reason in part.problems.items():
         words = "{network} has no finished run here: {reason}"
         for diverged in (one for one in part.diverged if one.network == network):
-            words = "{network}'s training diverged: {reason}"
-            reason = str(diverged.resolved.get("diverged_because") or reason)
+            words, reason = "{network}'s training diverged: {reason}", diverged.reason or reason
         lacking.append((network, "", reason, words, {}))
     for lost in part.lost_seeds:
         runs = [run.run.id for run in part.of(lost.network)]

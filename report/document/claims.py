@@ -113,7 +113,7 @@ def examine(data: LabData, part: str | None, text: str, on: str, dataset: str, *
     try:
         verdict = better(meant.of(first), meant.of(second), split, k)
     except Incomparable as problem:
-        raise CallError(str(problem), problem.received) from None
+        raise CallError(*problem.args) from None
     is_own = own is not None and own.dataset.name == meant.dataset.name
     return Claim(
         text=text,
