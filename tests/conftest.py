@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from report.data.records import LabData
+    from tests.parity import Forms
 
 LAB = """
     [lab]
@@ -75,3 +76,11 @@ def small_report() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly, "assemble", partial(assembly.assemble, sections=SECTIONS, references=REFERENCES))
         yield
+
+
+@pytest.fixture(scope="session")
+def forms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Forms]:
+    """One report with everything in it, by language, as page, paper, PDF and notebook."""
+    from tests.parity import Forms
+
+    return cache(lambda code: Forms(tmp_path_factory.mktemp(f"forms-{code}"), code))

@@ -50,20 +50,9 @@ def results(data: LabData, language: Language) -> Evidence:
     return Evidence(names=evidence.names, items={name: evidence.items[name] for name in ("results", "mistakes")})
 
 
-def nothing(data: LabData, language: Language) -> Evidence:
-    """No evidence."""
-    return Evidence()
-
-
-def part_1(activity: int) -> PlainSection:
-    """An activity of Part 1."""
-    answer = partial(built, activity=activity)
-    return PlainSection(f"activity-{activity:02d}", activity, "1", "architecture", answer)
-
-
 SECTIONS = (
-    PlainSection("introduction", None, None, "introduction", nothing),
-    *map(part_1, STEPS),
+    PlainSection("introduction", None, None, "introduction", lambda data, language: Evidence()),
+    *(PlainSection(f"activity-{n:02d}", n, "1", "architecture", partial(built, activity=n)) for n in STEPS),
     PlainSection("comparison", None, "comparison", "comparison", partial(drawn, names=("networks",))),
     PlainSection("activity-07", 7, "2_1", "training", results),
     PlainSection("activity-08", 8, "2_1", "curves", partial(drawn, names=("accuracy-8", "loss-8"))),

@@ -19,7 +19,7 @@ from report.document.assembly import assemble
 from report.document.model import Document, Prose
 from report.document.rubric import Section
 from report.evidence.language import Language
-from report.evidence.quantity import Column, Evidence, Exhibit, Gallery, Listing, Quantity, Table
+from report.evidence.quantity import Evidence, Exhibit, Gallery, Listing, Quantity, table
 from tests.fabricate import write_store
 from tests.figure_samples import samples
 
@@ -89,30 +89,20 @@ def build_evidence(data: LabData, language: Language, *, charts: Sequence[str] =
             "notes": "",
         },
     )
-    columns = (
-        Column(key="name", head="Network"),
-        Column(key="accuracy", head="Accuracy", best="max"),
-        Column(key="loss", head="Loss", best="min"),
-        Column(key="notes", head="Protocol"),
-    )
+    heads = {"name": "Network", "accuracy": "Accuracy", "loss": "Loss", "notes": "Protocol"}
+    best: Any = {"accuracy": "max", "loss": "min"}
     return Evidence(
         names={
-            "accuracy": first,
-            "parameters": Quantity(value=143_667_240, unit="count"),
-            "best": {"accuracy": first, "name": HOSTILE[0]},
-            "classes": list(HOSTILE[:3]),
-            "hostile": list(HOSTILE),
-            "clear": True,
+            "accuracy": first, "parameters": Quantity(value=143_667_240, unit="count"), "clear": True,
+            "best": {"accuracy": first, "name": HOSTILE[0]}, "classes": list(HOSTILE[:3]), "hostile": list(HOSTILE),
         },
         items={
-            "results": Table(caption="VGG-19 is second", columns=columns, rows=rows, note="n = 1,000 test images"),
-            "mistakes": Gallery(
-                caption=f"Mistakes about {HOSTILE[0]}", alt="Five images", items=tiles, note="Test split"
-            ),
+            "results": table("VGG-19 is second", heads, rows, best=best, note="n = 1,000 test images"),
+            "mistakes": Gallery(caption=f"Mistakes about {HOSTILE[0]}", alt="Five images", items=tiles, note="Test split"),
             **{name: drawings[name] for name in charts},
             "block": Listing(caption="First block", code=CODE, output=SUMMARY),
         },
-    )
+    )  # fmt: skip
 
 
 SECTIONS = (

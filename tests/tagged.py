@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from pypdf import PageObject, PdfReader
@@ -28,13 +29,12 @@ PAINTED = {*b"Tj TJ ' \" S s f F f* B B* b b* Do sh BI".split(), b"INLINE IMAGE"
 
 @dataclass
 class Element:
-    """A structure element with its kids; `content` counts the pieces of pages and the annotations that it holds."""
+    """A structure element with its kids."""
 
     kind: str
     entry: Any
     parent: Element | None = None
     kids: list[Element] = field(default_factory=list)
-    content: int = 0
 
     def all(self) -> Iterator[Element]:
         """This and all below, as they are read."""
@@ -58,29 +58,24 @@ class Element:
 
 def structure(reader: PdfReader) -> Element:
     """The structure tree below its root."""
-    root: Any = reader.trailer["/Root"]["/StructTreeRoot"]  # type: ignore[index]
-    top = Element("Root", root)
-    _grow(top, root.get("/K"))
-    return top
+    return grown(reader.trailer["/Root"]["/StructTreeRoot"])  # type: ignore[index]
 
 
-def _grow(element: Element, kids: Any) -> None:
+def grown(entry: Any, parent: Element | None = None) -> Element:
+    """The element of this entry with all below it."""
+    element = Element(str(entry.get("/S", "Root")).removeprefix("/"), entry, parent)
+    kids = entry.get("/K")
     kids = kids.get_object() if hasattr(kids, "get_object") else kids
     for kid in kids if isinstance(kids, list) else [kids]:
         kid = kid.get_object() if hasattr(kid, "get_object") else kid
         if isinstance(kid, dict) and "/S" in kid:
-            grown = Element(str(kid["/S"]).removeprefix("/"), kid, element)
-            element.kids.append(grown)
-            _grow(grown, kid.get("/K"))
-        elif kid is not None:
-            element.content += 1
+            element.kids.append(grown(kid, element))
+    return element
 
 
 def structure_problems(top: Element) -> list[str]:
     """What is where it may not be, and what lacks what it needs."""
-    return [problem for one in top.all() for problem in (*_placed(one), *_table(one), *_described(one))] + _headings(
-        top
-    )
+    return [problem for one in top.all() for problem in (*_placed(one), *_table(one))] + _headings(top)
 
 
 def _placed(one: Element) -> Iterator[str]:
@@ -91,9 +86,6 @@ def _placed(one: Element) -> Iterator[str]:
         yield f"{one.where} stands wrongly"
     if re.fullmatch(r"H\d|P|Caption|Figure", one.kind) and one.parent and one.parent.kind == one.kind:
         yield f"{one.where} stands in its like"
-
-
-def _described(one: Element) -> Iterator[str]:
     if one.kind == "Figure" and not str(one.entry.get("/Alt", "")).strip():
         yield f"{one.where} says nothing"
     if "/P" not in one.entry and one.parent:
@@ -103,12 +95,7 @@ def _described(one: Element) -> Iterator[str]:
 def _headings(top: Element) -> list[str]:
     """Headings start at 1 and go down by one level at a time (7.4.2)."""
     levels = [int(one.kind[1]) for one in top.all() if re.fullmatch(r"H[1-6]", one.kind)]
-    steps = zip([0, *levels], levels, strict=False)
-    return [
-        f"heading {number}: level {after} after {before}"
-        for number, (before, after) in enumerate(steps)
-        if after > before + 1
-    ]
+    return [f"level {after} after {before}" for before, after in pairwise([0, *levels]) if after > before + 1]
 
 
 def _table(one: Element) -> Iterator[str]:

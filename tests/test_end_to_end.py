@@ -46,36 +46,21 @@ def test_the_network_learned_and_the_report_says_by_how_much(lab: Path) -> None:
     assert printed[0]["n"] == 12 and printed[0]["runs"] == [run.name]
 
 
-def test_the_pdf_has_text_outline_and_tags(lab: Path) -> None:
+def test_the_pdf_has_text_and_outline_and_the_notebook_was_executed(lab: Path) -> None:
     reader = PdfReader(lab / "out/shapes/report.pdf")
     text = "\n".join(page.extract_text() for page in reader.pages)
     assert "143.667.240" in text and "Formas" in text
-
-    def titles(outline: list[object]) -> list[str]:
-        return [t for entry in outline for t in (titles(entry) if isinstance(entry, list) else [entry["/Title"]])]  # type: ignore[index]
-
-    outline = titles(reader.outline)
-    for number in range(1, 14):
-        assert any(f"Actividad {number}:" in title.replace("\N{NO-BREAK SPACE}", " ") for title in outline)
-    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
-    assert reader.trailer["/Root"]["/Lang"] == "es"
-
-
-def test_the_notebook_was_executed(lab: Path) -> None:
+    marked = str(reader.outline).replace("\N{NO-BREAK SPACE}", " ")
+    assert [number for number in range(1, 14) if f"Actividad {number}:" not in marked] == []
     notebook = json.loads((lab / "out/shapes/report.ipynb").read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    assert len(code) > 20
-    for cell in code:
-        assert cell["execution_count"] and cell["outputs"], "".join(cell["source"])
-    sources = "\n".join("".join(cell["source"]) for cell in code)
-    assert "modelVGG19 = Sequential()" in sources
+    assert len(code) > 20 and all(cell["execution_count"] and cell["outputs"] for cell in code)
 
 
 def test_a_second_run_trains_nothing_and_starts_no_kernel(lab: Path) -> None:
     before = (lab / "out/shapes/report.ipynb").stat().st_mtime_ns
     result = cnnlab("run", "shapes.toml", cwd=lab, block=True)
-    assert result.returncode == 0, result.stderr
-    assert "nothing was trained" in result.stderr
+    assert result.returncode == 0 and "nothing was trained" in result.stderr, result.stderr
     assert (lab / "out/shapes/report.ipynb").stat().st_mtime_ns == before
 
 

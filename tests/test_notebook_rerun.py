@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from cnnlab.notebook import open_lab
 from report.notebook.kernel import execute
 from tests import parity
 from tests.command import cnnlab
-from tests.notebook_files import outputs, shortened, source
+from tests.notebook_files import outputs, shortened
 
 
 @pytest.fixture
@@ -114,15 +113,6 @@ def test_the_lab_file_is_found_where_a_bundle_has_it(
     monkeypatch.delenv("CNNLAB_LAB")
     with pytest.raises(LabError, match="no such lab"):
         open_lab("shapes.toml", runs=moved / "runs").spec("tones", "alexnet")
-
-
-def test_a_cell_for_each_training_shows_the_call(trained_lab: Path) -> None:
-    cells = shortened(json.loads((trained_lab / "out/shapes/report.ipynb").read_text()))["cells"]
-    calls = [source(cell) for cell in cells if "train_model(\n" in source(cell)]
-    assert [re.search(r'lab\.cached\("(\w+)", "(\w+)"\)', call)[0] for call in calls] == [  # type: ignore[index]
-        'lab.cached("shapes", "alexnet")',
-        'lab.cached("tones", "alexnet")',
-    ]
 
 
 def test_a_report_made_without_a_run_has_a_notebook_without_it(moved: Path) -> None:

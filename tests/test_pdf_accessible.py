@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,35 +11,19 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
 
-from report.build import page
-from report.data.records import open_lab
-from report.document.assembly import assemble
-from report.document.model import Document
-from report.evidence.language import Language
-from report.render.pdf import render_pdf
-from tests.tagged import Element, fonts, structure, structure_problems, untagged
-from tests.whole_report import write_whole
+from tests.parity import Forms
+from tests.tagged import Element, fonts, grown, structure, structure_problems, untagged
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Document, BeautifulSoup, PdfReader]:
-    """The report, the page that its PDF is made of, and the PDF."""
-    folder = tmp_path_factory.mktemp("accessible")
-    store, lab = write_whole(folder, "en")
-    document = assemble(open_lab(store, "whole"), lab, Language("en"))
-    text = page(document, lab, folder / "out", "print")
-    (folder / "report.pdf").write_bytes(render_pdf(text).content)
-    return document, BeautifulSoup(text, "html.parser"), PdfReader(folder / "report.pdf")
+def reader(forms: Callable[[str], Forms]) -> PdfReader:
+    return forms("en").reader
 
 
 @pytest.fixture(scope="module")
-def reader(made: Any) -> PdfReader:
-    return made[2]
-
-
-@pytest.fixture(scope="module")
-def dom(made: Any) -> BeautifulSoup:
-    return made[1]
+def dom(forms: Callable[[str], Forms]) -> BeautifulSoup:
+    """The page that the PDF is made of."""
+    return BeautifulSoup(forms("en").page, "html.parser")
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +35,15 @@ def of_kind(tree: Element, *kinds: str) -> list[Element]:
     return [one for one in tree.all() if one.kind in kinds]
 
 
-def annotated(reader: PdfReader) -> list[Any]:
-    return [one.get_object() for sheet in reader.pages for one in sheet.get("/Annots", [])]
-
-
-def test_the_file_says_what_it_is(reader: PdfReader) -> None:
+def test_the_file_says_what_it_is(reader: PdfReader, dom: BeautifulSoup) -> None:
     root: Any = reader.trailer["/Root"]
     assert reader.pdf_header == "%PDF-1.7"
     assert root["/Lang"] == "en" and root["/MarkInfo"]["/Marked"] and root["/ViewerPreferences"]["/DisplayDocTitle"]
     described = BeautifulSoup(root["/Metadata"].get_data(), "html.parser")
     assert [one["pdfuaid:part"] for one in described.find_all(attrs={"pdfuaid:part": True})] == ["1"]
-    assert described.find("dc:title").text.strip() == "Convolutional networks"  # type: ignore[union-attr]
-    assert reader.metadata is not None and reader.metadata.title == "Convolutional networks"
+    title = dom.title.text  # type: ignore[union-attr]
+    assert described.find("dc:title").text.strip() == title  # type: ignore[union-attr]
+    assert reader.metadata is not None and reader.metadata.title == title
 
 
 def test_the_structure_is_sound(tree: Element) -> None:
@@ -85,7 +67,7 @@ def _all(found: Any) -> list[Any]:
     return [one.get_object() for one in found] if isinstance(found, list) else [found]
 
 
-def test_every_picture_is_described_by_its_data(made: Any, tree: Element, dom: BeautifulSoup) -> None:
+def test_every_picture_is_described_by_its_data(tree: Element, dom: BeautifulSoup) -> None:
     texts = Counter(str(one.entry["/Alt"]) for one in of_kind(tree, "Figure"))
     assert texts == Counter(str(one["alt"]) for one in dom.select("img"))
     drawn = [str(one["alt"]) for one in dom.select("figure.chart img")]
@@ -120,9 +102,8 @@ def test_headings_are_those_of_the_page_and_the_outline_follows_them(
 def _outline(entries: Any, level: int = 0) -> list[tuple[int, str]]:
     found = []
     for entry in entries:
-        found += (
-            _outline(entry, level + 1) if isinstance(entry, list) else [(level, " ".join(str(entry.title).split()))]
-        )
+        here = [] if isinstance(entry, list) else [(level, " ".join(str(entry.title).split()))]
+        found += here or _outline(entry, level + 1)
     return found
 
 
@@ -133,7 +114,7 @@ def test_every_font_is_embedded_and_maps_to_characters(reader: PdfReader) -> Non
 
 
 def test_links_lead_somewhere_and_are_tagged_and_named(reader: PdfReader, dom: BeautifulSoup) -> None:
-    links = annotated(reader)
+    links: list[Any] = [one.get_object() for sheet in reader.pages for one in sheet.get("/Annots", [])]
     assert {one["/Subtype"] for one in links} == {"/Link"} and len(links) > 100
     inner = [one["/Dest"] for one in links if "/Dest" in one]
     assert set(inner) <= set(reader.named_destinations)
@@ -147,38 +128,28 @@ def test_links_lead_somewhere_and_are_tagged_and_named(reader: PdfReader, dom: B
     assert all(sheet["/Tabs"] == "/S" for sheet in reader.pages)
 
 
-def test_the_checks_find_what_is_wrong() -> None:
-    figure, row = _element("Figure"), _element("TR", _element("TD"))
-    found = structure_problems(
-        _root(_element("H2"), figure, _element("L", _element("P")), row, _element("P", _element("P")))
-    )
-    for words in (
-        "level 2 after 0",
-        "Figure says nothing",
-        "L holds P",
-        "TR stands wrongly",
-        "P > P stands in its like",
-    ):
-        assert any(words in one for one in found), words
-    head = _element("THead", _element("TR", _element("TH", ID="a")))
-    body = _element("TBody", _element("TR", _element("TH", ID="b"), _element("TD")))
-    found = structure_problems(_root(_element("Table", head, body)))
-    assert sum("has no scope" in one for one in found) == 2
-    assert any("has rows of [1, 2] cells" in one for one in found)
-    assert any("has not a head of its column" in one for one in found)
-
-
 def _element(kind: str, *kids: DictionaryObject, **entries: str) -> DictionaryObject:
     made = DictionaryObject({NameObject("/S"): NameObject(f"/{kind}"), NameObject("/K"): ArrayObject(kids)})
-    made.update(
-        {NameObject("/P"): DictionaryObject(), **{NameObject(f"/{k}"): TextStringObject(v) for k, v in entries.items()}}
-    )
+    own = {NameObject(f"/{key}"): TextStringObject(value) for key, value in entries.items()}
+    made.update({NameObject("/P"): DictionaryObject(), **own})
     return made
 
 
-def _root(*kids: DictionaryObject) -> Element:
-    from tests.tagged import _grow
+HEAD = _element("THead", _element("TR", _element("TH", ID="a")))
+BODY = _element("TBody", _element("TR", _element("TH", ID="b"), _element("TD")))
 
-    top = Element("Root", DictionaryObject())
-    _grow(top, ArrayObject(kids))
-    return top
+
+@pytest.mark.parametrize(
+    ("kid", "words"),
+    [
+        (_element("H2"), ["level 2 after 0"]),
+        (_element("Figure"), ["Figure says nothing"]),
+        (_element("L", _element("P")), ["L holds P"]),
+        (_element("TR", _element("TD")), ["TR stands wrongly"]),
+        (_element("P", _element("P")), ["P > P stands in its like"]),
+        (_element("Table", HEAD, BODY), ["has no scope", "has rows of [1, 2] cells", "has not a head of its column"]),
+    ],
+)
+def test_the_checks_find_what_is_wrong(kid: DictionaryObject, words: list[str]) -> None:
+    found = structure_problems(grown(DictionaryObject({NameObject("/K"): ArrayObject([kid])})))
+    assert all(any(one in problem for problem in found) for one in words), found

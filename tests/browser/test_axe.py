@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from report.figures.theme import COLOURS, WRITTEN
 from tests.watched import Watched, found_by_axe, start_axe
 
 OPENED = [("contents", "nav.contents button", "#contents"), ("chart", ".picture .enlarge", "dialog#large"),
@@ -50,54 +53,22 @@ def test_axe_would_find_violations(english: Watched) -> None:
     assert rules == {"image-alt", "color-contrast"}
 
 
-PAINTED = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
-    return [r, g, b, a / 255];
-  };
-  const over = ([r, g, b, a], below) => [r, g, b].map((part, index) => part * a + below[index] * (1 - a));
-  const light = (colour) => colour.map((part) => part / 255)
-    .map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
-  const contrast = (one, other) => {
-    const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
-    return (bright + 0.05) / (dark + 0.05);
-  };
-  const colour = (style, part) => {
-    const [r, g, b, a] = rgba(style[part]);
-    return [r, g, b, a * style.opacity * style[part + "Opacity"]];
-  };
-  const paper = rgba(getComputedStyle(document.documentElement).backgroundColor).slice(0, 3);
-  const texts = [], lines = [];
-  for (const svg of document.querySelectorAll(".picture svg")) {
-    const behind = [];
-    for (const one of svg.querySelectorAll("path, rect, use, text")) {
-      if (one.closest("defs, clipPath")) continue;
-      const style = getComputedStyle(one), box = one.getBoundingClientRect();
-      if (one.tagName === "text") {
-        const at = new DOMPoint(box.x + box.width / 2, box.y + box.height / 2);
-        const below = behind.filter((shape) => shape.isPointInFill(at.matrixTransform(shape.getScreenCTM().inverse())))
-          .reduce((found, shape) => over(colour(getComputedStyle(shape), "fill"), found), paper);
-        if (one.textContent.trim()) texts.push([one.textContent, contrast(over(colour(style, "fill"), below), below)]);
-      } else {
-        if (style.fill !== "none" && one.isPointInFill) behind.push(one);
-        const given = one.getAttribute("style") ?? "";
-        const part = given.includes("stroke: var(--paper") ? "fill" : "stroke";  // marks set apart by a rim of paper
-        if (style[part] !== "none" && style.stroke !== "none")
-          lines.push([given, contrast(over(colour(style, part), paper), paper)]);
-      }
+PAINTED = """() => [...new Set([...document.querySelectorAll(".picture svg :is(path, rect, use, text)")]
+  .filter((one) => !one.closest("defs, clipPath"))
+  .flatMap((one) => {
+    const style = getComputedStyle(one);
+    return ["fill", "stroke"].filter((part) => style[part + "Opacity"] * style.opacity > 0).map((part) => style[part]);
+  }))]"""
+
+
+@pytest.mark.parametrize(("scheme", "index"), [("light", 0), ("dark", 1)])
+def test_charts_are_drawn_in_the_colours_of_the_scheme(english: Watched, scheme: str, index: int) -> None:
+    """Which stand out from the page and from cells: `tests.test_figures_style` measures them."""
+    found = {
+        tuple(map(int, re.findall(r"\d+", one)))[:3]
+        for one in english.shown(scheme=scheme).evaluate(PAINTED)
+        if one != "none"
     }
-  }
-  return [texts, lines];
-}"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_lines_of_charts_stand_out(english: Watched, scheme: str) -> None:
-    texts, lines = english.shown(scheme=scheme).evaluate(PAINTED)
-    assert len(texts) > 300 and len(lines) > 100
-    assert [one for one in texts if one[1] < 4.5] == []
-    drawn = [one for one in lines if "--grid" not in one[0]]
-    assert [one for one in drawn if one[1] < 3] == []
+    given = [one[index] for one in (*COLOURS.values(), *WRITTEN.values())] + ["#000000", "#ffffff"]  # shades of boxes
+    assert found <= {tuple(bytes.fromhex(one[1:])) for one in given}
+    assert {tuple(bytes.fromhex(COLOURS[name][index][1:])) for name in ("ink", "muted", "series-1", "heat")} <= found
