@@ -17,27 +17,15 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uf
 
 
 class CnnlabError(Exception):
-    """A problem stated as what, where, received, expected and what to do next.
-
-    Args:
-        what: one sentence naming the problem.
-        where: the file, folder, key or record concerned.
-        received: what was found there.
-        expected: what would have been accepted.
-        hint: what the user can do next.
-    """
+    """A problem: `what` it is in one sentence, `where` (a file, folder, key or record), what was `received` there, what
+    would have been `expected`, and a `hint` what to do next."""
 
     exit_code = 2
 
     def __init__(
-        self,
-        what: str,
-        *,
-        where: str | Path | None = None,
-        received: object = None,
-        expected: object = None,
+        self, what: str, *, where: str | Path | None = None, received: object = None, expected: object = None,
         hint: str | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.what, self.where, self.received, self.expected, self.hint = what, where, received, expected, hint
         super().__init__(str(self))
 

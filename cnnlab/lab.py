@@ -23,7 +23,6 @@ LAB = FileKind("lab", LabError)
 DEFAULT_RUBRIC = "tarea1"
 """The assignment of a lab file that names none."""
 
-
 DEEPEST_KEY = 10
 
 
@@ -47,12 +46,7 @@ class RunGroup(Frozen):
     networks: tuple[str, ...] = Field(min_length=1, description="trained on it, each by itself")
     recipe: str = Field(description="one of `[recipes]`")
     search: str | None = Field(None, description="one of `[searches]`, which first chooses what it varies")
-    folds: int | None = Field(
-        None,
-        ge=2,
-        le=20,
-        description="parts of a cross-validation that is run besides, on training and validation images",
-    )
+    folds: int | None = Field(None, ge=2, le=20, description="parts of a cross-validation that is run besides")
     test_flip: bool = Field(False, description="average the answers on each image and its mirror image")
 
 
@@ -143,56 +137,51 @@ def load_lab(name: str, *, profile: str | None = None, overrides: Sequence[str] 
         profile: a table under `[profiles]` whose keys replace the lab's.
         overrides: `dotted.key=value` pairs, the value in TOML (or a bare word), applied last.
 
-    Raises:
-        LabError: the file, the profile, an override, a key, a type or a reference is wrong.
+    Raises LabError: the file, the profile, an override, a key, a type or a reference is wrong.
     """
-    path = _find(name)
+    path = labs_dir() / f"{name}.toml"
+    if "/" in name or name.endswith(".toml") or not path.is_file():
+        path = _expanded(Path(name)).resolve()
+    if not path.is_file():
+        expected = f"the path of a TOML file, or one of: {', '.join(shipped_labs())}"
+        hint = did_you_mean(name, shipped_labs())
+        raise LabError("there is no such lab", received=name, expected=expected, hint=hint)
     table = LAB.parse(path)
-    profiles = table.pop("profiles", {})
-    stem = path.stem
+    profiles, stem = table.pop("profiles", {}), path.stem
     if profile:
         if profile not in profiles:
             raise LabError.unknown("the lab has no such profile", profile, sorted(profiles), where=path)
-        table = _merged(table, profiles[profile])
-        stem = f"{stem}-{profile}"
-    for override in overrides:
-        table = _merged(table, _override(override))
+        table, stem = _merged(table, profiles[profile]), f"{stem}-{profile}"
+    for text in overrides:
+        key, given, value = text.partition("=")
+        parts = key.strip().split(".")
+        if not given or not key.strip() or len(parts) > DEEPEST_KEY:
+            what, expected = "an override needs a key and a value", "--set recipes.NAME.epochs=5"
+            raise LabError(what, received=text[:60], expected=expected)
+        try:
+            override: Any = tomllib.loads(f"value = {value}")["value"]
+        except (ValueError, RecursionError):
+            override = value.strip()
+        for part in reversed(parts):
+            override = {part: override}
+        table = _merged(table, override)
     file = LAB.validate(LabFile, table, path)
     _check_references(file, path)
-    return Lab(stem=stem, path=path, file=_located(file, path.parent))
+
+    def located(model: Any, *names: str) -> Any:
+        """The same with `~`, `$VARS` and paths relative to the lab made absolute."""
+        paths = {name: _expanded(own) for name in names if (own := getattr(model, name)) is not None}
+        absolute = {name: own if own.is_absolute() else (path.parent / own).resolve() for name, own in paths.items()}
+        return model.model_copy(update=absolute)
+
+    datasets = {key: located(spec, "path", "labels") for key, spec in file.datasets.items()}
+    file = file.model_copy(update={"datasets": datasets, "style": located(file.style, "logo")})
+    return Lab(stem=stem, path=path, file=file)
 
 
 def shipped_labs() -> list[str]:
     """Names under which the project's own labs can be run."""
     return sorted(path.stem for path in labs_dir().glob("*.toml"))
-
-
-def _find(name: str) -> Path:
-    shipped = labs_dir() / f"{name}.toml"
-    if "/" not in name and not name.endswith(".toml") and shipped.is_file():
-        return shipped
-    path = _expanded(Path(name))
-    if path.is_file():
-        return path.resolve()
-    hint = did_you_mean(name, shipped_labs())
-    expected = f"the path of a TOML file, or one of: {', '.join(shipped_labs())}"
-    raise LabError("there is no such lab", received=name, expected=expected, hint=hint)
-
-
-def _override(text: str) -> dict[str, Any]:
-    key, _, value = text.partition("=")
-    parts = key.strip().split(".")
-    if "=" not in text or not key.strip() or len(parts) > DEEPEST_KEY:
-        raise LabError(
-            "an override needs a key and a value", received=text[:60], expected="--set recipes.NAME.epochs=5"
-        )
-    try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):
-        parsed = value.strip()
-    for part in reversed(parts):
-        parsed = {part: parsed}
-    return dict(parsed)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,24 +214,8 @@ def _check_references(file: LabFile, path: Path) -> None:
             LAB.require(name, known, f"{path}, {where}", what)
 
 
-def _located(file: LabFile, folder: Path) -> LabFile:
-    """The same file with `~`, `$VARS` and paths relative to the lab made absolute."""
-
-    def located(model: Any, *names: str) -> Any:
-        paths = {name: _expanded(path) for name in names if (path := getattr(model, name)) is not None}
-        absolute = {name: path if path.is_absolute() else (folder / path).resolve() for name, path in paths.items()}
-        return model.model_copy(update=absolute)
-
-    datasets = {name: located(spec, "path", "labels") for name, spec in file.datasets.items()}
-    return file.model_copy(update={"datasets": datasets, "style": located(file.style, "logo")})
-
-
 def _expanded(path: Path) -> Path:
-    """The path with `~` and `$VARS` expanded.
-
-    Raises:
-        LabError: no path can be so: it holds a NUL, is too long, or names the home of nobody.
-    """
+    """With `~` and `$VARS` expanded. Raises LabError: it holds a NUL, is too long, or names the home of nobody."""
     try:
         expanded = Path(os.path.expandvars(path)).expanduser()
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # it need not be there

@@ -24,13 +24,13 @@ def in_checkout() -> bool:
 
 
 def templates_dir() -> Path:
-    """The project's templates; a wheel carries them inside `cnnlab`."""
-    return _CHECKOUT / "templates" if in_checkout() else _PACKAGE / "templates"
+    """The project's templates; a wheel carries them inside `cnnlab`, as it does the labs."""
+    return (_CHECKOUT if in_checkout() else _PACKAGE) / "templates"
 
 
 def labs_dir() -> Path:
-    """The shipped labs; a wheel carries them inside `cnnlab`."""
-    return _CHECKOUT / "labs" if in_checkout() else _PACKAGE / "labs"
+    """The shipped labs."""
+    return (_CHECKOUT if in_checkout() else _PACKAGE) / "labs"
 
 
 def data_dir() -> Path:
@@ -52,7 +52,7 @@ def out_dir(chosen: Path | None = None) -> Path:
 
 @cache
 def cache_dir() -> Path:
-    """This user's own folder of what can be made again; where there can be none, one that ends with the process.
+    """This user's own folder of what can be made again, or, where there can be none, one that ends with the process.
 
     Compiled templates from it are run, so nobody else may be able to write to it.
     """

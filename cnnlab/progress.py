@@ -23,17 +23,38 @@ _SECONDS_BETWEEN_LINES = 5.0
 _THE_TASK = TaskID(0)
 
 
-class Progress:
-    """A training's course, one training after the other: begin, step and epoch, end.
+def _bar(console: Console) -> rich.progress.Progress:
+    """A bar that takes the room that its title, which may be cut, and its facts, which may not, leave on one line."""
+    title = Column(no_wrap=True, overflow="ellipsis", max_width=console.width // 3)
+    return rich.progress.Progress(
+        TextColumn("{task.description}", markup=False, table_column=title),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        TextColumn("{task.fields[facts]}", markup=False),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        expand=True,
+        disable=not console.is_interactive,
+        speed_estimate_period=3600,  # longer than an epoch, so that measuring, which steps not, counts
+    )
 
-    Args:
-        console: where it is shown, by default on standard error; `Console(quiet=True)` shows nothing.
-    """
+
+class _Shown:
+    """What is shown on a console, by default standard error; `Console(quiet=True)` shows nothing."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or _standard_error()
+        self._console = console or Console(stderr=True, force_jupyter=False)
         self._bar = _bar(self._console)
-        self._title, self._epochs = "", 0
+
+    def _left(self) -> str:
+        return f"{duration(self._bar.tasks[0].time_remaining or 0)} left"
+
+
+class Progress(_Shown):
+    """A training's course, one training after the other: begin, step and epoch, end."""
+
+    _title, _epochs = "", 0
 
     def message(self, text: str) -> None:
         """Something worth one line, at any time; above the bar where there is one."""
@@ -63,24 +84,22 @@ class Progress:
         self._bar.update(_THE_TASK, facts=facts)
         if not self._console.is_interactive:
             measured = f"accuracy {accuracy:.3f} training, {val_accuracy:.3f} validation, {speed}"
-            self.message(f"{self._title}: epoch {number}/{self._epochs}, {measured}, {_left(self._bar)}")
+            self.message(f"{self._title}: epoch {number}/{self._epochs}, {measured}, {self._left()}")
 
     def end(self) -> None:
         """Training is over, for whatever reason."""
         self._bar.stop()
 
 
-class Reading:
+class Reading(_Shown):
     """What is done to a data set: sentences that begin with its name, and the share of work that takes a while.
 
     A `Report` (`cnnlab.datasets.table`). Use it in a `with`, so that a bar never outlives an error.
     """
 
     def __init__(self, name: str, tell: Callable[[str], None], console: Console | None = None) -> None:
-        self._name, self._tell = name, tell
-        self._console = console or _standard_error()
-        self._bar = _bar(self._console)
-        self._told = 0.0
+        super().__init__(console)
+        self._name, self._tell, self._told = name, tell, 0.0
 
     def __call__(self, message: str, share: float | None = None, /) -> None:
         """See `Report`."""
@@ -96,7 +115,7 @@ class Reading:
         spent = self._bar.tasks[0].elapsed or 0.0
         if not self._console.is_interactive and spent - self._told >= _SECONDS_BETWEEN_LINES and share < 1:
             self._told = spent
-            self._tell(f"{text}, {share:.0%} done, {_left(self._bar)}")
+            self._tell(f"{text}, {share:.0%} done, {self._left()}")
 
     def __enter__(self) -> Reading:
         return self
@@ -105,36 +124,9 @@ class Reading:
         self._bar.stop()
 
 
-def _standard_error() -> Console:
-    return Console(stderr=True, force_jupyter=False)
-
-
-def _bar(console: Console) -> rich.progress.Progress:
-    """A bar that takes the room that its title, which may be cut, and its facts, which may not, leave on one line."""
-    title = Column(no_wrap=True, overflow="ellipsis", max_width=console.width // 3)
-    return rich.progress.Progress(
-        TextColumn("{task.description}", markup=False, table_column=title),
-        BarColumn(bar_width=None, table_column=Column(ratio=1)),
-        TextColumn("{task.fields[facts]}", markup=False),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        console=console,
-        transient=True,
-        expand=True,
-        disable=not console.is_interactive,
-        speed_estimate_period=3600,  # longer than an epoch, so that measuring, which steps not, counts
-    )
-
-
-def _left(bar: rich.progress.Progress) -> str:
-    return f"{duration(bar.tasks[0].time_remaining or 0)} left"
-
-
 def duration(seconds: float) -> str:
     """Seconds as `42 s`, `3 min 05 s` or `2 h 10 min`."""
     whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
+        return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

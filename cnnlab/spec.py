@@ -13,13 +13,13 @@ FORMAT = 1
 
 SPLITS = ("train", "validation", "test")
 
-SHA256 = r"^[0-9a-f]{64}$"
-"""Pattern of a digest in hexadecimal."""
-
 _REPO = r"\w[\w.-]*/\w[\w.-]*(?<![.-])(?<!\.git)"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+BatchSize = Annotated[int, Field(ge=1, le=4096)]
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Frozen(BaseModel):
@@ -41,9 +41,7 @@ class Split(Frozen):
     test: Share = Field(0.1, description="as above")
     seed: int = Field(0, ge=0, description="of what is drawn")
     policy: Literal["random", "official"] = Field("random", description="whose division: this lab's, or the authors'")
-    leaks: Literal["keep", "exclude"] = Field(
-        "keep", description="validation and test images with a copy among those seen before: keep, or leave out"
-    )
+    leaks: Literal["keep", "exclude"] = Field("keep", description="validation and test images with a copy seen before")
 
     @model_validator(mode="after")
     def _fits(self) -> Split:
@@ -63,9 +61,7 @@ class HubSource(Frozen):
     files: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         ("*.parquet",), min_length=1, description="patterns, of which a file matches one; `*` also stands for `/`"
     )
-    sha256: dict[str, Annotated[str, Field(pattern=SHA256)]] = Field(
-        {}, description="by file, needed where the hub does not know it"
-    )
+    sha256: dict[str, Digest] = Field({}, description="by file, needed where the hub does not know it")
 
     @field_validator("repo")
     @classmethod
@@ -140,16 +136,14 @@ class Recipe(Frozen):
     learning_rate: float = Field(0.05, gt=0, le=10, description="peak rate of the schedule")
     momentum: float = Field(0.9, ge=0, lt=1, description="of `sgd`")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="L2 decay on kernels only, per step, times the rate")
-    batch_size: int = Field(64, ge=1, le=4096, description="images a step")
-    epochs: int = Field(30, ge=1, le=10_000, description="at most")
+    batch_size: BatchSize = Field(64, description="images a step")
+    epochs: Epochs = Field(30, description="at most")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="`cosine` falls to zero")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises from 0")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="curves show plain cross entropy all the same")
     gradient_clip: float | None = Field(None, gt=0, description="global norm above which gradients are scaled down")
     augmentation: tuple[Augmentation, ...] = Field((), description="what is done to training images")
-    ema: float = Field(
-        0.0, ge=0, lt=1, description="decay a step of the moving average of the weights; 0: none is kept"
-    )
+    ema: float = Field(0.0, ge=0, lt=1, description="decay a step of the weights' moving average; 0: none is kept")
     early_stopping: EarlyStopping | None = Field(EarlyStopping(), description="when to stop; the best epoch is kept")
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "auto", description="`auto`: what the processor computes in natively"
@@ -157,9 +151,7 @@ class Recipe(Frozen):
     weights: str | None = Field(None, description='"imagenet", or the path of a keras.applications weight file')
     frozen: bool = Field(False, description="train the classifier only, the base keeps its weights")
     frozen_epochs: int = Field(0, ge=0, description="first epochs in which only the classifier learns")
-    rate_decay: float = Field(
-        1.0, gt=0, le=1, description="factor of the learning rate from each block to the one before it"
-    )
+    rate_decay: float = Field(1.0, gt=0, le=1, description="factor of the rate from each block to the one before it")
 
     @model_validator(mode="after")
     def _thaws(self) -> Recipe:
@@ -212,17 +204,11 @@ class SearchSpec(Frozen):
 
     trials: int = Field(20, ge=1, le=1000, description="recipes that are tried")
     seed: int = Field(0, ge=0, description="of the sampler")
-    pruning: Literal["median", "none"] = Field(
-        "median", description="whether trials worse than the median of those before, at the same epoch, are cut short"
-    )
+    pruning: Literal["median", "none"] = Field("median", description="`median`: trials worse than that are cut short")
     learning_rate: Range | None = Field(None, description="varied in this range")
     weight_decay: Range | None = Field(None, description="varied in this range")
-    batch_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] | None = Field(
-        None, min_length=1, description="varied among these"
-    )
-    epochs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] | None = Field(
-        None, min_length=1, description="varied among these"
-    )
+    batch_size: tuple[BatchSize, ...] | None = Field(None, min_length=1, description="varied among these")
+    epochs: tuple[Epochs, ...] | None = Field(None, min_length=1, description="varied among these")
     augmentation: tuple[tuple[Augmentation, ...], ...] | None = Field(
         None, min_length=1, description="varied among these"
     )

@@ -23,9 +23,7 @@ class HouseStyle(Frozen):
     """How a report shows whose it is. `logo` is checked where it is read (`report.render.assets`)."""
 
     logo: Path | None = Field(None, description="PNG, JPEG or SVG in the title block, at most 512 KiB and 4096 pixels")
-    accent: str | None = Field(
-        None, description="`#rrggbb` of links and rules, with a contrast of at least 4.5 on white"
-    )
+    accent: str | None = Field(None, description="`#rrggbb` of links and rules, readable on white (contrast 4.5)")
     student_id: str | None = Field(None, description="under the authors; `{id}` of `--submission-name`")
 
     @field_validator("accent")
@@ -36,10 +34,8 @@ class HouseStyle(Frozen):
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", accent):
             raise ValueError("a colour written #rrggbb, as #174a93")
         if (found := contrast(accent, PAGE)) < LEAST_CONTRAST:
-            raise ValueError(
-                f"a colour with a contrast of at least {LEAST_CONTRAST} against the white page; this one has "
-                f"{int(found * 100) / 100:.2f}, and {readable(accent, PAGE, LEAST_CONTRAST)} would do"
-            )
+            better = f"this one has {int(found * 100) / 100:.2f}, and {readable(accent, PAGE, LEAST_CONTRAST)} would do"
+            raise ValueError(f"a colour with a contrast of at least {LEAST_CONTRAST} against the white page; {better}")
         return accent.lower()
 
     @field_validator("student_id")

@@ -26,8 +26,7 @@ class FileKind:
     def parse(self, path: Path) -> dict[str, Any]:
         """The file's table.
 
-        Raises:
-            CnnlabError: of this kind's class; the file cannot be read, or is not TOML.
+        Raises CnnlabError: of this kind's class; the file cannot be read, or is not TOML.
         """
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -40,8 +39,7 @@ class FileKind:
     def validate(self, model: type[Model], table: dict[str, Any], path: Path) -> Model:
         """`table`, read from `path`, as a checked `model`.
 
-        Raises:
-            CnnlabError: of this kind's class; a key is unknown or absent, or a value is wrong.
+        Raises CnnlabError: of this kind's class; a key is unknown or absent, or a value is wrong.
         """
         try:
             return model.model_validate(table)
@@ -51,8 +49,7 @@ class FileKind:
     def require(self, name: str, known: Collection[str], where: str, what: str) -> None:
         """Refuse a `name` that is not among the `known` ones.
 
-        Raises:
-            CnnlabError: of this kind's class, with the nearest known name.
+        Raises CnnlabError: of this kind's class, with the nearest known name.
         """
         if name not in known:
             raise self.error.unknown(f"the {self.name} names an unknown {what}", name, sorted(known), where=where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pickle
@@ -10,12 +9,13 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from tests.command import ROOT, cnnlab
+from tests.command import ROOT, called
+from tests.datasets import encoded, fill, put
 from tests.test_datasets_lookalikes import recompressed, scene
 
 LAB = """
@@ -42,81 +42,68 @@ def write_lab(folder: Path, path: str = "photos", reader: str = "folder", more: 
     return str(folder / "lab.toml")
 
 
+@pytest.fixture(autouse=True)
+def _one_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+
+
 @pytest.fixture(scope="module")
 def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1,000 files in four classes: 987 good pictures, 3 corrupt ones, 5 exact and 5 recompressed copies."""
     folder = tmp_path_factory.mktemp("faults")
     root = folder / "photos"
     for index in range(987):
-        path = root / f"class{index % 4}" / f"{index:04}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scene(index).save(path, quality=92)
+        put(root / f"class{index % 4}" / f"{index:04}.jpg", encoded(scene(index), "JPEG", quality=92))
     whole = (root / "class0" / "0000.jpg").read_bytes()
-    (root / "class0" / "cut.jpg").write_bytes(whole[: len(whole) * 8 // 10])
-    (root / "class1" / "text.jpg").write_bytes(b"<html>not found</html>")
-    (root / "class2" / "empty.jpg").write_bytes(b"")
-    for index in range(5):
+    bad = {"0/cut": whole[: len(whole) * 8 // 10], "1/text": b"<html>not found</html>", "2/empty": b""}
+    for name, content in bad.items():
+        put(root / f"class{name}.jpg", content)
+    for index in range(10):
         original = root / f"class{index % 4}" / f"{index:04}.jpg"
-        (root / f"class{index % 4}" / f"copy{index}.jpg").write_bytes(original.read_bytes())
-    for index in range(5, 10):
-        original = Image.open(root / f"class{index % 4}" / f"{index:04}.jpg")
-        recompressed(original, 80).save(root / f"class{index % 4}" / f"again{index}.jpg", quality=85)
+        again = encoded(recompressed(Image.open(original), 80), "JPEG", quality=85)
+        put(original.with_name(f"copy{index}.jpg"), original.read_bytes() if index < 5 else again)
     (root / "outside").symlink_to("/")
     (root / "class3" / "passwd.jpg").symlink_to("/etc/passwd")
     return folder
 
 
-def checked(folder: Path, lab: str) -> tuple[int, dict[str, dict[str, object]]]:
-    done = cnnlab("data", "check", lab, "--json", cwd=folder)
-    assert "Traceback" not in done.stderr
+def checked(folder: Path, lab: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    done = called("data", "check", lab, "--json", cwd=folder)
     (only,) = json.loads(done.stdout)
     return done.returncode, {finding["kind"]: finding for finding in only["findings"]}
 
 
-def numbers(pair: str) -> int:
-    """The number that both names of a pair, such as "class1/copy1.jpg = class1/0001.jpg", bear."""
-    one, other = (int("".join(c for c in Path(part).stem if c.isdigit())) for part in pair.split(" = "))
-    assert one == other, pair
-    return one
+def numbers(pairs: list[str]) -> list[int]:
+    """The numbers that both names of each pair, such as "class1/copy1.jpg = class1/0001.jpg", bear."""
+    both = [[int("".join(filter(str.isdigit, Path(part).stem))) for part in pair.split(" = ")] for pair in pairs]
+    assert all(one == other for one, other in both), pairs
+    return sorted(one for one, _ in both)
 
 
 def test_planted_faults_are_found_and_named(thousand: Path) -> None:
     code, found = checked(thousand, write_lab(thousand))
     assert code == 3
-    assert (found["undecodable"]["count"], sorted(found["undecodable"]["sources"])) == (  # type: ignore[call-overload]
-        3,
-        ["class0/cut.jpg", "class1/text.jpg", "class2/empty.jpg"],
-    )
-    assert found["duplicate"]["count"] == 5 and found["near-duplicate"]["count"] == 5
-    assert sorted(numbers(pair) for pair in found["duplicate"]["sources"]) == [0, 1, 2, 3, 4]  # type: ignore[attr-defined]
-    assert sorted(numbers(pair) for pair in found["near-duplicate"]["sources"]) == [5, 6, 7, 8, 9]  # type: ignore[attr-defined]
-    assert found["link"]["count"] == 2 and sorted(found["link"]["sources"]) == ["class3/passwd.jpg", "outside"]  # type: ignore[call-overload]
-    leak = found["leak"]
-    assert leak["severity"] == "warning" and 1 <= leak["count"] <= 10  # type: ignore[operator]
-    for pair in leak["sources"]:  # type: ignore[attr-defined]
-        assert numbers(pair) < 10
-
-
-def test_leaks_can_be_left_out(thousand: Path) -> None:
-    kept = checked(thousand, write_lab(thousand))[1]["leak"]
+    bad = ["class0/cut.jpg", "class1/text.jpg", "class2/empty.jpg"]
+    assert (found["undecodable"]["count"], sorted(found["undecodable"]["sources"])) == (3, bad)
+    assert numbers(found["duplicate"]["sources"]) == [0, 1, 2, 3, 4]
+    assert numbers(found["near-duplicate"]["sources"]) == [5, 6, 7, 8, 9]
+    assert (found["duplicate"]["count"], found["near-duplicate"]["count"], found["link"]["count"]) == (5, 5, 2)
+    assert sorted(found["link"]["sources"]) == ["class3/passwd.jpg", "outside"]
+    kept = found["leak"]
+    assert kept["severity"] == "warning" and 1 <= kept["count"] <= 10 and max(numbers(kept["sources"])) < 10
     without = checked(thousand, write_lab(thousand, more=', leaks = "exclude"'))[1]["leak"]
     assert without["severity"] == "info" and without["count"] == kept["count"]
-    done = cnnlab("data", "describe", "lab.toml", "--json", cwd=thousand)
+    done = called("data", "describe", "lab.toml", "--json", cwd=thousand)
     (only,) = json.loads(done.stdout)
     assert done.returncode == 0 and only["images"] == 997
-    assert sum(only["splits"].values()) == 997 - kept["count"]  # type: ignore[operator]
+    assert sum(only["splits"].values()) == 997 - kept["count"]
     assert only["mean"] == 997 / 4 and [one["name"] for one in only["classes"]] == [f"class{i}" for i in range(4)]
 
 
-def test_an_empty_class_is_named(thousand: Path, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    for name in ("class0", "class1"):
-        (tmp_path / "photos" / name).mkdir()
-        for path in sorted((thousand / "photos" / name).glob("0*.jpg"))[:4]:
-            (tmp_path / "photos" / name / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "photos" / "nobody").mkdir()
-    done = cnnlab("data", "check", write_lab(tmp_path), cwd=tmp_path)
-    assert done.returncode == 2 and "class “nobody”" in done.stderr and "Traceback" not in done.stderr
+def test_an_empty_class_is_named(tmp_path: Path) -> None:
+    (fill(tmp_path / "photos") / "nobody").mkdir()
+    done = called("data", "check", write_lab(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2 and "class “nobody”" in done.stderr
 
 
 def bomb(path: Path, side: int) -> None:
@@ -151,57 +138,30 @@ def test_a_pixel_bomb_costs_no_memory(tmp_path: Path) -> None:
 
 
 class Harmful:
-    def __init__(self, *what: object) -> None:
-        self.what = what
-
     def __reduce__(self) -> tuple[object, ...]:
-        return self.what
-
-
-HUGE = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nM\xff\xffM\xff\xff\x86U\x01b\x87."
+        return os.system, ("touch pwned",)
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        pickle.dumps(Harmful(os.system, ("touch pwned",))),
-        pickle.dumps(Harmful(eval, ("open('pwned', 'w')",))),
-        pickle.dumps({"image_data": Harmful(np.ones, (1 << 40,)), "class_dict": {}}),
-        HUGE,
-        b"\x80\x05\x96" + (1 << 34).to_bytes(8, "little") + b"x.",
-    ],
-    ids=["system", "eval", "ones", "reconstruct", "bytearray"],
+    "content", [pickle.dumps(Harmful()), b"\x80\x05\x96" + (1 << 34).to_bytes(8, "little") + b"x."]
 )
 def test_hostile_pickles_end_in_one_message(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "mini-imagenet-cache-train.pkl").write_bytes(content)
-    lab = write_lab(tmp_path, reader="mini-imagenet")
-    done = cnnlab("data", "check", lab, cwd=tmp_path)
+    put(tmp_path / "photos" / "mini-imagenet-cache-train.pkl", content)
+    done = called("data", "check", write_lab(tmp_path, reader="mini-imagenet"), cwd=tmp_path)
     assert done.returncode == 2 and "mini-imagenet-cache-train.pkl" in done.stderr and "pickle" in done.stderr
-    assert "Traceback" not in done.stderr and not (tmp_path / "pwned").exists()
+    assert not (tmp_path / "pwned").exists()
 
 
 NAMES = [
-    '"><script>alert(1)</script>',
-    "{{7*7}}",
-    "{% raw %}",
-    "a" * 255,
-    "😀",
-    "\u202ecba",
-    "x..",
-    "**b** [x](y)",
-    "a\x1b[31m",
-]
+    '"><script>alert(1)<∕script>', "{{7*7}}", "{% raw %}", "a" * 255, "😀", "\u202ecba", "x..", "**b** [x](y)", "a\x1b[31m"
+]  # fmt: skip
 
 
 def test_names_are_data(tmp_path: Path) -> None:
     for position, name in enumerate(NAMES):
-        folder = tmp_path / "photos" / name.replace("/", "∕")
-        folder.mkdir(parents=True)
         for index in range(10):
-            scene(10 * position + index).save(folder / f"{name[:100].replace('/', '∕')}{index}.jpg")
-    done = cnnlab("data", "describe", write_lab(tmp_path), cwd=tmp_path)
+            put(tmp_path / "photos" / name / f"{name[:100]}{index}.jpg", encoded(scene(10 * position + index), "JPEG"))
+    done = called("data", "describe", write_lab(tmp_path), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout and "\u202e" not in done.stdout and "{{7*7}}" in done.stdout
-    text = io.StringIO(done.stdout)
-    assert sum(line.strip().startswith("10  ") for line in text) == len(NAMES)
+    assert sum(line.strip().startswith("10  ") for line in done.stdout.splitlines()) == len(NAMES)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import pickle
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,127 +20,103 @@ from PIL import Image
 from cnnlab.datasets.split import split_images
 from cnnlab.datasets.table import Finding, ImageTable
 from cnnlab.errors import DataError
-from cnnlab.readers import open_dataset
-from cnnlab.spec import DatasetSpec, Split
+from cnnlab.spec import SPLITS, Split
+from tests import datasets
+from tests.datasets import encoded, found, put, smooth
 
-WNIDS = {"train": ["n01532829", "n01558993", "n01704323"], "val": ["n01855672", "n02091244"], "test": ["n01930112"]}
+PARTS = {
+    "n01532829": "train", "n01558993": "train", "n01704323": "train", "n01855672": "val", "n02091244": "val",
+    "n01930112": "test",
+}  # fmt: skip
 EACH = 10
 
 Encoded = dict[tuple[str, str], bytes]
 """JPEG by (wnid, file name)."""
 
-
-def jpeg(seed: int, side: int = 24) -> bytes:
-    """A smooth random picture, so that its copy is not its neighbour."""
-    coarse = np.random.RandomState(seed).randint(0, 256, (6, 6, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
+read = partial(datasets.read, reader="mini-imagenet", image_size=24)
+read_places = partial(datasets.read, reader="places", image_size=24)
 
 
 @pytest.fixture(scope="module")
 def images() -> Encoded:
-    wnids = [wnid for part in WNIDS.values() for wnid in part]
     return {
-        (wnid, f"{wnid}{index:08}.jpg"): jpeg(100 * position + index)
-        for position, wnid in enumerate(wnids)
+        (wnid, f"{wnid}{index:08}.jpg"): encoded(smooth(100 * position + index), "JPEG", quality=95)
+        for position, wnid in enumerate(PARTS)
         for index in range(EACH)
     }
 
 
-def part_of(wnid: str) -> str:
-    return next(part for part, wnids in WNIDS.items() if wnid in wnids)
-
-
-def write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def ravi(root: Path, images: Encoded, label: str = "label") -> None:
+def lists_of_files(root: Path, images: Encoded, label: str = "label") -> None:
     """CSV lists of disjoint classes, and a folder of all images."""
-    for (_, name), content in images.items():
-        write(root / "images" / name, content)
-    for part in WNIDS:
-        with (root / f"{part}.csv").open("w", newline="") as handle:
-            rows = csv.writer(handle)
-            rows.writerow(["filename", label])
-            rows.writerows([name, wnid] for wnid, name in images if part_of(wnid) == part)
-
-
-def vinyals(root: Path, images: Encoded) -> None:
-    ravi(root, images, "class")
-
-
-def flat(root: Path, images: Encoded) -> None:
+    lines = {part: [f"filename,{label}"] for part in PARTS.values()}
     for (wnid, name), content in images.items():
-        write(root / wnid / name, content)
+        put(root / "images" / name, content)
+        lines[PARTS[wnid]].append(f"{name},{wnid}")
+    for part, own in lines.items():
+        put(root / f"{part}.csv", "\r\n".join(own).encode())
 
 
-def divided(root: Path, images: Encoded) -> None:
+def by_class(root: Path, images: Encoded, folder: str = "") -> None:
     for (wnid, name), content in images.items():
-        write(root / part_of(wnid) / wnid / name, content)
+        put(root / folder.format(PARTS[wnid]) / wnid / name, content)
 
 
 def nested(root: Path, images: Encoded) -> None:
-    divided(root / "mini-imagenet", images)
-    write(root / "._litter", b"")
+    by_class(root / "mini-imagenet", images, "{}")
+    put(root / "._litter")
 
 
 def cache(root: Path, images: Encoded, *, protocol: int, text: Callable[[str], object] = str, val: str = "val") -> None:
-    root.mkdir(parents=True)
-    for part in WNIDS:
-        rows = [(wnid, content) for (wnid, _), content in images.items() if part_of(wnid) == part]
+    for part in ("train", "val", "test"):
+        rows = [(wnid, content) for (wnid, _), content in images.items() if PARTS[wnid] == part]
         pixels = np.stack([np.asarray(Image.open(io.BytesIO(content))) for _, content in rows])
-        classes = {text(wnid): [i for i, (one, _) in enumerate(rows) if one == wnid] for wnid in WNIDS[part]}
-        name = val if part == "val" else part
+        classes = {text(wnid): [i for i, (one, _) in enumerate(rows) if one == wnid] for wnid, _ in rows}
         content = pickle.dumps({text("image_data"): pixels, text("class_dict"): classes}, protocol=protocol)
-        (root / f"mini-imagenet-cache-{name}.pkl").write_bytes(content)
+        put(root / f"mini-imagenet-cache-{val if part == 'val' else part}.pkl", content)
 
 
 def hugging_face(root: Path, images: Encoded, *, strings: bool = False) -> None:
     """Parquet shards whose labels are numbers with names in the metadata, in another order than the ids', or strings."""
-    names = sorted({wnid for wnid, _ in images}, reverse=True)
+    names = sorted(PARTS, reverse=True)
     for part, word in (("train", "train"), ("val", "validation"), ("test", "test")):
-        rows = [(wnid, name, content) for (wnid, name), content in images.items() if part_of(wnid) == part]
+        rows = [(wnid, name, content) for (wnid, name), content in images.items() if PARTS[wnid] == part]
         columns = {
             "image": pa.array([{"bytes": content, "path": name} for _, name, content in rows]),
             "label": pa.array([wnid if strings else names.index(wnid) for wnid, _, _ in rows]),
         }
         label = {"dtype": "string", "_type": "Value"} if strings else {"names": names, "_type": "ClassLabel"}
         features = {"info": {"features": {"image": {"_type": "Image"}, "label": label}}}
-        table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(features)})
         (root / "data").mkdir(parents=True, exist_ok=True)
+        table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(features)})
         pq.write_table(table, root / "data" / f"{word}-00000-of-00001.parquet")
 
 
 LAYOUTS: dict[str, Callable[[Path, Encoded], None]] = {
-    "ravi": ravi,
-    "vinyals": vinyals,
-    "flat": flat,
-    "divided": divided,
+    "ravi": lists_of_files,
+    "vinyals": partial(lists_of_files, label="class"),
+    "flat": by_class,
+    "divided": partial(by_class, folder="{}"),
     "nested": nested,
-    **{f"pickle-{p}": lambda root, images, p=p: cache(root, images, protocol=p) for p in range(6)},  # type: ignore[misc]
-    "pickle-bytes": lambda root, images: cache(root, images, protocol=4, text=str.encode, val="validation"),
+    **{f"pickle-{protocol}": partial(cache, protocol=protocol) for protocol in (0, 2, 5)},
+    "pickle-bytes": partial(cache, protocol=4, text=str.encode, val="validation"),
     "parquet": hugging_face,
-    "parquet-strings": lambda root, images: hugging_face(root, images, strings=True),
+    "parquet-strings": partial(hugging_face, strings=True),
 }
-
-
-def read(path: Path, data: Path, reader: str = "mini-imagenet", **spec: object) -> ImageTable:
-    full = DatasetSpec.model_validate({"reader": reader, "path": path, "image_size": 24, **spec})
-    return open_dataset("mine", full, data_dir=data)
-
-
-def found(table: ImageTable, kind: str) -> Finding | None:
-    return next((finding for finding in table.findings if finding.kind == kind), None)
 
 
 @pytest.fixture(scope="module")
 def reference(images: Encoded, tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
     folder = tmp_path_factory.mktemp("reference")
-    flat(folder / "mini", images)
+    by_class(folder / "mini", images)
     return read(folder / "mini", folder / "data")
+
+
+def same(one: ImageTable, other: ImageTable, split: Split) -> None:
+    """Rows, classes and splits are the same."""
+    assert (one.fingerprint, one.classes, one.ids) == (other.fingerprint, other.classes, other.ids)
+    assert np.array_equal(one.labels, other.labels) and np.array_equal(one.images, other.images)
+    mine, theirs = (split_images(table, split) for table in (one, other))
+    assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in SPLITS)
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
@@ -148,48 +125,34 @@ def test_every_layout_of_mini_imagenet_is_the_same_table(
 ) -> None:
     LAYOUTS[layout](tmp_path / "mini", images)
     table = read(tmp_path / "mini", tmp_path / "data")
-    assert table.fingerprint == reference.fingerprint
-    assert table.classes == reference.classes and table.ids == reference.ids
-    assert np.array_equal(table.labels, reference.labels)
-    assert np.array_equal(table.images, reference.images)
+    same(table, reference, Split(seed=3))
     assert set(table.official.tolist()) == {-1}
     assert found(table, "ignored") is None or layout == "nested"
-    few_shot = found(table, "few-shot")
-    if layout == "flat":
-        assert few_shot is None
-    else:
-        assert few_shot is not None and few_shot.detail == {"train": 3, "validation": 2, "test": 1}
-    one, other = (split_images(each, Split(seed=3)) for each in (table, reference))
-    assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("train", "validation", "test"))
+    few_shot = Finding("few-shot", "info", 6, {"train": 3, "validation": 2, "test": 1})
+    assert found(table, "few-shot") == (None if layout == "flat" else few_shot)
+    with pytest.raises(DataError, match="no division of its own"):
+        split_images(table, Split(policy="official"))
 
 
 def test_classes_are_shown_by_name_and_known_by_wordnet_id(reference: ImageTable) -> None:
-    assert dict(zip(reference.ids, reference.classes, strict=True)) == {
-        "n01532829": "house finch",
-        "n01558993": "American robin",
-        "n01704323": "triceratops",
-        "n01855672": "goose",
-        "n01930112": "nematode",
-        "n02091244": "Ibizan Hound",
-    }
-    counts = np.bincount(reference.labels).tolist()
-    assert counts == [EACH] * 6
-    incomplete = found(reference, "incomplete")
-    assert incomplete is not None
-    assert incomplete.detail == {"images": 60, "of_images": 60_000, "classes": 6, "of_classes": 100}
+    names = ("house finch", "American robin", "triceratops", "goose", "nematode", "Ibizan Hound")
+    assert reference.classes == names and reference.ids == tuple(sorted(PARTS))
+    assert np.bincount(reference.labels).tolist() == [EACH] * 6
+    detail = {"images": 60, "of_images": 60_000, "classes": 6, "of_classes": 100}
+    assert found(reference, "incomplete") == Finding("incomplete", "warning", 59_940, detail)
 
 
 def test_one_file_of_a_copy_is_a_copy(images: Encoded, tmp_path: Path) -> None:
     cache(tmp_path / "mini", images, protocol=2)
     table = read(tmp_path / "mini" / "mini-imagenet-cache-train.pkl", tmp_path / "data")
-    assert table.ids == tuple(WNIDS["train"]) and found(table, "few-shot") is None
-    ravi(tmp_path / "lists", images)
-    assert read(tmp_path / "lists" / "val.csv", tmp_path / "data").ids == tuple(WNIDS["val"])
+    assert table.ids == tuple(sorted(PARTS))[:3] and found(table, "few-shot") is None
+    lists_of_files(tmp_path / "lists", images)
+    assert read(tmp_path / "lists" / "val.csv", tmp_path / "data").ids == ("n01855672", "n02091244")
 
 
 def test_a_division_that_shares_classes_is_the_official_one(images: Encoded, tmp_path: Path) -> None:
     for index, ((wnid, name), content) in enumerate(images.items()):
-        write(tmp_path / "mini" / ("test" if index % 5 == 0 else "train") / wnid / name, content)
+        put(tmp_path / "mini" / ("test" if index % 5 == 0 else "train") / wnid / name, content)
     table = read(tmp_path / "mini", tmp_path / "data")
     assert found(table, "few-shot") is None
     splits = split_images(table, Split(policy="official", validation=0.25))
@@ -199,106 +162,74 @@ def test_a_division_that_shares_classes_is_the_official_one(images: Encoded, tmp
     assert np.bincount(table.labels[splits.validation]).tolist() == [2] * 6
 
 
-def test_few_shot_files_are_no_official_division(images: Encoded, tmp_path: Path) -> None:
-    ravi(tmp_path / "mini", images)
-    with pytest.raises(DataError, match="no division of its own"):
-        split_images(read(tmp_path / "mini", tmp_path / "data"), Split(policy="official"))
-
-
-def test_lists_may_name_files_that_are_not_there(images: Encoded, tmp_path: Path) -> None:
-    ravi(tmp_path / "mini", images)
+def test_a_list_may_name_what_is_not_there_but_leads_nowhere_else(images: Encoded, tmp_path: Path) -> None:
+    lists_of_files(tmp_path / "mini", images)
     (tmp_path / "mini" / "images" / "n0153282900000003.jpg").unlink()
     with pytest.raises(DataError, match="not there") as caught:
         read(tmp_path / "mini", tmp_path / "data")
     assert caught.value.received == "1 of 60 missing, such as n0153282900000003.jpg"
-    table = read(tmp_path / "mini", tmp_path / "data", max_bad=0.02)
-    missing = found(table, "missing")
-    assert missing is not None and (missing.count, missing.sources) == (1, ("n0153282900000003.jpg",))
+    outside = ("../secret.jpg", str(put(tmp_path / "secret.jpg", encoded(smooth(1), "JPEG"))))
+    with (tmp_path / "mini" / "train.csv").open("a") as handle:
+        handle.writelines(f"\n{name},n01532829" for name in outside)
+    table = read(tmp_path / "mini", tmp_path / "data", max_bad=0.1)
+    assert found(table, "missing") == Finding("missing", "warning", 3, {}, ("n0153282900000003.jpg", *outside))
     assert len(table.images) == 59
 
 
-def test_a_list_cannot_lead_out_of_its_folder(images: Encoded, tmp_path: Path) -> None:
-    ravi(tmp_path / "mini", images)
-    write(tmp_path / "secret.jpg", jpeg(1))
-    with (tmp_path / "mini" / "train.csv").open("a") as handle:
-        handle.write(f"../secret.jpg,n01532829\n{tmp_path}/secret.jpg,n01532829\n")
-    table = read(tmp_path / "mini", tmp_path / "data", max_bad=0.1)
-    missing = found(table, "missing")
-    assert missing is not None and missing.count == 2
-    assert len(table.images) == 60
+FOUR = {"image_data": np.zeros((2, 4, 4, 3), np.uint8), "class_dict": {"a": [0], "b": [1]}}
+NO_CACHE, NO_ROWS = "no cache of mini-ImageNet", "impossible row numbers"
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("name", "content", "what"),
     [
-        ("name,kind\na.jpg,b\n", "lacks a column"),
-        ("", "lacks a column"),
-        ("filename,label\na.jpg,\n", "no file or no class"),
-        ("filename,label\na.jpg\n", "no file or no class"),
-        ('filename,label\n"a.jpg,b\n', "cannot be read"),
+        ("train.csv", b"name,kind\na.jpg,b\n", "lacks a column"),
+        ("train.csv", b"", "lacks a column"),
+        ("train.csv", b"filename,label\na.jpg,\n", "no file or no class"),
+        ("train.csv", b"filename,label\na.jpg\n", "no file or no class"),
+        ("train.csv", b'filename,label\n"a.jpg,b\n', "cannot be read"),
+        ("train.csv", b"filename,label,split\na.jpg,b,often\n", "unknown division"),
+        ("x-train.pkl", {"image_data": np.zeros((2, 4, 4), np.uint8)}, NO_CACHE),
+        ("x-train.pkl", {"image_data": np.zeros((2, 4, 4, 3), np.float32)}, NO_CACHE),
+        ("x-train.pkl", {"class_dict": [1]}, NO_CACHE),
+        ("x-train.pkl", {"class_dict": {"a": [0], "b": [2]}}, NO_ROWS),
+        ("x-train.pkl", {"class_dict": {"a": [0], "b": [-1]}}, NO_ROWS),
+        ("x-train.pkl", {"class_dict": {"a": [0], "b": "1"}}, NO_ROWS),
+        ("x-train.pkl", {"class_dict": {"a": [0, 1], "b": [1]}}, "two classes"),
     ],
 )
-def test_a_list_of_another_kind_is_refused(content: str, what: str, images: Encoded, tmp_path: Path) -> None:
-    ravi(tmp_path / "mini", images)
-    (tmp_path / "mini" / "train.csv").write_text(content)
+def test_a_file_of_another_kind_is_refused(name: str, content: Any, what: str, tmp_path: Path) -> None:
+    put(tmp_path / "mini" / name, content if isinstance(content, bytes) else pickle.dumps(FOUR | content))
     with pytest.raises(DataError, match=what) as caught:
         read(tmp_path / "mini", tmp_path / "data")
-    assert "train.csv" in str(caught.value.where)
+    assert name in str(caught.value.where)
 
 
 def test_no_copy_is_told_with_what_would_be_one(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "a.tar").write_bytes(b"")
-    for path in (tmp_path / "empty", tmp_path / "nowhere", tmp_path / "a.tar"):
+    for path in (tmp_path / "empty", tmp_path / "nowhere", put(tmp_path / "a.tar")):
         with pytest.raises(DataError, match="no copy of mini-ImageNet") as caught:
             read(path, tmp_path / "data")
         assert "cache pickles" in str(caught.value.expected) and "unpack archives" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        ({"image_data": np.zeros((2, 4, 4), np.uint8)}, "no cache of mini-ImageNet"),
-        ({"image_data": np.zeros((2, 4, 4, 3), np.float32)}, "no cache of mini-ImageNet"),
-        ({"class_dict": [1]}, "no cache of mini-ImageNet"),
-        ({"class_dict": {"a": [0], "b": [2]}}, "impossible row numbers"),
-        ({"class_dict": {"a": [0], "b": [-1]}}, "impossible row numbers"),
-        ({"class_dict": {"a": [0], "b": "1"}}, "impossible row numbers"),
-        ({"class_dict": {"a": [0, 1], "b": [1]}}, "two classes"),
-    ],
-)
-def test_a_pickle_of_another_kind_is_refused(change: dict[str, object], what: str, tmp_path: Path) -> None:
-    content = {"image_data": np.zeros((2, 4, 4, 3), np.uint8), "class_dict": {"a": [0], "b": [1]}} | change
-    (tmp_path / "x-train.pkl").write_bytes(pickle.dumps(content))
-    with pytest.raises(DataError, match=what):
-        read(tmp_path, tmp_path / "data")
-
-
 def test_rows_of_a_pickle_without_class_are_left_out(tmp_path: Path) -> None:
     pixels = np.random.RandomState(0).randint(0, 256, (9, 24, 24, 3), dtype=np.uint8)
     content = {"image_data": pixels, "class_dict": {"a": [0, 1, 2, 3], "b": np.array([5, 6, 7, 8])}}
-    (tmp_path / "x-train.pkl").write_bytes(pickle.dumps(content))
-    table = read(tmp_path, tmp_path / "data")
-    unlabelled = found(table, "unlabelled")
-    assert unlabelled is not None and unlabelled.count == 1
+    table = read(put(tmp_path / "x-train.pkl", pickle.dumps(content)), tmp_path / "data")
+    assert found(table, "unlabelled") == Finding("unlabelled", "warning", 1, {})
     assert "x-train:4" not in table.sources and len(table.images) == 8
 
 
 SCENES = ["abbey", "desert/sand", "desert/vegetation", "zen_garden"]
+Scenes = dict[tuple[str, str, str], bytes]
+"""JPEG by (scene, division, file name)."""
 
 
 @pytest.fixture(scope="module")
-def scenes() -> dict[tuple[str, str, str], bytes]:
-    """JPEG by (scene, division, file name)."""
-    return {
-        (scene, part, f"{seed:08}.jpg"): jpeg(1000 + seed)
-        for seed, (scene, part) in enumerate(
-            (scene, part) for scene in SCENES for part, n in (("train", 6), ("val", 2)) for _ in range(n)
-        )
-    }
-
-
-Scenes = dict[tuple[str, str, str], bytes]
+def scenes() -> Scenes:
+    rows = [(scene, part) for scene in SCENES for part, n in (("train", 6), ("val", 2)) for _ in range(n)]
+    return {(*row, f"{seed:08}.jpg"): encoded(smooth(1000 + seed), "JPEG") for seed, row in enumerate(rows)}
 
 
 def lists(root: Path, scenes: Scenes, *, slash: str = "", train: str = "images/train", prefix: str = "train/") -> None:
@@ -306,7 +237,7 @@ def lists(root: Path, scenes: Scenes, *, slash: str = "", train: str = "images/t
     lines: dict[str, list[str]] = {"train": [], "val": []}
     for (scene, part, name), content in scenes.items():
         shelf = f"{scene[0]}/{scene}/{name}"
-        write(root / (f"{train}/{shelf}" if part == "train" else f"images/val/{name}"), content)
+        put(root / (f"{train}/{shelf}" if part == "train" else f"images/val/{name}"), content)
         written = f"{slash}{prefix}{shelf}" if part == "train" else f"val/{name}"
         lines[part].append(f"{written} {SCENES.index(scene)}\n")
     for part, text in lines.items():
@@ -317,160 +248,151 @@ def lists(root: Path, scenes: Scenes, *, slash: str = "", train: str = "images/t
 def places365(root: Path, scenes: Scenes) -> None:
     """Lists with a leading slash and longer names, in a folder of their own, beside lists that are not ours."""
     lists(root, scenes, slash="/", train="data_large_standard", prefix="")
-    kit = root / "filelist"
-    kit.mkdir()
-    (root / "categories.txt").rename(kit / "categories_places365.txt")
-    (root / "train.txt").rename(kit / "places365_train_standard.txt")
-    (root / "val.txt").rename(kit / "places365_val.txt")
-    (kit / "places365_train_challenge.txt").write_text("/a/abbey/00009999.jpg 0\n/a/abbey/00009998.jpg 0\n")
-    (kit / "places365_test.txt").write_text("Places365_test_00000001.jpg\n")
+    (root / "filelist").mkdir()
+    for one, other in (("categories", "categories"), ("train", "train_standard"), ("val", "val")):
+        name = f"{other}_places365" if one == "categories" else f"places365_{other}"
+        (root / f"{one}.txt").rename(root / "filelist" / f"{name}.txt")
+    put(root / "filelist" / "places365_train_challenge.txt", b"/a/abbey/00009999.jpg 0\n/a/abbey/00009998.jpg 0\n")
+    put(root / "filelist" / "places365_test.txt", b"Places365_test_00000001.jpg\n")
 
 
 def places205(root: Path, scenes: Scenes) -> None:
     """CSV lists without a categories file."""
-    lists(root, scenes, train="data/vision/images256", prefix="")
-    (root / "categories.txt").unlink()
-    (root / "val.txt").unlink()
-    for (scene, part, name), content in scenes.items():
-        if part == "val":
-            write(root / f"data/vision/images256/{scene[0]}/{scene}/{name}", content)
-            with (root / "train.txt").open("a") as handle:
-                handle.write(f"{scene[0]}/{scene}/{name} {SCENES.index(scene)}\n")
+    everything = {(scene, "train", name): content for (scene, _, name), content in scenes.items()}
+    lists(root, everything, train="data/vision/images256", prefix="")
+    for name in ("categories.txt", "val.txt"):
+        (root / name).unlink()
     (root / "train.txt").rename(root / "train_places205.csv")
 
 
-def shelves(root: Path, scenes: Scenes) -> None:
-    for (scene, _, name), content in scenes.items():
-        write(root / scene[0] / scene / name, content)
-
-
-def shelves_divided(root: Path, scenes: Scenes) -> None:
+def shelved(root: Path, scenes: Scenes, folder: str = "{scene[0]}/{scene}") -> None:
     for (scene, part, name), content in scenes.items():
-        write(root / "images" / part / scene[0] / scene / name, content)
+        put(root / folder.format(scene=scene, part=part) / name, content)
 
 
-def no_shelves(root: Path, scenes: Scenes) -> None:
-    for (scene, _, name), content in scenes.items():
-        write(root / scene / name, content)
-
-
-PLACES: dict[str, Callable[[Path, Scenes], None]] = {
-    "lists": lists,
-    "lists-slash": lambda root, scenes: lists(root, scenes, slash="/"),
-    "places365": places365,
-    "places205": places205,
-    "shelves": shelves,
-    "shelves-divided": shelves_divided,
-    "no-shelves": no_shelves,
+DIVIDED, UNDIVIDED = {0: 24, 1: 8}, {-1: 32}
+PLACES: dict[str, tuple[Callable[[Path, Scenes], None], dict[int, int]]] = {
+    "lists": (lists, DIVIDED),
+    "lists-slash": (partial(lists, slash="/"), DIVIDED),
+    "places365": (places365, DIVIDED),
+    "places205": (places205, {0: 32}),
+    "shelves": (shelved, UNDIVIDED),
+    "shelves-divided": (partial(shelved, folder="images/{part}/{scene[0]}/{scene}"), DIVIDED),
+    "no-shelves": (partial(shelved, folder="{scene}"), UNDIVIDED),
 }
+
+
+@pytest.fixture(scope="module")
+def mini_places(scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
+    folder = tmp_path_factory.mktemp("scenes")
+    lists(folder / "places", scenes)
+    return read_places(folder / "places", folder / "data")
 
 
 @pytest.mark.parametrize("layout", sorted(PLACES))
 def test_every_layout_of_places_is_the_same_table(
-    layout: str, scenes: Scenes, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    layout: str, scenes: Scenes, mini_places: ImageTable, tmp_path: Path
 ) -> None:
-    lists(tmp_path / "reference", scenes)
-    PLACES[layout](tmp_path / "places", scenes)
-    reference = read(tmp_path / "reference", tmp_path / "data", "places")
-    table = read(tmp_path / "places", tmp_path / "data", "places")
-    assert reference.ids == tuple(SCENES)
-    assert table.classes == reference.classes == ("abbey", "desert/sand", "desert/vegetation", "zen garden")
-    assert table.fingerprint == reference.fingerprint
-    assert np.array_equal(table.labels, reference.labels)
-    one, other = (split_images(each, Split(train=0.5, validation=0.25, test=0.25)) for each in (table, reference))
-    assert np.array_equal(one.test, other.test)
+    make, divisions = PLACES[layout]
+    make(tmp_path / "places", scenes)
+    table = read_places(tmp_path / "places", tmp_path / "data")
+    same(table, mini_places, Split(train=0.5, validation=0.25, test=0.25))
+    assert table.ids == tuple(SCENES) and table.classes == (*SCENES[:3], "zen garden")
     ignored = found(table, "ignored")
     assert (ignored.count if ignored else 0) == (2 if layout == "places365" else 0)
-    divided = {"lists", "lists-slash", "places365", "shelves-divided"}
-    wanted = {0: 24, 1: 8} if layout in divided else {0: 32} if layout == "places205" else {-1: 32}
-    assert {int(key): int(n) for key, n in zip(*np.unique(table.official, return_counts=True), strict=True)} == wanted
+    assert dict(zip(*np.unique(table.official, return_counts=True), strict=True)) == divisions
 
 
-def test_the_validation_images_of_places_are_its_official_test(scenes: Scenes, tmp_path: Path) -> None:
-    lists(tmp_path / "places", scenes)
-    table = read(tmp_path / "places", tmp_path / "data", "places")
-    splits = split_images(table, Split(policy="official", validation=4))
+def test_the_validation_images_of_places_are_its_official_test(mini_places: ImageTable) -> None:
+    splits = split_images(mini_places, Split(policy="official", validation=4))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [20, 4, 8]
-    assert {table.sources[row].split("/")[1] for row in splits.test} == {"val"}
-    assert {table.sources[row].split("/")[1] for row in splits.validation} == {"train"}
+    assert {mini_places.sources[row].split("/")[1] for row in splits.test} == {"val"}
+    assert {mini_places.sources[row].split("/")[1] for row in splits.validation} == {"train"}
 
 
-def test_scenes_of_which_nothing_is_there_are_left_out_and_named(scenes: Scenes, tmp_path: Path) -> None:
+def test_scenes_and_lists_of_which_nothing_is_there_are_left_out_and_named(scenes: Scenes, tmp_path: Path) -> None:
     lists(tmp_path / "places", scenes)
     with (tmp_path / "places" / "train.txt").open("a") as handle:
         handle.writelines(f"train/i/igloo/{i}.jpg 9\n" for i in range(50))
     with (tmp_path / "places" / "categories.txt").open("a") as handle:
         handle.write("/i/igloo 9\n")
-    table = read(tmp_path / "places", tmp_path / "data", "places")
-    empty = found(table, "empty-class")
-    assert empty is not None and (empty.count, empty.sources) == (1, ("igloo",))
+    table = read_places(tmp_path / "places", tmp_path / "data")
+    assert found(table, "empty-class") == Finding("empty-class", "warning", 1, {}, ("igloo",))
     assert table.ids == tuple(SCENES) and found(table, "missing") is None
-
-
-def test_a_list_of_which_nothing_is_there_is_passed_over(scenes: Scenes, tmp_path: Path) -> None:
-    lists(tmp_path / "places", scenes)
     shutil.rmtree(tmp_path / "places" / "images" / "val")
-    table = read(tmp_path / "places", tmp_path / "data", "places")
+    table = read_places(tmp_path / "places", tmp_path / "data")
     assert np.bincount(table.official).tolist() == [24] and found(table, "missing") is None
-    ignored = found(table, "ignored")
-    assert ignored is not None and ignored.sources == ("val.txt",)
+    assert found(table, "ignored") == Finding("ignored", "info", 1, {".txt": 1}, ("val.txt",))
     shutil.rmtree(tmp_path / "places" / "images")
     with pytest.raises(DataError, match="none of the images") as caught:
-        read(tmp_path / "places", tmp_path / "data", "places")
+        read_places(tmp_path / "places", tmp_path / "data")
     assert caught.value.received == "train.txt, val.txt"
 
 
-def test_a_number_that_nothing_explains(scenes: Scenes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "line", "what", "received"),
+    [
+        ("val.txt", "val/00000001.jpg 77\n", "no categories file explains", "val/00000001.jpg 77"),
+        ("val.txt", "val/00000001.jpg\n", "not a path and a number", "val/00000001.jpg"),
+        ("categories.txt", "/a/attic 0\n", "contradict each other", "number 0 is “abbey” and “attic”"),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused(
+    scenes: Scenes, tmp_path: Path, name: str, line: str, what: str, received: str
+) -> None:
     lists(tmp_path / "places", scenes)
-    with (tmp_path / "places" / "val.txt").open("a") as handle:
-        handle.write("val/00000001.jpg 77\n")
-    with pytest.raises(DataError, match="no categories file explains") as caught:
-        read(tmp_path / "places", tmp_path / "data", "places")
-    assert caught.value.received == "val/00000001.jpg 77"
+    with (tmp_path / "places" / name).open("a") as handle:
+        handle.write(line)
+    with pytest.raises(DataError, match=what) as caught:
+        read_places(tmp_path / "places", tmp_path / "data")
+    assert caught.value.received == received
 
 
 def test_scenes_and_images_can_be_chosen(scenes: Scenes, tmp_path: Path) -> None:
     lists(tmp_path / "places", scenes)
-    shelves(tmp_path / "shelves", scenes)
-    chosen = {"classes": ["/d/desert/sand", "Zen garden"], "images_per_class": 5}
-    one = read(tmp_path / "places", tmp_path / "data", "places", **chosen)
-    other = read(tmp_path / "shelves", tmp_path / "data", "places", **chosen)
+    shelved(tmp_path / "shelves", scenes)
+
+    def chosen(classes: object, images: int, folder: str = "places", seed: int = 0) -> ImageTable:
+        options: dict[str, object] = {"classes": classes, "images_per_class": images, "split": {"seed": seed}}
+        return read_places(tmp_path / folder, tmp_path / "data", **options)
+
+    one, other = (chosen(["/d/desert/sand", "Zen garden"], 5, folder) for folder in ("places", "shelves"))
     assert one.classes == ("desert/sand", "zen garden") and np.bincount(one.labels).tolist() == [5, 5]
     assert one.fingerprint == other.fingerprint
-    picked = found(one, "selected")
-    assert picked is not None and (picked.count, picked.detail) == (
-        10,
-        {"of_images": 32, "classes": 2, "of_classes": 4},
-    )
-    everything = read(tmp_path / "places", tmp_path / "data", "places", classes=4, images_per_class=8)
+    detail = {"of_images": 32, "classes": 2, "of_classes": 4}
+    assert found(one, "selected") == Finding("selected", "info", 10, detail)
+    everything = chosen(4, 8)
     assert found(everything, "selected") is None and len(everything.images) == 32
-    drawn = [
-        read(tmp_path / "places", tmp_path / "data", "places", classes=3, images_per_class=8, split={"seed": seed})
-        for seed in range(6)
-    ]
-    assert {len(table.classes) for table in drawn} == {3}
-    assert len({table.classes for table in drawn}) > 1
-    with pytest.raises(DataError, match="no such class") as caught:
-        read(tmp_path / "places", tmp_path / "data", "places", classes=["abey", "zen_garden"])
-    assert caught.value.hint == "did you mean “abbey”?"
-    with pytest.raises(DataError, match="too few classes") as caught:
-        read(tmp_path / "places", tmp_path / "data", "places", classes=3, images_per_class=9)
-    assert caught.value.received == "0 classes of at least 9 images"
-    with pytest.raises(DataError, match="fewer images than the lab asks for"):
-        read(tmp_path / "places", tmp_path / "data", "places", classes=["abbey", "zen_garden"], images_per_class=9)
+    drawn = [chosen(3, 8, seed=seed).classes for seed in range(6)]
+    assert {len(classes) for classes in drawn} == {3} and len(set(drawn)) > 1
+    for classes, images, what, received, hint in (
+        (["abey", "zen_garden"], 5, "no such class", "abey", "did you mean “abbey”?"),
+        (3, 9, "too few classes", "0 classes of at least 9 images", "lower `classes`"),
+        (["abbey", "zen_garden"], 9, "fewer images than the lab asks for", "“abbey” 8, “zen garden” 8", "lower"),
+        (["abbey", "/a/abbey"], 5, "two classes or more", "abbey", "name more `classes`"),
+    ):
+        with pytest.raises(DataError, match=what) as caught:
+            chosen(classes, images)
+        assert caught.value.received == received and hint in str(caught.value.hint)
 
 
 def test_labels_from_a_csv(scenes: Scenes, tmp_path: Path) -> None:
-    shelves(tmp_path / "shelves", scenes)
-    reference = read(tmp_path / "shelves", tmp_path / "data", "folder")
+    shelved(tmp_path / "shelves", scenes)
+    reference = datasets.read(tmp_path / "shelves", tmp_path / "data")
     assert reference.classes == ("a", "d", "z")
     lines = ["image;category;subset"]
     for (scene, part, name), content in scenes.items():
-        write(tmp_path / "heap" / name, content)
+        put(tmp_path / "heap" / name, content)
         lines.append(f"{name};{scene[0]};{part}")
-    (tmp_path / "labels.csv").write_text("\ufeff" + "\r\n".join(lines))
-    table = read(tmp_path / "heap", tmp_path / "data", "folder", labels=tmp_path / "labels.csv")
+    labels = put(tmp_path / "labels.csv", ("\ufeff" + "\r\n".join(lines)).encode())
+    table = datasets.read(tmp_path / "heap", tmp_path / "data", labels=labels)
     assert table.fingerprint == reference.fingerprint and table.classes == reference.classes
     assert np.bincount(table.official).tolist() == [24, 8]
+    for copy in ("one", "other"):
+        put(tmp_path / "heap" / copy / "twice.jpg")
+    put(labels, b"image,label\ntwice.jpg,a\n")
+    with pytest.raises(DataError, match="there several times") as caught:
+        datasets.read(tmp_path / "heap", tmp_path / "data", labels=labels)
+    assert caught.value.received == "twice.jpg: one/twice.jpg, other/twice.jpg"
     with pytest.raises(DataError, match="is not there"):
-        read(tmp_path / "heap", tmp_path / "data", "folder", labels=tmp_path / "nowhere.csv")
+        datasets.read(tmp_path / "heap", tmp_path / "data", labels=tmp_path / "nowhere.csv")

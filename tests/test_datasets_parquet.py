@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from cnnlab.datasets.folders import Labelled, division
 from cnnlab.datasets.parquet import parquet_files, read_parquet
 from cnnlab.datasets.table import NO_DIVISION, TEST, TRAIN, VALIDATION, Undecodable
 from cnnlab.errors import DataError
+from tests.datasets import encoded, picture
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def png(seed: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.random.RandomState(seed).randint(0, 256, (8, 8, 3), dtype=np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(picture(seed, (8, 8)))
 
 
 def images(seeds: Sequence[int]) -> pa.Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -112,45 +114,40 @@ def test_a_split_that_cannot_be_made_is_refused(sizes: tuple[int, ...], split: S
     assert caught.value.received == received and caught.value.hint
 
 
+def official_split(official: np.ndarray | None, **options: Any) -> Splits:
+    return split_table(labels_of(20, 20, 20), CLASSES, Split(policy="official", **options), official=official)
+
+
 def test_an_official_division_is_kept_and_validation_drawn_from_its_training_images() -> None:
-    labels = labels_of(20, 20, 20)
-    official = np.tile([0, 0, 0, 2], 15)
-    splits = split_table(labels, CLASSES, Split(policy="official", validation=9), official=official)
+    labels, official = labels_of(20, 20, 20), np.tile([0, 0, 0, 2], 15)
+    splits = official_split(official, validation=9)
     assert np.array_equal(splits.test, np.flatnonzero(official == 2))
-    assert len(splits.validation) == 9 and np.bincount(labels[splits.validation]).tolist() == [3, 3, 3]
+    assert np.bincount(labels[splits.validation]).tolist() == [3, 3, 3]
     assert sorted([*splits.train, *splits.validation]) == np.flatnonzero(official == 0).tolist()
-    share = split_table(labels, CLASSES, Split(policy="official", validation=0.2), official=official)
-    assert len(share.validation) == 9
-    other = split_table(labels, CLASSES, Split(policy="official", validation=9, seed=1), official=official)
+    assert len(official_split(official, validation=0.2).validation) == 9
+    other = official_split(official, validation=9, seed=1)
     assert np.array_equal(other.test, splits.test) and not np.array_equal(other.validation, splits.validation)
-
-
-def test_an_official_validation_set_is_used_as_it_is() -> None:
-    official = np.tile([0, 0, 1, 2], 15)
-    splits = split_table(labels_of(20, 20, 20), CLASSES, Split(policy="official"), official=official)
-    assert [np.flatnonzero(official == value).tolist() for value in (0, 1, 2)] == [
-        part.tolist() for part in (splits.train, splits.validation, splits.test)
-    ]
-
-
-def test_without_official_test_images_those_of_validation_are_the_test() -> None:
-    official = np.tile([0, 0, 0, 1], 15)
-    splits = split_table(labels_of(20, 20, 20), CLASSES, Split(policy="official", validation=3), official=official)
-    assert np.array_equal(splits.test, np.flatnonzero(official == 1)) and len(splits.validation) == 3
+    theirs = np.tile([0, 0, 1, 2], 15)
+    used = official_split(theirs)
+    assert [np.flatnonzero(theirs == i).tolist() for i in range(3)] == [getattr(used, n).tolist() for n in SPLITS]
+    no_test = np.tile([0, 0, 0, 1], 15)
+    splits = official_split(no_test, validation=3)
+    assert np.array_equal(splits.test, np.flatnonzero(no_test == 1)) and len(splits.validation) == 3
 
 
 def test_a_division_that_is_not_there_or_lacks_a_class_is_refused() -> None:
-    labels = labels_of(4, 4, 4)
-    for official in (None, np.zeros(12, int)):
-        with pytest.raises(DataError, match="no division of its own"):
-            split_table(labels, CLASSES, Split(policy="official"), official=official)
-    official = np.zeros(12, int)
+    labels = labels_of(20, 20, 20)
+    official = np.zeros(60, int)
     official[[np.flatnonzero(labels == label)[0] for label in range(3)]] = 2
-    with pytest.raises(DataError, match="no test image of some class") as caught:
-        split_table(labels, CLASSES, Split(policy="official"), official=official * (labels == 1))
-    assert str(caught.value.received) == f"“{CLASSES[0]}”, “{CLASSES[2]}”"
-    with pytest.raises(DataError, match="does not leave every class an image"):
-        split_table(labels, CLASSES, Split(policy="official", validation=2), official=official)
+    for given, options, what, received in (
+        (None, {}, "no division of its own", "no train image"),
+        (np.zeros(60, int), {}, "no division of its own", "no test image"),
+        (official * (labels == 1), {}, "no test image of some class", f"“{CLASSES[0]}”, “{CLASSES[2]}”"),
+        (official, {"validation": 2}, "does not leave every class an image", "2 of 57 training images in 3 classes"),
+    ):
+        with pytest.raises(DataError, match=what) as caught:
+            official_split(given, **options)
+        assert caught.value.received == received and caught.value.hint
 
 
 def test_leaks_are_images_with_a_copy_among_those_seen_before() -> None:
@@ -166,23 +163,18 @@ def test_leaks_are_images_with_a_copy_among_those_seen_before() -> None:
 def test_leaks_are_kept_or_excluded_by_choice() -> None:
     labels = labels_of(20, 20, 20)
     plain = split_table(labels, CLASSES, Split())
+    pairs = [[int(plain.test[0]), int(plain.train[3])], [int(plain.validation[1]), int(plain.train[5])]]
     kin = np.arange(60)
-    pairs = [(int(plain.test[0]), int(plain.train[3])), (int(plain.validation[1]), int(plain.train[5]))]
-    for row, copy in pairs:
-        kin[max(row, copy)] = min(row, copy)
-    kept = split_table(labels, CLASSES, Split(), kin=kin)
-    assert kept.leaks.tolist() == [list(pair) for pair in sorted(pairs)] and not kept.leaks_excluded
-    assert np.array_equal(kept.test, plain.test)
-    without = split_table(labels, CLASSES, Split(leaks="exclude"), kin=kin)
-    assert without.leaks_excluded and np.array_equal(without.leaks, kept.leaks)
-    assert np.array_equal(without.test, plain.test[1:]) and np.array_equal(without.train, plain.train)
+    for pair in pairs:
+        kin[max(pair)] = min(pair)
+    kept, without = (split_table(labels, CLASSES, Split(leaks=leaks), kin=kin) for leaks in ("keep", "exclude"))
+    assert kept.leaks.tolist() == without.leaks.tolist() == sorted(pairs)
+    assert (kept.leaks_excluded, without.leaks_excluded) == (False, True)
+    assert np.array_equal(kept.test, plain.test) and np.array_equal(without.train, plain.train)
+    assert np.array_equal(without.test, plain.test[1:])
     assert without.validation.tolist() == [row for row in plain.validation if row != plain.validation[1]]
-
-
-def test_excluding_every_test_image_of_a_class_is_refused() -> None:
-    labels = labels_of(3, 3, 3)
-    plain = split_table(labels, CLASSES, Split(train=3, validation=3, test=3))
-    kin = np.arange(9)
+    few, split = labels_of(3, 3, 3), Split(train=3, validation=3, test=3, leaks="exclude")
+    plain, kin = split_table(few, CLASSES, split), np.arange(9)
     kin[max(plain.test[0], plain.train[0])] = min(plain.test[0], plain.train[0])
     with pytest.raises(DataError, match="without the leaked images, the test split has no image"):
-        split_table(labels, CLASSES, Split(train=3, validation=3, test=3, leaks="exclude"), kin=kin)
+        split_table(few, CLASSES, split, kin=kin)

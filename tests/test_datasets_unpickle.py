@@ -15,14 +15,13 @@ import pytest
 
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import DataError
+from tests.datasets import put
 
 PIXELS = np.random.RandomState(0).randint(0, 256, (5, 4, 4, 3), dtype=np.uint8)
 
 
 def read(content: bytes, folder: Path) -> Any:
-    path = folder / "some.pkl"
-    path.write_bytes(content)
-    return load_pickle(path)
+    return load_pickle(put(folder / "some.pkl", content))
 
 
 def short(text: str) -> bytes:
@@ -49,31 +48,24 @@ def test_plain_data_and_arrays_come_back(protocol: int, contiguous: str, tmp_pat
     assert found["big"].tolist() == [1, 2] and found["big"].dtype == np.dtype("i4")
 
 
-def python2(protocol: int) -> bytes:
-    """{'image_data': array, 'class_dict': {'n1': [0, 1]}} as cPickle and NumPy 1 write it."""
-    raw = bytes(range(24))
-    if protocol == 0:
-        escaped = "".join(f"\\x{byte:02x}" for byte in raw)
-        return (
-            (
-                "(dp1\nS'image_data'\np2\ncnumpy.core.multiarray\n_reconstruct\np3\n(cnumpy\nndarray\np4\n(I0\ntS'b'\ntRp5\n"
-                "(I1\n(I2\nI2\nI2\nI3\nt"
-                "cnumpy\ndtype\np6\n(S'u1'\nI0\nI1\ntRp7\n(I3\nS'|'\nNNNI-1\nI-1\nI0\ntbI00\n"
-                f"S'{escaped}'\ntbsS'class_dict'\n(dS'n1'\n(lp8\nI0\naI1\nasss."
-            )
-            .replace("asss.", "ass.")
-            .encode()
-        )
-    dtype = b"cnumpy\ndtype\nq\x04U\x02u1K\x00K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    array = b"cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85U\x01b\x87R"
-    state = b"(K\x01(K\x02K\x02K\x02K\x03t" + dtype + b"\x89T" + struct.pack("<i", 24) + raw + b"tb"
-    return b"\x80\x02}q\x01(U\nimage_data" + array + state + b"U\nclass_dict}U\x02n1]q\x06(K\x00K\x01esu."
+RAW = bytes(range(24))
+ESCAPED = "".join(f"\\x{byte:02x}" for byte in RAW)
+PYTHON_2 = {
+    0: "(dp1\nS'image_data'\np2\ncnumpy.core.multiarray\n_reconstruct\np3\n(cnumpy\nndarray\np4\n(I0\ntS'b'\ntRp5\n"
+       "(I1\n(I2\nI2\nI2\nI3\ntcnumpy\ndtype\np6\n(S'u1'\nI0\nI1\ntRp7\n(I3\nS'|'\nNNNI-1\nI-1\nI0\ntbI00\n"
+       f"S'{ESCAPED}'\ntbsS'class_dict'\n(dS'n1'\n(lp8\nI0\naI1\nass.".encode(),
+    2: b"\x80\x02}q\x01(U\nimage_datacnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85U\x01b"
+       b"\x87R(K\x01(K\x02K\x02K\x02K\x03tcnumpy\ndtype\nq\x04U\x02u1K\x00K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff\xff"
+       b"\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T" + struct.pack("<i", 24) + RAW
+       + b"tbU\nclass_dict}U\x02n1]q\x06(K\x00K\x01esu.",
+}  # fmt: skip
+"""{'image_data': array, 'class_dict': {'n1': [0, 1]}} as cPickle and NumPy 1 write it, by protocol."""
 
 
-@pytest.mark.parametrize("protocol", [0, 2])
+@pytest.mark.parametrize("protocol", PYTHON_2)
 def test_python_2_wrote_them_too(protocol: int, tmp_path: Path) -> None:
-    found = read(python2(protocol), tmp_path)
-    assert found[b"image_data"].shape == (2, 2, 2, 3) and found[b"image_data"].ravel().tolist() == list(range(24))
+    found = read(PYTHON_2[protocol], tmp_path)
+    assert found[b"image_data"].shape == (2, 2, 2, 3) and found[b"image_data"].tobytes() == RAW
     assert found[b"class_dict"] == {b"n1": [0, 1]}
 
 
@@ -120,47 +112,41 @@ HOSTILE = {
 }
 
 
+def cost_of(content: bytes, folder: Path) -> tuple[Any, float]:
+    """What is read, and the bytes of memory that it took at most."""
+    path = put(folder / "some.pkl", content)
+    tracemalloc.start()
+    try:
+        return load_pickle(path), tracemalloc.get_traced_memory()[1]
+    except DataError as problem:
+        assert problem.where == path and problem.what == "the pickle cannot be read as plain data"
+        return str(problem.received), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_hostile_pickle_gets_nowhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     content, said = HOSTILE[name]
-    path = tmp_path / "some.pkl"
-    path.write_bytes(content)
-    del content
-    tracemalloc.start()
-    try:
-        with pytest.raises(DataError, match="plain data") as caught:
-            load_pickle(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert said in str(caught.value.received) and str(path) in str(caught.value.where)
-    assert peak < (150e6 if name == "key" else 5e6)
-    assert not (tmp_path / "pwned").exists()
+    received, peak = cost_of(content, tmp_path)
+    assert said in received and peak < (150e6 if name == "key" else 5e6) and not (tmp_path / "pwned").exists()
 
 
 def test_an_index_of_the_memo_costs_nothing(tmp_path: Path) -> None:
-    content = b"\x80\x02Nr" + (2**31 - 1).to_bytes(4, "little") + b"."
-    tracemalloc.start()
-    try:
-        assert read(content, tmp_path) is None
-        assert tracemalloc.get_traced_memory()[1] < 1e6
-    finally:
-        tracemalloc.stop()
+    found, peak = cost_of(b"\x80\x02Nr" + (2**31 - 1).to_bytes(4, "little") + b".", tmp_path)
+    assert found is None and peak < 1e6
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no pickle", b"\x80\x04", b"\x80\x09N.", b".", b"N", b"I" + b"9" * 9999 + b"\n."]
+    "content",
+    [b"", b"no pickle", b"\x80\x04", b"\x80\x09N.", b".", b"N", b"I" + b"9" * 9999 + b"\n.", "folder", "gone"],
 )
-def test_what_is_no_pickle_is_refused(content: bytes, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="pickle"):
-        read(content, tmp_path)
-
-
-def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(DataError, match="cannot be read"):
-            load_pickle(path)
+def test_what_is_no_pickle_or_cannot_be_opened_is_refused(content: bytes | str, tmp_path: Path) -> None:
+    path = put(tmp_path / "a.pkl", content) if isinstance(content, bytes) else tmp_path / content
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="the pickle cannot be read"):
+        load_pickle(path)
 
 
 def test_damage_ends_in_an_error_or_in_plain_data(tmp_path: Path) -> None:

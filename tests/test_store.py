@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from cnnlab.store.files import replace_file
 from cnnlab.store.store import RunStore
 
 
-def _write(folder: Path) -> dict[str, Any]:
+def _write(folder: Path, seconds: float = 1.5) -> dict[str, Any]:
     (folder / "spec.json").write_text('{"a": 1}')
     (folder / "history.csv").write_text("epoch,loss\n1,0.5\n")
     np.savez(folder / "predictions.npz", labels=np.arange(3))
-    return {"seconds": 1.5}
+    return {"seconds": seconds}
 
 
 @pytest.fixture
@@ -32,13 +33,15 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs")
 
 
-def test_a_published_record_reads_back(store: RunStore) -> None:
-    record = store.publish("run", "x-s0-1", _write)
-    assert record.json("spec.json") == {"a": 1}
-    assert record.rows("history.csv") == [{"epoch": "1", "loss": "0.5"}]
-    assert record.arrays("predictions.npz")["labels"].tolist() == [0, 1, 2]
-    assert (record.manifest["status"], record.manifest["seconds"], record.manifest["format"]) == ("done", 1.5, 1)
-    assert sorted(record.manifest["files"]) == ["history.csv", "predictions.npz", "spec.json"]
+def test_a_published_record_reads_back_wherever_it_is_moved(store: RunStore, tmp_path: Path) -> None:
+    store.publish("run", "x-s0-1", _write)
+    shutil.copytree(store.root, tmp_path / "elsewhere")
+    for record in (store.read("run", "x-s0-1"), RunStore(tmp_path / "elsewhere").read("run", "x-s0-1")):
+        assert record.json("spec.json") == {"a": 1}
+        assert record.rows("history.csv") == [{"epoch": "1", "loss": "0.5"}]
+        assert record.arrays("predictions.npz")["labels"].tolist() == [0, 1, 2]
+        assert (record.manifest["status"], record.manifest["seconds"], record.manifest["format"]) == ("done", 1.5, 1)
+        assert sorted(record.manifest["files"]) == ["history.csv", "predictions.npz", "spec.json"]
     assert store.ids("run") == ["x-s0-1"]
 
 
@@ -53,60 +56,35 @@ def test_a_writer_that_fails_leaves_nothing(store: RunStore) -> None:
     assert list((store.root / ".work").iterdir()) == []
 
 
-def test_a_changed_file_is_not_trusted(store: RunStore) -> None:
-    record = store.publish("run", "x-s0-1", _write)
-    (record.folder / "spec.json").write_text('{"a": 2}')
-    with pytest.raises(StoreError, match="not what was published"):
+NEWER = r"newer cnnlab[\s\S]*format 2[\s\S]*upgrade"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("spec.json", b'{"a": 2}', r"not what was published[\s\S]*spec\.json"),
+        ("spec.json", None, r"cannot be read[\s\S]*spec\.json"),
+        *(("manifest.json", content, "damaged") for content in (b"", b"{", b"[]", b"null", b'{"format": 1}')),
+        ("manifest.json", b'{"format": 1, "kind": "run", "id": "y", "files": {}}', "another record's"),
+        ("manifest.json", b'{"format": 2}', NEWER),
+        ("manifest.json", None, "no such record"),
+    ],
+)
+def test_a_changed_record_is_not_trusted(store: RunStore, name: str, content: bytes | None, said: str) -> None:
+    path = store.publish("run", "x-s0-1", _write).folder / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(StoreError, match=said):
         store.read("run", "x-s0-1").json("spec.json")
-
-
-def test_a_missing_file_is_named(store: RunStore) -> None:
-    record = store.publish("run", "x-s0-1", _write)
-    (record.folder / "spec.json").unlink()
-    with pytest.raises(StoreError, match=r"cannot be read[\s\S]*spec\.json"):
-        record.json("spec.json")
-    with pytest.raises(StoreError, match="no such file"):
-        record.bytes("other.json")
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
-def test_a_damaged_manifest_is_said(store: RunStore, content: str) -> None:
-    record = store.publish("run", "x-s0-1", _write)
-    (record.folder / "manifest.json").write_text(content)
-    with pytest.raises(StoreError, match="damaged"):
-        store.read("run", "x-s0-1")
-
-
-def test_a_newer_record_is_refused_with_what_to_do(store: RunStore) -> None:
-    record = store.publish("run", "x-s0-1", _write)
-    manifest = json.loads((record.folder / "manifest.json").read_text())
-    (record.folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(StoreError, match=r"newer cnnlab[\s\S]*format 2[\s\S]*upgrade"):
-        store.read("run", "x-s0-1")
+    assert (store.ids("run") == []) == ((name, content) == ("manifest.json", None))
 
 
 def test_publishing_twice_keeps_the_first_unless_told_to_replace(store: RunStore) -> None:
-    store.publish("run", "x-s0-1", _write)
-    store.publish("run", "x-s0-1", lambda folder: {**_write(folder), "seconds": 9.0})
-    assert store.read("run", "x-s0-1").manifest["seconds"] == 1.5
-    store.publish("run", "x-s0-1", lambda folder: {**_write(folder), "seconds": 9.0}, replace=True)
-    assert store.read("run", "x-s0-1").manifest["seconds"] == 9.0
+    for seconds, replace, expected in ((1, False, 1), (2, False, 1), (3, True, 3)):
+        store.publish("run", "x-s0-1", partial(_write, seconds=seconds), replace=replace)
+        assert store.read("run", "x-s0-1").manifest["seconds"] == expected
 
 
-def test_a_folder_without_manifest_is_no_record(store: RunStore) -> None:
-    (store.root / "half").mkdir(parents=True)
-    assert store.ids("run") == []
-    with pytest.raises(StoreError, match="no such record"):
-        store.read("run", "half")
-
-
-def test_records_survive_a_move(store: RunStore, tmp_path: Path) -> None:
-    store.publish("evaluation", "e", _write)
-    shutil.copytree(store.root, tmp_path / "elsewhere")
-    assert RunStore(tmp_path / "elsewhere").read("evaluation", "e").json("spec.json") == {"a": 1}
-
-
-def test_pickles_are_refused(store: RunStore) -> None:
+def test_pickles_and_files_that_are_not_in_the_manifest_are_refused(store: RunStore) -> None:
     def write(folder: Path) -> dict[str, Any]:
         np.savez(folder / "bad.npz", bad=np.array([{"a": 1}], dtype=object), allow_pickle=True)
         return {}
@@ -114,6 +92,8 @@ def test_pickles_are_refused(store: RunStore) -> None:
     record = store.publish("run", "x-s0-1", write)
     with pytest.raises(StoreError, match="allow_pickle=False"):
         record.arrays("bad.npz")
+    with pytest.raises(StoreError, match="no such file"):
+        record.bytes("other.json")
 
 
 def test_an_unwritable_folder_is_one_message(tmp_path: Path) -> None:
@@ -143,18 +123,18 @@ def test_the_lab_lock_reads_back(store: RunStore) -> None:
         store.read_lab("other")
 
 
-def _hold(root: Path, held: Any) -> None:
-    with RunStore(root).lock("x"):
-        held.set()
-        time.sleep(60)
-
-
 def test_an_unfinished_run_is_listed_with_the_epochs_that_a_start_goes_on_from(store: RunStore) -> None:
     folder = store.work_folder() / "x-s0-1"
     folder.mkdir()
     for name in ("train.log", "epoch-00002.npz", "epoch-00003.damaged", "epoch-00005.checkpoint"):
         (folder / name).touch()  # the last is a checkpoint of an earlier snapshot, which is not read
     assert store.rows() == [{"run": "x-s0-1", "status": "unfinished", "epochs": 2}]
+
+
+def _hold(root: Path, held: Any) -> None:
+    with RunStore(root).lock("x"):
+        held.set()
+        time.sleep(60)
 
 
 def test_a_killed_holder_frees_its_lock(store: RunStore) -> None:
@@ -198,8 +178,8 @@ def test_uses_of_test_images_are_counted_by_evaluation(store: RunStore) -> None:
 
 @pytest.mark.parametrize("torn", [b'{"evaluation":"e3","wh', b'{"evaluation":"e3","when":"now"}', b"\0\0\0"])
 def test_a_note_that_was_cut_short_loses_no_other(store: RunStore, torn: bytes) -> None:
-    store.note_test_use("ab", SPLIT, evaluation="e1")
-    store.note_test_use("ab", SPLIT, evaluation="e2")
+    for evaluation in ("e1", "e2"):
+        store.note_test_use("ab", SPLIT, evaluation=evaluation)
     path = _ledger(store)
     whole = path.read_bytes()
     path.write_bytes(whole + torn)
@@ -211,8 +191,7 @@ def test_a_note_that_was_cut_short_loses_no_other(store: RunStore, torn: bytes) 
 @pytest.mark.parametrize("line", [b"not json", b"[]", b"{}", b"3", b"\xff"])
 def test_damaged_notes_are_said(store: RunStore, line: bytes) -> None:
     store.note_test_use("ab", SPLIT, evaluation="e1")
-    path = _ledger(store)
-    path.write_bytes(line + b"\n" + path.read_bytes())
+    _ledger(store).write_bytes(line + b"\n" + _ledger(store).read_bytes())
     with pytest.raises(StoreError, match="damaged"):
         store.test_uses("ab", SPLIT)
 
@@ -220,10 +199,10 @@ def test_damaged_notes_are_said(store: RunStore, line: bytes) -> None:
 def test_a_note_that_cannot_be_kept_is_an_error(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.note_test_use("ab", SPLIT, evaluation="e1")
     write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:7]))
-    with pytest.raises(StoreError, match=r"cannot be written[\s\S]*No space left"):
-        store.note_test_use("ab", SPLIT, evaluation="e2")
-    monkeypatch.undo()
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:7]))
+        with pytest.raises(StoreError, match=r"cannot be written[\s\S]*No space left"):
+            store.note_test_use("ab", SPLIT, evaluation="e2")
     assert store.test_uses("ab", SPLIT) == 1
     assert store.note_test_use("ab", SPLIT, evaluation="e3") == 2
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.datasets.decode import decode_all
-from cnnlab.datasets.findings import arrange, copies
+from cnnlab.datasets.findings import arrange, copies, oddities
 from cnnlab.datasets.lookalikes import kin
 from cnnlab.datasets.selection import selected
 from cnnlab.datasets.table import DatasetAbout, Finding, ImageTable, Pictures, Report
@@ -35,6 +35,7 @@ VERSION = 3
 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 14
 _STALE_SECONDS = 24 * 3600
+_ELSEWHERE = "choose another data folder with the environment variable CNNLAB_DATA"
 
 
 class CacheProblem(DataError):
@@ -57,22 +58,13 @@ def stamp(path: Path) -> Stamp:
 
 
 def cached_table(
-    spec: DatasetSpec,
-    stamps: Sequence[Stamp],
-    read: Callable[[], Pictures],
-    *,
-    data_dir: Path,
-    report_progress: Report,
+    spec: DatasetSpec, stamps: Sequence[Stamp], read: Callable[[], Pictures], *, data_dir: Path, report_progress: Report,
     notes: str = "",
-) -> ImageTable:
+) -> ImageTable:  # fmt: skip
     """The decoded table of the files with these stamps, from the cache or by `read` and decoding.
 
-    Args:
-        notes: whatever else the entry depends on, such as what the reader noticed while listing.
-
-    Raises:
-        DataError: from `read`, or the data cannot be decoded.
-        CacheProblem: the cache cannot be written.
+    `notes` is whatever else the entry depends on, such as what the reader noticed while listing. Raises DataError: from
+    `read`, or the data cannot be decoded; CacheProblem: the cache cannot be written.
     """
     chosen = [spec.classes, spec.images_per_class, spec.split.seed] if spec.classes or spec.images_per_class else []
     parts = [VERSION, spec.reader, spec.image_size, spec.fit, spec.max_bad, chosen, notes]
@@ -90,12 +82,9 @@ def cached_table(
         _write(pixels, pictures, spec, report_progress)
         return _load(pixels)
     except (OSError, StoreError) as problem:
-        raise CacheProblem(
-            "the decoded images cannot be stored",
-            where=pixels.parent,
-            received=problem.received if isinstance(problem, StoreError) else problem.strerror or str(problem),
-            hint="free some space, or choose another data folder with the environment variable CNNLAB_DATA",
-        ) from None
+        received = problem.received if isinstance(problem, StoreError) else problem.strerror or str(problem)
+        what, where = "the decoded images cannot be stored", pixels.parent
+        raise CacheProblem(what, where=where, received=received, hint=f"free some space, or {_ELSEWHERE}") from None
 
 
 def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) -> None:
@@ -106,24 +95,30 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
                 part.unlink()
     needed, free = 2 * total * side * side * 3, shutil.disk_usage(pixels.parent).free
     if free < needed:  # better said before an hour of decoding than after it
-        raise CacheProblem(
-            "there is not enough space for the decoded images",
-            where=pixels.parent,
-            received=f"{free / 1e9:.1f} GB free",
-            expected=f"{needed / 1e9:.1f} GB while decoding, half of it afterwards",
-            hint="free some space, lower image_size, or choose another data folder with CNNLAB_DATA",
-        )
+        what, received = "there is not enough space for the decoded images", f"{free / 1e9:.1f} GB free"
+        expected = f"{needed / 1e9:.1f} GB while decoding, half of it afterwards"
+        hint = f"free some space, lower image_size, or {_ELSEWHERE}"
+        raise CacheProblem(what, where=pixels.parent, received=received, expected=expected, hint=hint)
     report(f"decoding {total:,} images of {pictures.about.title} to {side}x{side} pixels (done once)")
     unique = uuid.uuid4().hex[:8]
     raw, ordered = (pixels.with_name(f".{pixels.stem}-{unique}-{part}.part") for part in ("raw", "ordered"))
     try:
         raw.touch()
-        rows = arrange(pictures, decode_all(pictures, spec, raw, report), spec)
-        _reorder(raw, ordered, rows.order, side)
+        looks = decode_all(pictures, spec, raw, report)
+        rows = arrange(pictures, looks)
+        # Read and written, not mapped: where the disk is full, that is an error and not a signal that ends the process.
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows.order), side, side, 3)}
+        with raw.open("rb") as source, ordered.open("wb", buffering=1 << 24) as target:
+            np.lib.format.write_array_header_1_0(target, header)
+            for row in rows.order:
+                target.write(os.pread(source.fileno(), 3 * side**2, row * 3 * side**2))
+            target.flush()
+            os.fsync(target.fileno())
         raw.unlink()
         images = np.load(ordered, mmap_mode="r", allow_pickle=False)
         groups = kin(images, np.array(rows.hashes, np.uint64), np.array(rows.twins, np.int32)).tolist()
-        findings = (*rows.findings, *copies("near-duplicate", rows, groups))
+        near = copies("near-duplicate", rows, groups)
+        findings = (*pictures.findings, *oddities(pictures, looks, rows, spec), *near)
         content = {
             "version": VERSION,
             "bytes": ordered.stat().st_size,
@@ -146,21 +141,6 @@ def _write(pixels: Path, pictures: Pictures, spec: DatasetSpec, report: Report) 
     finally:
         raw.unlink(missing_ok=True)
         ordered.unlink(missing_ok=True)
-
-
-def _reorder(raw: Path, ordered: Path, order: np.ndarray, side: int) -> None:
-    """Copy rows of `raw` into the `.npy` file `ordered`, and see them on the disk.
-
-    They are read and written, not mapped: where the disk is full, that is an error and not a signal that ends the process.
-    """
-    row_bytes = 3 * side**2
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), side, side, 3)}
-    with raw.open("rb") as source, ordered.open("wb", buffering=1 << 24) as target:
-        np.lib.format.write_array_header_1_0(target, header)
-        for row in order.tolist():
-            target.write(os.pread(source.fileno(), row_bytes, row * row_bytes))
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def _sample(path: Path) -> str:

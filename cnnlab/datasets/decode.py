@@ -70,24 +70,27 @@ def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report
         into: an existing file that is filled with uint8 (N, S, S, 3), bare, in the reader's order; what is undecodable is
             black. It is written, not mapped: memory stays as it is, and a full disk is an error and no signal.
 
-    Returns:
-        What was learnt of each image, in the reader's order.
-
-    Raises:
-        DataError: more than `spec.max_bad` of the images are undecodable, or a decoding process died.
-        OSError: the file cannot be written.
+    Returns what was learnt of each image, in the reader's order. Raises DataError: more than `spec.max_bad` of the
+    images are undecodable, or a decoding process died; OSError: the file cannot be written.
     """
-    total, cores = len(pictures.labels), os.cpu_count() or 1
+    total, cores, where = len(pictures.labels), os.cpu_count() or 1, pictures.where
     looks, bad = list[Look](), list[int]()
     waiting: deque[Future[list[Look]]] = deque()
     pool: Executor = ThreadPoolExecutor(cores)
     if total >= PROCESSES_FROM and cores > 1:
         # Spawned, not forked: the caller may have started a framework's threads.
         pool = ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _live_with_parent)
+
+    def content(row: int) -> Content | Undecodable:
+        try:
+            return pictures.content(row)
+        except Undecodable as problem:
+            return problem
+
     with pool:
         try:
             for first in range(0, total, _CHUNK):
-                contents = [_content(pictures, row) for row in range(first, min(first + _CHUNK, total))]
+                contents = [content(row) for row in range(first, min(first + _CHUNK, total))]
                 waiting.append(pool.submit(_decode_some, contents, first, spec.image_size, spec.fit, into))
                 while len(waiting) > (2 * cores if first + _CHUNK < total else 0):  # their contents are in memory
                     found = waiting.popleft().result()
@@ -95,22 +98,17 @@ def decode_all(pictures: Pictures, spec: DatasetSpec, into: Path, report: Report
                     looks += found
                     if len(bad) > spec.max_bad * total:
                         such = "; ".join(f"{pictures.sources[index]}: {looks[index].problem}" for index in bad[:3])
-                        raise DataError(
-                            "too many images of the data set cannot be decoded",
-                            where=pictures.where,
-                            received=f"{len(bad)} bad among the first {len(looks)} of {total}, such as {such}",
-                            expected=f"at most {spec.max_bad:.0%} of all (`max_bad` in the lab file)",
-                            hint="remove or replace the damaged files; an interrupted copy or download is the usual cause",
-                        )
+                        received = f"{len(bad)} bad among the first {len(looks)} of {total}, such as {such}"
+                        expected = f"at most {spec.max_bad:.0%} of all (`max_bad` in the lab file)"
+                        hint = "remove or replace the damaged files; an interrupted copy is the usual cause"
+                        what = "too many images of the data set cannot be decoded"
+                        raise DataError(what, where=where, received=received, expected=expected, hint=hint)
                     report(f"decoding {total:,} images", len(looks) / total)
         except BrokenProcessPool:
-            raise DataError(
-                "a process that decodes images died",
-                where=pictures.where,
-                received=f"after {len(looks):,} of {total:,} images",
-                hint="the memory may be full: close other programs and run again. In a script of your own, call cnnlab "
-                'below `if __name__ == "__main__":`',
-            ) from None
+            hint = "the memory may be full: close other programs and run again. In a script of your own, call cnnlab "
+            hint += 'below `if __name__ == "__main__":`'
+            received = f"after {len(looks):,} of {total:,} images"
+            raise DataError("a process that decodes images died", where=where, received=received, hint=hint) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -124,51 +122,36 @@ def _live_with_parent() -> None:
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def _content(pictures: Pictures, row: int) -> Content | Undecodable:
-    try:
-        return pictures.content(row)
-    except Undecodable as problem:
-        return problem
-
-
 def _decode_some(contents: list[Content | Undecodable], first: int, side: int, fit: Fit, into: Path) -> list[Look]:
     """A run of images for one worker, whose squares are written to where they belong in the file."""
-    squares = np.zeros((len(contents), side, side, 3), np.uint8)
-    looks = []
+    squares, looks = np.zeros((len(contents), side, side, 3), np.uint8), list[Look]()
     # Pillow warns on odd but decodable files; they are findings or nothing, not noise on the user's screen.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for content, square in zip(contents, squares, strict=True):
             try:
-                looks.append(_decode_one(content, square, fit))
+                if isinstance(content, Undecodable):
+                    raise content
+                pixels, notes = (content, ()) if isinstance(content, np.ndarray) else decode_file(content)
             except Undecodable as problem:
                 looks.append(Look(problem=str(problem)))
+                continue
+            digest, (height, width) = hashlib.sha256(_as_rgb(pixels).tobytes()).digest(), pixels.shape[:2]
+            fitted = fit_square(pixels, side, fit)
+            square[:] = _as_rgb(fitted)
+            hashed = perceptual_hash(fitted) if min(height, width) >= LEAST_SIDE else NOT_HASHED
+            looks.append(Look(digest, height, width, 1 if pixels.ndim == 2 else 3, hashed, notes))
     with into.open("r+b") as handle:
         handle.seek(first * side**2 * 3)
         handle.write(squares.tobytes())
     return looks
 
 
-def _decode_one(content: Content | Undecodable, into: np.ndarray, fit: Fit) -> Look:
-    if isinstance(content, Undecodable):
-        raise content
-    pixels, notes = (content, ()) if isinstance(content, np.ndarray) else decode_file(content)
-    digest = hashlib.sha256(_as_rgb(pixels).tobytes()).digest()
-    square = fit_square(pixels, len(into), fit)
-    into[:] = _as_rgb(square)
-    height, width = pixels.shape[:2]
-    hashed = perceptual_hash(square) if min(height, width) >= LEAST_SIDE else NOT_HASHED
-    return Look(digest, height, width, 1 if pixels.ndim == 2 else 3, hashed, notes)
-
-
 def decode_file(source: Path | bytes) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Decode a photograph (a file, or its bytes) completely, upright, transparency on white.
+    """A photograph (a file, or its bytes), decoded completely, upright, transparency on white.
 
-    Returns:
-        uint8 (h, w) when grey, else (h, w, 3) RGB; and the kinds of findings that the image adds to.
-
-    Raises:
-        Undecodable: not an image, truncated, of a refused format or size, or unreadable.
+    Returns uint8 (h, w) when grey, else (h, w, 3) RGB; and the kinds of findings that the image adds to.
+    Raises Undecodable: not an image, truncated, of a refused format or size, or unreadable.
     """
     # WeasyPrint switches this on for the whole process when it is imported, and a file cut short would pass as whole.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -217,15 +200,9 @@ def _flat(image: Image.Image) -> tuple[Image.Image, str]:
 
 
 def fit_square(pixels: np.ndarray, side: int, fit: Fit) -> np.ndarray:
-    """Resize to a square, antialiased: Lanczos when shrinking, bicubic when enlarging.
+    """Resize uint8 (h, w) or (h, w, 3) to (side, side) or (side, side, 3): Lanczos to shrink, bicubic to enlarge.
 
-    Args:
-        pixels: uint8 (h, w) or (h, w, 3).
-        side: of the square, in pixels.
-        fit: "crop" keeps the central square, "pad" keeps everything between black bars, "stretch" distorts.
-
-    Returns:
-        uint8 (side, side) or (side, side, 3), as given.
+    The fit "crop" keeps the central square, "pad" keeps everything between black bars, "stretch" distorts.
     """
     height, width = pixels.shape[:2]
     if height == width == side:

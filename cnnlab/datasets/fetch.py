@@ -37,8 +37,7 @@ MOST_BYTES = 1 << 26
 def store(folder: Path, fetch: Callable[[Path], None], *, check: Callable[[Path], None]) -> None:
     """Let `fetch` fill a temporary folder, `check` it, then move its files into `folder`.
 
-    Raises:
-        DataError: from `fetch` or `check`, or the folder cannot be written; `folder` is then as it was.
+    Raises DataError: from `fetch` or `check`, or the folder cannot be written; `folder` is then as it was.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,15 +54,10 @@ def store(folder: Path, fetch: Callable[[Path], None], *, check: Callable[[Path]
 
 
 def download(base: str, names: Sequence[str], to: Path, *, report: Report) -> None:
-    """Download `base` + each name into the folder `to`.
-
-    Raises:
-        DataError: the server cannot be reached, or does not have a file.
-    """
+    """Download `base` + each name into a folder. Raises DataError: the server cannot be reached, or lacks a file."""
     report(f"downloading {len(names)} files from {base}")
     for name in names:
-        url = base + name
-        request = urllib.request.Request(url, headers={"User-Agent": "cnnlab"})
+        request = urllib.request.Request(base + name, headers={"User-Agent": "cnnlab"})
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                 content = answer.read(MOST_BYTES + 1)
@@ -72,20 +66,18 @@ def download(base: str, names: Sequence[str], to: Path, *, report: Report) -> No
             if isinstance(problem, urllib.error.HTTPError):
                 reason = f"HTTP {problem.code} {problem.reason}"
                 problem.close()
-            raise DataError("the download failed", where=url, received=reason, hint="check the network") from None
+            what, hint = "the download failed", "check the network"
+            raise DataError(what, where=base + name, received=reason, hint=hint) from None
         if len(content) > MOST_BYTES:
-            raise DataError("the download is too long", where=url, expected=f"at most {MOST_BYTES:,} bytes")
+            raise DataError("the download is too long", where=base + name, expected=f"at most {MOST_BYTES:,} bytes")
         (to / name).write_bytes(content)
 
 
 def from_debian(package: str, folder: Path, names: Sequence[str], to: Path, *, report: Report) -> None:
     """Copy files out of a Debian package into the folder `to`, without installing it and without root.
 
-    Args:
-        folder: absolute path at which the package would install the files.
-
-    Raises:
-        DataError: this is no Debian, the package cannot be downloaded, or it lacks a file.
+    `folder` is the absolute path at which the package would install them.
+    Raises DataError: this is no Debian, the package cannot be downloaded, or it lacks a file.
     """
     if missing := [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]:
         raise DataError("this system has no Debian packages", received=f"no {' and no '.join(missing)}")
@@ -138,8 +130,7 @@ def fetch_repository(source: HubSource, folder: Path, *, endpoint: str | None = 
         folder: receives the files under their names in the repository.
         endpoint: address of the hub; None for the one that `huggingface_hub` uses (environment variable HF_ENDPOINT).
 
-    Raises:
-        DataError: huggingface_hub is not installed, the hub does not serve them, or a pinned file is another one.
+    Raises DataError: huggingface_hub is not installed, the hub does not serve them, or a pinned file is another one.
     """
     try:
         import httpx2
@@ -154,13 +145,10 @@ def fetch_repository(source: HubSource, folder: Path, *, endpoint: str | None = 
             endpoint=endpoint, headers={"user-agent": "cnnlab"},  # in place of one that tells what else is installed
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as problem:
-        raise DataError(
-            "the data set cannot be fetched from the hub",
-            where=where,
-            received=display(" ".join(str(problem).split()))[:500],
-            hint="check `repo` and `revision` (the commit is on its page under “Files and versions”, “History”), the "
-            "network, and, where the data set is private or has terms to accept, log in with `hf auth login`",
-        ) from None
+        what, received = "the data set cannot be fetched from the hub", display(" ".join(str(problem).split()))[:500]
+        hint = "check `repo` and `revision` (the commit is on its page under “Files and versions”, “History”), the network, "
+        hint += "and, where the data set is private or has terms to accept, log in with `hf auth login`"
+        raise DataError(what, where=where, received=received, hint=hint) from None
     names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
     found = list(filter_repo_objects((name for name in names if not name.startswith(".")), allow_patterns=wanted))
     if not found:
@@ -175,15 +163,9 @@ def fetch_repository(source: HubSource, folder: Path, *, endpoint: str | None = 
 
 
 def packaged_file(package: str, relative: str, *, install: str) -> Path:
-    """Where a data file is that travels inside a pip package.
+    """Where a data file is inside a pip package, by its import name (it is not imported) and the name to give pip.
 
-    Args:
-        package: import name of a top-level package, which is not imported.
-        relative: path of the file inside it.
-        install: name to give pip.
-
-    Raises:
-        DataError: the package is not installed, or has no such file.
+    Raises DataError: the package is not installed, or has no such file.
     """
     found, hint = find_spec(package), f"pip install {install}"
     if found is None or not found.submodule_search_locations:
@@ -195,14 +177,9 @@ def packaged_file(package: str, relative: str, *, install: str) -> Path:
 
 
 def gunzip_checked(path: Path, sha256: str, *, most: int = MOST_BYTES) -> bytes:
-    """The uncompressed content of a file, `.gz` or not, when it is the expected one.
+    """The uncompressed content of a file, `.gz` or not, when its sha256 is the expected one, however it is compressed.
 
-    Args:
-        sha256: of the uncompressed content, so that recompressed copies are as good.
-        most: bytes beyond which a file is refused unread.
-
-    Raises:
-        DataError: the file is unreadable, damaged, or another one.
+    Raises DataError: the file is unreadable, damaged, another one, or longer than `most` bytes.
     """
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as handle:
@@ -212,39 +189,31 @@ def gunzip_checked(path: Path, sha256: str, *, most: int = MOST_BYTES) -> bytes:
         raise DataError("a file of the data set cannot be read", where=path, received=reason) from None
     found = f"sha256 {hashlib.sha256(content).hexdigest()}" if len(content) <= most else f"more than {most:,} bytes"
     if found != f"sha256 {sha256}":
-        raise DataError(
+        what, hint = (
             "a file of the data set is not the published one",
-            where=path,
-            received=found,
-            expected=f"sha256 {sha256} of the uncompressed content",
-            hint="remove it; it is damaged, or belongs to another data set",
+            "remove it; it is damaged, or of another data set",
         )
+        raise DataError(what, where=path, received=found, expected=f"sha256 {sha256} of the content", hint=hint)
     return content
 
 
 def parse_idx(content: bytes, where: Path, *, dimensions: int) -> np.ndarray:
-    """The array in an uncompressed IDX file of unsigned bytes: a magic number, big-endian dimensions, then bytes.
+    """The array in an uncompressed IDX file: a magic number, big-endian dimensions, then bytes.
 
-    Returns:
-        uint8, read-only, with `dimensions` axes: (N, h, w) for images, (N,) for labels.
-
-    Raises:
-        DataError: the header is another one, or does not match the size of the content.
+    Returns uint8, read-only, with `dimensions` axes: (N, h, w) for images, (N,) for labels.
+    Raises DataError: the header is another one, or does not match the size of the content.
     """
     header, magic = 4 + 4 * dimensions, bytes((0, 0, 8, dimensions))
     if content[:4] != magic or len(content) < header:
-        raise DataError(
+        what, expected = (
             "the file is not an IDX file of this kind",
-            where=where,
-            received=f"{len(content):,} bytes that begin with {content[:4].hex(' ') or 'nothing'}",
-            expected=f"{magic.hex(' ')}: unsigned bytes in {dimensions} dimensions",
+            f"{magic.hex(' ')}: bytes in {dimensions} dimensions",
         )
+        received = f"{len(content):,} bytes that begin with {content[:4].hex(' ') or 'nothing'}"
+        raise DataError(what, where=where, received=received, expected=expected)
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if math.prod(shape) != len(content) - header:
-        raise DataError(
-            "the IDX file is truncated or too long",
-            where=where,
-            received=f"{len(content) - header:,} bytes after the header",
-            expected=f"{math.prod(shape):,} for {' x '.join(map(str, shape))}",
-        )
+        received = f"{len(content) - header:,} bytes after the header"
+        expected = f"{math.prod(shape):,} for {' x '.join(map(str, shape))}"
+        raise DataError("the IDX file is truncated or too long", where=where, received=received, expected=expected)
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)

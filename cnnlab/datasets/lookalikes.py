@@ -54,9 +54,8 @@ def kin(images: np.ndarray, hashes: np.ndarray, twins: np.ndarray) -> np.ndarray
         hashes: uint64 (N,), `perceptual_hash` of each, or `NOT_HASHED`.
         twins: int32 (N,), the first row with exactly the same pixels (`ImageTable.twins`).
 
-    Returns:
-        int32 (N,): the first row of the group that each row belongs to, itself when it is alone. A copy of a copy is in
-        the group.
+    Returns int32 (N,): the first row of the group that each row belongs to, itself when it is alone. A copy of a copy
+    is in the group.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.datasets.folders import Labelled, display, division, list_images
-from cnnlab.datasets.table import Finding, Undecodable
+from cnnlab.datasets.table import Undecodable, unlabelled_rows
 from cnnlab.errors import DataError
 
 IMAGE_NAMES = ("image", "img")
@@ -37,9 +37,8 @@ def read_parquet(paths: Sequence[Path], root: Path) -> Labelled:
     names. Numbers become the names that the file's own metadata give them, so files may number the same classes
     differently. Images are read as they are asked for, a row group at a time.
 
-    Raises:
-        DataError: pyarrow is not installed; a file is no parquet, is damaged, or has no such columns; a label has no
-            name; the files disagree on whether classes have names; images are not in the files; no row is labelled.
+    Raises DataError: pyarrow is not installed; a file is no parquet, is damaged, or has no such columns; a label has no
+    name; the files disagree on whether classes have names; images are not in the files; no row is labelled.
     """
     try:
         from pyarrow import parquet
@@ -70,21 +69,18 @@ def read_parquet(paths: Sequence[Path], root: Path) -> Labelled:
         received = f"{unlabelled:,} rows without a label"
         raise DataError("no image of the data set has a class", where=root, received=received)
     if len(numbered) > 1:
-        raise DataError(
+        what, hint = (
             "some files of the data set name the classes, others only number them",
-            where=numbered[True],
-            received=f"numbers without names, but names in {numbered[False]}",
-            hint="leave the one or the other out of the data set",
+            "leave the one or the other out",
         )
+        received = f"numbers without names, but names in {numbered[False]}"
+        raise DataError(what, where=numbered[True], received=received, hint=hint)
     images = _Images(rows)
     if images.group(0).null_count == len(images.group(0)):
-        raise DataError(
-            "the images are not in the parquet file, only the paths they had elsewhere",
-            where=rows[0][0],
-            hint="save the data set with its images embedded, or use the folder of image files itself",
-        )
-    findings = (Finding("unlabelled", "warning", unlabelled, {}),) if unlabelled else ()
-    return Labelled(labels, divisions, sources, images, findings)
+        what = "the images are not in the parquet file, only the paths they had elsewhere"
+        hint = "save the data set with its images embedded, or use the folder of image files itself"
+        raise DataError(what, where=rows[0][0], hint=hint)
+    return Labelled(labels, divisions, sources, images, unlabelled_rows(unlabelled))
 
 
 class _Images:
@@ -167,10 +163,7 @@ def _reading(path: Path) -> Iterator[None]:
     except (
         ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError,
     ) as problem:  # fmt: skip
-        raise DataError(
-            "the parquet file cannot be used",
-            where=path,
-            received=" ".join(display(str(problem)).split())[:300] or type(problem).__name__,
-            expected="a whole parquet file as Hugging Face's libraries write it",
-            hint="fetch it again; an interrupted copy or download is the usual cause",
-        ) from None
+        what, received = "the parquet file cannot be used", " ".join(display(str(problem)).split())[:300]
+        expected, hint = "a whole parquet file as Hugging Face's libraries write it", "fetch it again"
+        received = received or type(problem).__name__
+        raise DataError(what, where=path, received=received, expected=expected, hint=hint) from None

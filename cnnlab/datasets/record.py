@@ -34,11 +34,8 @@ def record_id(name: str, spec: DatasetSpec, fingerprint: str) -> str:
 def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageTable, splits: Splits) -> Record:
     """The record of a data set as a lab uses it; one that is there already, and says the same, is returned.
 
-    A damaged one is set aside; one whose wording (title, credit, stand-in) or findings have changed is replaced.
-
-    Raises:
-        DataError: a record of the same images exists whose rows or splits differ.
-        StoreError: the record cannot be written.
+    A damaged one is set aside; one whose wording (title, credit, stand-in) or findings have changed is replaced. Raises
+    DataError: a record of the same images exists whose rows or splits differ; StoreError: the record cannot be written.
     """
     identifier, about = record_id(name, spec, table.fingerprint), table.about
     fields = {
@@ -60,24 +57,22 @@ def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageT
         "test_is_validation": bool((table.official[splits.test] == VALIDATION).all()),
     }
     findings = _json([asdict(finding) for finding in (*table.findings, *leak_findings(table, splits))])
+    rows: dict[str, Any] = {split: getattr(splits, split).astype(np.int32) for split in SPLITS}
+    rows["labels"] = table.labels.astype(np.int32)
 
     def write(folder: Path) -> Mapping[str, Any]:
-        (folder / "classes.json").write_bytes(_json(_classes(table, splits)))
         (folder / "findings.json").write_bytes(findings)
-        labels = table.labels.astype(np.int32)
-        ids = {split: getattr(splits, split).astype(np.int32) for split in SPLITS}
-        np.savez_compressed(folder / "splits.npz", **ids, labels=labels)
-        shown = exhibits(table, splits, seed=spec.split.seed)
-        np.savez_compressed(folder / "exhibits.npz", images=table.images[shown], ids=shown, labels=labels[shown])
-        leaks: dict[str, Any] = leak_arrays(table, splits)
-        np.savez_compressed(folder / "leaks.npz", **leaks)
+        np.savez_compressed(folder / "splits.npz", **rows)
+        _write_classes(folder, table, rows, spec.split.seed)
+        leaks, shown = splits.leaks, splits.leaks[:SHOWN_LEAKS]
+        images, labels = table.images[shown], rows["labels"][shown]
+        np.savez_compressed(folder / "leaks.npz", pairs=leaks, exact=_exact(table, leaks), images=images, labels=labels)
         return fields
 
     with store.lock(identifier):  # two labs that replace the same record at once would trip over each other
         if store.sound("dataset", identifier, silent):
             old = store.read("dataset", identifier)
             arrays, names = old.arrays("splits.npz"), [entry["name"] for entry in old.json("classes.json")]
-            rows = {"labels": table.labels, **{split: getattr(splits, split) for split in SPLITS}}
             if names != list(table.classes) or not all(np.array_equal(arrays[key], rows[key]) for key in rows):
                 what = "the same images were recorded before with other classes or another division"
                 hint = "give the data set another name in the lab, or remove that record"
@@ -88,52 +83,36 @@ def publish_dataset(store: RunStore, name: str, spec: DatasetSpec, table: ImageT
         return store.publish("dataset", identifier, write, replace=True)
 
 
-def _classes(table: ImageTable, splits: Splits) -> list[dict[str, Any]]:
-    parts = {"images": np.arange(len(table.labels)), **{split: getattr(splits, split) for split in SPLITS}}
-    counts = {key: np.bincount(table.labels[rows], minlength=len(table.classes)) for key, rows in parts.items()}
-    named = enumerate(zip(table.ids or table.classes, table.classes, strict=True))
-    return [
+def _write_classes(folder: Path, table: ImageTable, rows: Mapping[str, np.ndarray], seed: int) -> None:
+    """`classes.json`, how many images of each class there are, and `exhibits.npz`, a few training images of each."""
+    parts = {"images": np.arange(len(table.labels)), **{split: rows[split] for split in SPLITS}}
+    counts = {key: np.bincount(table.labels[own], minlength=len(table.classes)) for key, own in parts.items()}
+    classes = [
         {"index": index, "id": identifier, "name": name, **{key: int(each[index]) for key, each in counts.items()}}
-        for index, (identifier, name) in named
+        for index, (identifier, name) in enumerate(zip(table.ids or table.classes, table.classes, strict=True))
     ]
+    (folder / "classes.json").write_bytes(_json(classes))
+    each = EXHIBITS_OF_MANY if len(classes) > MANY_CLASSES else EXHIBITS_A_CLASS
+    train, labels, random = rows["train"], rows["labels"][rows["train"]], np.random.RandomState(seed % 2**32)
+    chosen = [random.permutation(train[labels == label])[:each] for label in range(len(classes))]
+    ids = np.concatenate(chosen).astype(np.int32)
+    np.savez_compressed(folder / "exhibits.npz", images=table.images[ids], ids=ids, labels=rows["labels"][ids])
 
 
 def leak_findings(table: ImageTable, splits: Splits) -> tuple[Finding, ...]:
     """The finding "leak" when images of validation or test have a copy among those seen before."""
-    rows = splits.leaks[:, 0]
+    rows, copies = splits.leaks.T
     if not len(rows):
         return ()
-    other = int((table.labels[rows] != table.labels[splits.leaks[:, 1]]).sum())
-    exact = int(_exact(table, splits.leaks).sum())
+    other, exact = int((table.labels[rows] != table.labels[copies]).sum()), int(_exact(table, splits.leaks).sum())
     detail = {"exact": exact, "other_label": other, "excluded": int(splits.leaks_excluded)}
     sources = tuple(f"{table.sources[row]} = {table.sources[copy]}" for row, copy in splits.leaks[:MOST_SOURCES])
     return (Finding("leak", "info" if splits.leaks_excluded else "warning", len(rows), detail, sources),)
 
 
-def leak_arrays(table: ImageTable, splits: Splits) -> dict[str, np.ndarray]:
-    """`pairs` int32 (L, 2), leaked row and copy; `exact` bool (L,); of the first `SHOWN_LEAKS` of them, `images` uint8
-    (n, 2, S, S, 3) and `labels` int32 (n, 2)."""
-    shown = splits.leaks[:SHOWN_LEAKS]
-    return {
-        "pairs": splits.leaks,
-        "exact": _exact(table, splits.leaks),
-        "images": table.images[shown],
-        "labels": table.labels[shown].astype(np.int32),
-    }
-
-
 def _exact(table: ImageTable, pairs: np.ndarray) -> np.ndarray:
     twins = np.arange(len(table.labels)) if table.twins is None else table.twins
     return np.asarray(twins[pairs[:, 0]] == twins[pairs[:, 1]])
-
-
-def exhibits(table: ImageTable, splits: Splits, *, seed: int) -> np.ndarray:
-    """Rows of a few training images of each class, int32, class by class, chosen by the seed."""
-    each = EXHIBITS_OF_MANY if len(table.classes) > MANY_CLASSES else EXHIBITS_A_CLASS
-    random = np.random.RandomState(seed % 2**32)
-    labels = table.labels[splits.train]
-    chosen = [random.permutation(splits.train[labels == label])[:each] for label in range(len(table.classes))]
-    return np.concatenate(chosen).astype(np.int32)
 
 
 def _json(content: Any) -> bytes:

@@ -19,10 +19,8 @@ def selected(pictures: Pictures, spec: DatasetSpec) -> Pictures:
     """The pictures that `spec.classes` and `spec.images_per_class` ask for, before any is decoded.
 
     What is drawn by chance depends on the split's seed, on the class and on the file's own name alone, so that every
-    layout that keeps the names gives the same images.
-
-    Raises:
-        DataError: there is no such class, or there are too few classes or images.
+    layout that keeps the names gives the same images. Raises DataError: there is no such class, or there are too few
+    classes or images.
     """
     if spec.classes is None and spec.images_per_class is None:
         return pictures
@@ -57,43 +55,38 @@ def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) ->
     least = spec.images_per_class or 1
     chosen = list(range(len(sizes)))
     if isinstance(spec.classes, tuple):
-        chosen = sorted({_find(pictures, name) for name in spec.classes})
+        both = (pictures.class_ids, pictures.classes)
+        spellings = {_plain(one): label for own in both for label, one in enumerate(own)}
+        if unknown := [name for name in spec.classes if _plain(name) not in spellings]:
+            what, expected = "the data set has no such class", ", ".join(pictures.classes[:10])
+            expected += ", …" if len(pictures.classes) > 10 else ""
+            hint = did_you_mean(_plain(unknown[0]), spellings)
+            raise DataError(what, where=pictures.where, received=unknown[0], expected=expected, hint=hint)
+        chosen = sorted({spellings[_plain(name)] for name in spec.classes})
     elif spec.classes is not None:
         large = [label for label in chosen if sizes[label] >= least]
         if len(large) < spec.classes:
-            raise DataError(
-                "the data set has too few classes to choose from", where=pictures.where, expected=f"{spec.classes}",
-                received=f"{len(large)} classes of at least {least:,} images",
-                hint="lower `classes` or `images_per_class` in the lab file",
-            )  # fmt: skip
+            what, received = (
+                "the data set has too few classes to choose from",
+                f"{len(large)} classes of at least {least:,} images",
+            )
+            hint = "lower `classes` or `images_per_class` in the lab file"
+            raise DataError(what, where=pictures.where, received=received, expected=spec.classes, hint=hint)
         chosen = sorted(_lot(large, spec.split.seed, lambda label: pictures.class_ids[label])[: spec.classes])
     if len(chosen) < 2:
         received = ", ".join(pictures.classes[label] for label in chosen) or "none"
         what, hint = "a data set needs two classes or more", "name more `classes` in the lab file"
         raise DataError(what, where=pictures.where, received=received, hint=hint)
     if small := [label for label in chosen if spec.images_per_class and sizes[label] < least]:
-        raise DataError(
-            "a class has fewer images than the lab asks for",
-            where=pictures.where,
-            received=", ".join(f"“{pictures.classes[label]}” {sizes[label]:,}" for label in small[:5]),
-            expected=f"{spec.images_per_class:,} of each class",
-            hint="lower `images_per_class` in the lab file, or choose other `classes`",
-        )
+        what, expected = "a class has fewer images than the lab asks for", f"{spec.images_per_class:,} of each class"
+        received = ", ".join(f"“{pictures.classes[label]}” {sizes[label]:,}" for label in small[:5])
+        hint = "lower `images_per_class` in the lab file, or choose other `classes`"
+        raise DataError(what, where=pictures.where, received=received, expected=expected, hint=hint)
     return chosen
 
 
-def _find(pictures: Pictures, name: str) -> int:
-    """The label of a class by its name or id, whatever the case, with `_` for spaces or not."""
-    names = (pictures.class_ids, pictures.classes)
-    spellings = {_plain(one): label for own in names for label, one in enumerate(own)}
-    if _plain(name) not in spellings:
-        expected = ", ".join(pictures.classes[:10]) + (", …" if len(pictures.classes) > 10 else "")
-        what, hint = "the data set has no such class", did_you_mean(_plain(name), spellings)
-        raise DataError(what, where=pictures.where, received=name, expected=expected, hint=hint)
-    return spellings[_plain(name)]
-
-
 def _plain(name: str) -> str:
+    """A class's name or id, whatever the case, with `_` for spaces or not."""
     words = unicodedata.normalize("NFC", name).casefold().replace("_", " ").strip().strip("/")
     letter, slash, rest = words.partition("/")
     # Places writes `/a/abbey`; the letter is a shelf, not part of the name.

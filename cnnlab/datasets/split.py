@@ -15,8 +15,6 @@ from cnnlab.spec import SPLITS, Fold, Split
 
 NO_LEAKS = np.zeros((0, 2), dtype=np.int32)
 
-_DIVISIONS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-
 
 @dataclass(frozen=True)
 class Splits:
@@ -34,13 +32,9 @@ class Splits:
 
 
 def split_table(
-    labels: np.ndarray,
-    classes: Sequence[str],
-    split: Split,
-    *,
-    official: np.ndarray | None = None,
+    labels: np.ndarray, classes: Sequence[str], split: Split, *, official: np.ndarray | None = None,
     kin: np.ndarray | None = None,
-) -> Splits:
+) -> Splits:  # fmt: skip
     """Divide rows inside each class, at random or as the data set's authors did, every class in each split.
 
     Random totals are exact: counts as asked, shares rounded by largest remainder. Asking for fewer training images
@@ -62,17 +56,18 @@ def split_table(
         parts = _divided(labels, classes, split)
     train, validation, test = (np.sort(parts[name]).astype(np.int32) for name in SPLITS)
     splits = Splits(train, validation, test)
-    if kin is not None:
-        splits = replace(splits, leaks=find_leaks(kin, splits.train, splits.validation, splits.test))
-        if split.leaks == "exclude":
-            kept = {name: np.setdiff1d(getattr(splits, name), splits.leaks[:, 0]) for name in ("validation", "test")}
-            for name, rows in kept.items():
-                if absent := _absent(labels[rows], classes):
-                    what = f"without the leaked images, the {name} split has no image of some class"
-                    hint = 'put `leaks = "keep"` into `split`, or remove the copies from the data set'
-                    raise DataError(what, received=absent, hint=hint)
-            splits = replace(splits, **kept, leaks_excluded=True)
-    return splits
+    if kin is None:
+        return splits
+    splits = replace(splits, leaks=find_leaks(kin, train, validation, test))
+    if split.leaks == "keep":
+        return splits
+    kept = {name: np.setdiff1d(getattr(splits, name), splits.leaks[:, 0]) for name in ("validation", "test")}
+    for name, rows in kept.items():
+        if absent := _absent(labels[rows], classes):
+            what = f"without the leaked images, the {name} split has no image of some class"
+            hint = 'put `leaks = "keep"` into `split`, or remove the copies from the data set'
+            raise DataError(what, received=absent, hint=hint)
+    return replace(splits, **kept, leaks_excluded=True)
 
 
 def fold_splits(splits: Splits, labels: np.ndarray, fold: Fold, *, seed: int) -> Splits:
@@ -85,8 +80,7 @@ def fold_splits(splits: Splits, labels: np.ndarray, fold: Fold, *, seed: int) ->
         labels: int (N,), of the whole table.
         seed: of the division, the same for all folds.
 
-    Raises:
-        DataError: there are fewer images than folds, or no class has as many.
+    Raises DataError: there are fewer images than folds, or no class has as many.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -112,12 +106,8 @@ def find_leaks(kin: np.ndarray, train: np.ndarray, validation: np.ndarray, test:
 
     Validation counts as seen by then: it has chosen the epoch.
 
-    Args:
-        kin: int (N,), the first row of each row's group of exact and near duplicates (`ImageTable.kin`).
-        train, validation, test: rows.
-
-    Returns:
-        int32 (L, 2): the leaked row and one copy of it, ordered by the first; a copy in training before any other.
+    `kin`, int (N,), is `ImageTable.kin`; the others are rows. Returns int32 (L, 2): the leaked row and one copy of it,
+    ordered by the first; a copy in training before any other.
     """
     leaks: list[tuple[int, int]] = []
     copy: dict[int, int] = {}
@@ -135,8 +125,8 @@ def _absent(labels: np.ndarray, classes: Sequence[str]) -> str:
 
 def _divided(labels: np.ndarray, classes: Sequence[str], split: Split) -> dict[str, np.ndarray]:
     sizes = np.bincount(labels, minlength=len(classes))
-    totals = _totals(split, sizes, classes)
-    left, takes = sizes.astype(np.int64), dict[str, np.ndarray]()
+    totals, left = _totals(split, sizes, classes), sizes.astype(np.int64)
+    takes = dict[str, np.ndarray]()
     for to_come, name in reversed(list(enumerate(SPLITS))):
         takes[name] = _proportional(sizes, totals[name], most=left - to_come)
         left = left - takes[name]
@@ -153,28 +143,30 @@ def _divided(labels: np.ndarray, classes: Sequence[str], split: Split) -> dict[s
 def _official(labels: np.ndarray, classes: Sequence[str], split: Split, official: np.ndarray) -> dict[str, np.ndarray]:
     """The authors' training and test images; where they have no test images with labels, their validation images are
     the test. Validation is theirs, or drawn from the training images."""
-    parts = {name: np.flatnonzero(official == value) for name, value in _DIVISIONS.items()}
+    parts = {
+        name: np.flatnonzero(official == value) for name, value in zip(SPLITS, (TRAIN, VALIDATION, TEST), strict=True)
+    }
     if not len(parts["test"]):
         parts["test"], parts["validation"] = parts["validation"], parts["test"]
     for name in ("train", "test"):
-        whole = 'leave `policy = "official"` out of `split`, '
+        hint = 'leave `policy = "official"` out of `split`, then this lab divides the images itself'
         if not len(parts[name]):
             what = "the data set has no division of its own into training and test images"
-            hint = f"{whole}then this lab divides the images itself"
             raise DataError(what, received=f"no {name} image", hint=hint)
         if absent := _absent(labels[parts[name]], classes):
-            what = f"the data set's own division has no {name} image of some class"
-            raise DataError(what, received=absent, hint=f"{whole}or leave those classes out with `classes`")
+            what, hint = (
+                f"the data set's own division has no {name} image of some class",
+                f"{hint}, or leave those classes out with `classes`",
+            )
+            raise DataError(what, received=absent, hint=hint)
     if not len(parts["validation"]):
         sizes = np.bincount(labels[parts["train"]], minlength=len(classes))
         images, asked = int(sizes.sum()), split.validation
         total = asked if isinstance(asked, int) else round(asked * images)
         if not len(sizes) <= total <= images - len(sizes):
-            raise DataError(
-                "the validation split does not leave every class an image in it and one to train on",
-                received=f"{total:,} of {images:,} training images in {len(sizes)} classes",
-                hint="change split.validation in the lab file",
-            )
+            what = "the validation split does not leave every class an image in it and one to train on"
+            received = f"{total:,} of {images:,} training images in {len(sizes)} classes"
+            raise DataError(what, received=received, hint="change split.validation in the lab file")
         take, random = _proportional(sizes, total, most=sizes - 1), _random(split.seed)
         of_class = [parts["train"][labels[parts["train"]] == label] for label in range(len(classes))]
         shuffled = [(random.permutation(rows), n) for rows, n in zip(of_class, take, strict=True)]
@@ -190,11 +182,7 @@ def _random(seed: int) -> np.random.RandomState:
 
 
 def _totals(split: Split, sizes: np.ndarray, classes: Sequence[str]) -> dict[str, int]:
-    """Images in each split: counts as they are, shares of all images by largest remainder.
-
-    Raises:
-        DataError: there are not enough images for every class to be in every split.
-    """
+    """Images in each split: counts as they are, shares of all images by largest remainder."""
     images, asked = int(sizes.sum()), {name: getattr(split, name) for name in SPLITS}
     totals = {name: value for name, value in asked.items() if isinstance(value, int)}
     exact = {name: value * images for name, value in asked.items() if isinstance(value, float)}
@@ -204,19 +192,15 @@ def _totals(split: Split, sizes: np.ndarray, classes: Sequence[str]) -> dict[str
     for name in sorted(exact, key=lambda name: totals[name] - exact[name])[:spare]:
         totals[name] += 1
     if sum(totals.values()) > images:
-        raise DataError(
-            "the split asks for more images than the data set has",
-            received=", ".join(f"{name} {totals[name]:,}" for name in SPLITS) + f" = {sum(totals.values()):,}",
-            expected=f"{images:,} at most",
-            hint="lower the counts of `split`, or give shares such as 0.8, 0.1 and 0.1",
-        )
+        what, expected = "the split asks for more images than the data set has", f"{images:,} at most"
+        received = ", ".join(f"{name} {totals[name]:,}" for name in SPLITS) + f" = {sum(totals.values()):,}"
+        hint = "lower the counts of `split`, or give shares such as 0.8, 0.1 and 0.1"
+        raise DataError(what, received=received, expected=expected, hint=hint)
     if small := [f"“{name}” has {n}" for name, n in zip(classes, sizes, strict=True) if n < len(SPLITS)]:
-        raise DataError(
-            "a class has too few images to be in training, validation and test",
-            received=", ".join(small[:5]) + (f" and {len(small) - 5} more classes" if len(small) > 5 else ""),
-            expected=f"at least {len(SPLITS)} images in every class",
-            hint="add images to the class, or remove it from the data set",
-        )
+        what = "a class has too few images to be in training, validation and test"
+        received = ", ".join(small[:5]) + (f" and {len(small) - 5} more classes" if len(small) > 5 else "")
+        hint = "add images to the class, or remove it from the data set"
+        raise DataError(what, received=received, expected=f"at least {len(SPLITS)} images in every class", hint=hint)
     for name, total in totals.items():
         if total < len(classes):
             what = f"the {name} split is too small for every class to have an image in it"

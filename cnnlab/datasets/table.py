@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -28,11 +28,8 @@ Content = Path | bytes | np.ndarray
 """An image before it is decoded: a file, its bytes, or pixels uint8 (h, w) or (h, w, 3)."""
 
 
-class Report(Protocol):
-    """Told what is going on; never needed for correctness."""
-
-    def __call__(self, message: str, share: float | None = None, /) -> None:
-        """A sentence; or, with the share in 0..1 that is done, the state of work that takes a while."""
+Report = Callable[..., None]
+"""Told what is going on: a sentence; or, with the share in 0..1 that is done as well, the state of longer work."""
 
 
 def silent(message: str, share: float | None = None, /) -> None:
@@ -45,16 +42,14 @@ class Undecodable(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about the data that a reader of the report should know.
+    """Something about the data that a reader of the report should know; a "warning" when it may change conclusions.
 
     Args:
         kind: "undecodable", "missing", "duplicate", "near-duplicate", "small-class", "empty-class", "imbalance",
             "resized", "grey", "rotated", "transparent", "deep", "cmyk", "several-frames", "ignored", "outside-class",
-            "link", "renamed-class", "unlabelled", "few-shot", "incomplete", "selected".
-        severity: "warning" when it may change conclusions, else "info".
-        count: how many images (or classes, files) it concerns.
+            "link", "renamed-class", "unlabelled", "few-shot", "incomplete", "selected", "leak".
+        count: how many images (or classes, files) it concerns, of which `sources` are at most `MOST_SOURCES`.
         detail: numbers and strings that say more.
-        sources: at most `MOST_SOURCES` of the images concerned.
     """
 
     kind: str
@@ -64,12 +59,24 @@ class Finding:
     sources: tuple[str, ...] = ()
 
 
+def finding(
+    kind: str, names: Sequence[str], detail: Mapping[str, int] | None = None, *, severe: bool = False
+) -> tuple[Finding, ...]:
+    """The finding on the images, files or classes of these names; () where there are none."""
+    severity: Literal["info", "warning"] = "warning" if severe else "info"
+    return (Finding(kind, severity, len(names), detail or {}, tuple(names[:MOST_SOURCES])),) if names else ()
+
+
+def unlabelled_rows(count: int) -> tuple[Finding, ...]:
+    """The finding on rows of a file that have no class."""
+    return (Finding("unlabelled", "warning", count, {}),) if count else ()
+
+
 @dataclass(frozen=True)
 class DatasetAbout:
-    """Credits and origin.
+    """Credits, and where this copy was found; `credit` is None for a user's own folder until the lab states one.
 
     `height`, `width` are the most common original size in pixels, `channels` is 1 when every original is grey, else 3.
-    `source` says where this copy was found. `credit` is None for a user's own folder until the lab states one.
     """
 
     title: str
@@ -85,8 +92,8 @@ class DatasetAbout:
 class Pictures:
     """Every image of a data set in the reader's order. `content(i)` is called in that order, and raises Undecodable.
 
-    `where` is the file or folder that errors about the whole data set name. `ids` are the classes' identifiers where
-    these are not their names: what a class is known by, whatever it is called in the report.
+    `where` is the file or folder that errors about the whole data set name. `ids` are what classes are known by where
+    these are not their names.
     """
 
     classes: tuple[str, ...]
@@ -108,13 +115,9 @@ class Pictures:
 def pictures_in_arrays(
     *parts: tuple[str, np.ndarray, np.ndarray, int], classes: tuple[str, ...], about: DatasetAbout, where: Path
 ) -> Pictures:
-    """`Pictures` that are all in memory.
+    """`Pictures` that are all in memory. Raises DataError: images and labels differ in number.
 
-    Args:
-        parts: name, uint8 (N, h, w) or (N, h, w, 3), labels (N,), division; the source of its image 3 is "name:3".
-
-    Raises:
-        DataError: images and labels differ in number.
+    A part is a name, uint8 (N, h, w) or (N, h, w, 3), labels (N,) and the division; its image 3 has the source "name:3".
     """
     for name, own, labels, _ in parts:
         if len(own) != len(labels):
@@ -135,17 +138,13 @@ class ImageTable:
 
     Args:
         images: uint8 (N, S, S, 3), RGB, memory-mapped, read-only.
-        labels: int32 (N,), index into `classes`.
-        classes: display names.
+        labels: int32 (N,), index into `classes`, which are display names.
         sources: where image i came from: a relative path with `/`, or "train-images:123".
         official: int8 (N,): 0 train, 1 validation, 2 test by the data set's own division, -1 none.
         fingerprint: 64 hexadecimal digits; see `cnnlab.datasets.findings.fingerprint`.
-        about: title, credit, original size.
-        findings: what was noticed while reading.
-        twins: int32 (N,): the lowest row with exactly the same original pixels, the row itself when there is no
-            other; None when unknown.
-        kin: int32 (N,): the lowest row of the group of exact and near duplicates that the row belongs to (recompressed
-            or resized copies of one photograph); None when unknown.
+        twins: int32 (N,): the lowest row with exactly the same original pixels, itself when there is no other.
+        kin: int32 (N,): the lowest row of its group of exact and near duplicates (recompressed or resized copies of one
+            photograph). Both are None when unknown.
         ids: the classes' identifiers, such as WordNet's; () when they are the names.
     """
 

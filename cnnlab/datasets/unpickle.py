@@ -28,25 +28,19 @@ _Stock: Any = pickle._Unpickler
 def load_pickle(path: Path) -> Any:
     """The content of a pickle of protocol 0 to 5, written by Python 2 or 3, with NumPy 1 or 2.
 
-    Returns:
-        dict, list, tuple, str, bytes (also for Python 2's str), int, float, bool, None, and arrays of bool, int and
-        float; of NumPy's scalars the Python number, of ordered and default dictionaries a dict.
-
-    Raises:
-        DataError: the file is unreadable or no pickle, or holds, or asks for, anything else.
+    Returns dict, list, tuple, str, bytes (also for Python 2's str), int, float, bool, None, and arrays of bool, int and
+    float; of NumPy's scalars the Python number, of ordered and default dictionaries a dict.
+    Raises DataError: the file is unreadable or no pickle, or holds, or asks for, anything else.
     """
     try:
         # A map gives no more bytes than the file has, whatever is asked for.
         with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _Unpickler(content, encoding="bytes").load()
     except _DAMAGE as problem:
-        raise DataError(
-            "the pickle cannot be read as plain data",
-            where=path,
-            received=" ".join(display(f"{type(problem).__name__}: {problem}").split())[:200],
-            expected="dictionaries, lists, numbers, text and numeric NumPy arrays",
-            hint="fetch it again from a source you trust, or use the images in another layout",
-        ) from None
+        received = " ".join(display(f"{type(problem).__name__}: {problem}").split())[:200]
+        expected = "dictionaries, lists, numbers, text and numeric NumPy arrays"
+        what, hint = "the pickle cannot be read as plain data", "fetch it anew, or use the images in another layout"
+        raise DataError(what, where=path, received=received, expected=expected, hint=hint) from None
 
 
 class _Dtype:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from cnnlab.datasets.table import ImageTable, silent
-from cnnlab.errors import DataError, did_you_mean
+from cnnlab.errors import DataError
 from cnnlab.paths import modules
 from cnnlab.progress import Reading
 from cnnlab.spec import DatasetSpec
@@ -27,18 +27,11 @@ def open_dataset(
         data_dir: where fetched data and decoded caches live.
         report_progress: told what is going on, one sentence a call; on a terminal, decoding shows a bar besides.
 
-    Raises:
-        DataError: the data set is missing, unreadable or unfit.
+    Raises DataError: the data set is missing, unreadable or unfit.
     """
     known = modules("cnnlab/readers")
     if spec.reader not in known:
-        raise DataError(
-            "there is no such data set reader",
-            where=f"datasets.{name}.reader",
-            received=spec.reader,
-            expected=", ".join(known),
-            hint=did_you_mean(spec.reader, known),
-        )
+        raise DataError.unknown("there is no such data set reader", spec.reader, known, where=f"datasets.{name}.reader")
     reader = import_module(f"{__name__}.{spec.reader.replace('-', '_')}")
     with Reading(name, report_progress) as report:
         table: ImageTable = reader.open_table(spec, data_dir=data_dir.absolute(), report_progress=report)

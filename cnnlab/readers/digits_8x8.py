@@ -24,10 +24,8 @@ ABOUT = DatasetAbout(
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
     """The test part of the UCI data set, as `sklearn.datasets.load_digits` has it, without an official division.
 
-    The file is read directly: importing scikit-learn takes longer than everything else here.
-
-    Raises:
-        DataError: scikit-learn is not installed, or its file is not the expected one.
+    The file is read directly: importing scikit-learn takes longer than everything else here. Raises DataError:
+    scikit-learn is not installed, or its file is not the expected one.
     """
     path = packaged_file("sklearn", "datasets/data/digits.csv.gz", install="scikit-learn")
 

@@ -34,11 +34,7 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
 
     The sources, in order: `spec.path` when given (then no other is tried), `<data_dir>/fashion-mnist/`, Debian's
     folder, the download that Keras uses, Debian's package without installing it. What is fetched is kept in the data
-    folder.
-
-    Raises:
-        DataError: no source has them; the message says what each one answered.
-        CacheProblem: the data folder cannot hold the decoded images.
+    folder. Raises DataError: no source has them (the message says what each one answered), or they cannot be decoded.
     """
     own, names = data_dir / "fashion-mnist", [f"{name}.gz" for name in SHA256]
 
@@ -74,19 +70,18 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
         except CacheProblem:
             raise
         except DataError as problem:
-            said = (problem.what, problem.where, problem.received)
-            answer = ", ".join(" ".join(str(part).split()) for part in said if part is not None)
+            said = filter(None, (problem.what, problem.where, problem.received))
+            answer = ", ".join(" ".join(str(part).split()) for part in said)
             answers.append(f"\n    - {place}: {answer}")
             if not isinstance(problem, _Absent):
                 report_progress(f"{place} did not serve: {answer}")
-    raise DataError(
+    what, expected = (
         "Fashion-MNIST could neither be found on this machine nor fetched",
-        where=own,
-        received="".join(answers),
-        expected="one of these places to have its four IDX files",
-        hint="run it again with a network, put the four files into that folder, "
-        "or use data that needs nothing but pip packages: make report LAB=offline (or: cnnlab run offline)",
+        "four IDX files in one of these",
     )
+    hint = "run it again with a network, put the four files into that folder, or use data that needs nothing but pip "
+    hint += "packages: make report LAB=offline (or: cnnlab run offline)"
+    raise DataError(what, where=own, received="".join(answers), expected=expected, hint=hint)
 
 
 class _Absent(DataError):

@@ -16,14 +16,11 @@ from cnnlab.spec import DatasetSpec
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
     """The images below `spec.path`; classes are the names of the folders, or what `spec.labels` says.
 
-    Raises:
-        DataError: no `path`, or what `by_class_folders`, `read_csv` and decoding refuse.
+    Raises DataError: no `path`, or what `by_class_folders`, `read_csv` and decoding refuse.
     """
     if spec.path is None:
-        raise DataError(
-            "the reader `folder` needs to know which folder",
-            expected='a key `path = "…"` in the data set\'s table of the lab file',
-        )
+        expected = 'a key `path = "…"` in the data set\'s table of the lab file'
+        raise DataError("the reader `folder` needs to know which folder", expected=expected)
     labels = spec.labels
     if labels is not None and not labels.is_file():
         raise DataError("the CSV file of the data set's labels is not there", where=labels, hint="check `labels`")

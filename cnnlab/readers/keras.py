@@ -37,44 +37,34 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     """The images of `keras.datasets.<spec.name>` with their official division.
 
     Keras keeps what it fetches in its own folder (`KERAS_HOME`) and checks its sha256; the decoded images are ours.
-
-    Raises:
-        DataError: there is no such data set, or Keras can neither find nor fetch it.
+    Raises DataError: there is no such data set, or Keras can neither find nor fetch it.
     """
     if spec.name == "fashion_mnist":
         return fashion_mnist.open_table(spec, data_dir=data_dir, report_progress=report_progress)
     if spec.name not in SOURCES:
-        known = sorted([*SOURCES, "fashion_mnist"])
-        raise DataError(
-            "the reader `keras` needs the name of one of Keras's image data sets",
-            received="no key `name`" if spec.name is None else spec.name,
-            expected=", ".join(known),
-            hint=did_you_mean(spec.name or "", known) or 'as in: name = "cifar10"',
+        known, what = (
+            sorted([*SOURCES, "fashion_mnist"]),
+            "the reader `keras` needs the name of one of Keras's data sets",
         )
-    name, stamps = spec.name, [Stamp(f"keras.datasets.{spec.name}", 0, 0)]
+        hint = did_you_mean(spec.name or "", known) or 'as in: name = "cifar10"'
+        raise DataError(what, received=spec.name or "no key `name`", expected=", ".join(known), hint=hint)
+    where = f"keras.datasets.{spec.name}"
 
     def read() -> Pictures:
-        return _read(name, report_progress)
+        from cnnlab.backend import keras
 
-    return cached_table(spec, stamps, read, data_dir=data_dir, report_progress=report_progress)
+        report_progress(f"asking {where}")
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # Keras prints a bar; standard output is for data
+                train, test = getattr(keras.datasets, str(spec.name)).load_data()
+        except Exception as problem:  # get_file raises bare Exception for whatever the network does
+            what = f"{where} can neither be found on this machine nor fetched"
+            received = " ".join(str(problem).split())
+            raise DataError(what, received=received, hint="run it again with a network") from problem
+        title, credit, words = SOURCES[str(spec.name)]
+        about = DatasetAbout(title=title, credit=credit, homepage=None, source=where)
+        classes = tuple(word.replace("_", " ") for word in words.split())
+        parts = ("train", *train, TRAIN), ("test", *test, TEST)
+        return pictures_in_arrays(*parts, classes=classes, about=about, where=Path(where))
 
-
-def _read(name: str, report: Report) -> Pictures:
-    from cnnlab.backend import keras
-
-    where = f"keras.datasets.{name}"
-    report(f"asking {where}")
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras prints a bar; standard output is for data
-            train, test = getattr(keras.datasets, name).load_data()
-    except Exception as problem:  # get_file raises bare Exception for whatever the network does
-        what, received = f"{where} can neither be found on this machine nor fetched", " ".join(str(problem).split())
-        raise DataError(what, received=received, hint="run it again with a network") from problem
-    title, credit, words = SOURCES[name]
-    return pictures_in_arrays(
-        ("train", *train, TRAIN),
-        ("test", *test, TEST),
-        classes=tuple(word.replace("_", " ") for word in words.split()),
-        about=DatasetAbout(title=title, credit=credit, homepage=None, source=where),
-        where=Path(where),
-    )
+    return cached_table(spec, [Stamp(where, 0, 0)], read, data_dir=data_dir, report_progress=report_progress)

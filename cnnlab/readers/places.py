@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from cnnlab.datasets import folders
 from cnnlab.datasets.cache import cached_table, stamp
-from cnnlab.datasets.table import DIVISIONS, NO_DIVISION, DatasetAbout, ImageTable, Pictures, Report
+from cnnlab.datasets.table import DIVISIONS, NO_DIVISION, DatasetAbout, ImageTable, Pictures, Report, finding
 from cnnlab.errors import DataError
 from cnnlab.spec import DatasetSpec
 
@@ -25,8 +25,7 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     A scene's id is its path without the letter (`desert/sand`), its name the same with spaces. Lines whose file is not
     there are left out; scenes of which nothing is there are left out with a finding.
 
-    Raises:
-        DataError: there is no copy, its lists contradict each other, or too much of it is missing.
+    Raises DataError: there is no copy, its lists contradict each other, or too much of it is missing.
     """
     root = spec.path or data_dir / "places"
     listing = folders.list_images(root)
@@ -35,13 +34,13 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
         for path in listing.others
         # Not deep in the folder (`trainvalsplit_places205/train_places205.csv`), and named after what they list.
         if path.endswith((".txt", ".csv")) and path.count("/") <= 2 and (listing.root / path).is_file()
-        if PurePosixPath(path).stem.lower().startswith("categories")
-        or folders.division(PurePosixPath(path).name) != NO_DIVISION
+        if _names_scenes(path) or folders.division(PurePosixPath(path).name) != NO_DIVISION
     ]
 
     def pictures() -> Pictures:
-        source = f"folder {folders.display(root.name)}"
-        about = DatasetAbout(title="Places", credit=CREDIT, homepage=None, source=source)
+        about = DatasetAbout(
+            title="Places", credit=CREDIT, homepage=None, source=f"folder {folders.display(root.name)}"
+        )
         images = _by_lists(lists, listing, spec.max_bad) or _by_folders(listing)
         return folders.labelled_pictures(images, name_of=lambda i: i.replace("_", " "), about=about, where=listing.root)
 
@@ -62,27 +61,26 @@ def _by_folders(listing: folders.Listing) -> folders.Labelled:
             part = DIVISIONS[parts[shared].lower()] if divided else NO_DIVISION
             rows.append((_scene((*parts[:shared], *own)) if _shelved(parts) else "/".join(own), part, path))
         else:
-            outside.append(path)
-    found = listing.passed_over() + folders.finding("outside-class", outside, severe=True)
-    return folders.in_listing(rows, listing, found)
+            outside.append(folders.display(path))
+    return folders.in_listing(rows, listing, listing.passed_over() + finding("outside-class", outside, severe=True))
 
 
 def _by_lists(paths: Sequence[Path], listing: folders.Listing, max_bad: float) -> folders.Labelled | None:
     """By one list for each division, the one of which most is there: kits hold several (standard, challenge), and lists
     of images that people left out. None where no list has numbers (those of unlabelled test images have none)."""
     lines = {path: _numbered_lines(path) for path in paths}
-    categories = [path for path in paths if path.stem.lower().startswith("categories")]
+    categories = [path for path in paths if _names_scenes(path)]
     lists = [path for path in paths if path not in categories and lines[path]]
     names: dict[int, str] = {}
     for written, number in (line for path in categories for line in lines[path]):
         scene = _scene(PurePosixPath(written).parts)
         if names.setdefault(number, scene) != scene:
-            raise DataError(
+            what, hint = (
                 "the files that name the scenes contradict each other",
-                where=listing.root,
-                received=f"number {number} is “{folders.display(names[number])}” and “{folders.display(scene)}”",
-                hint="keep one categories file beside the lists",
+                "keep one categories file beside the lists",
             )
+            received = f"number {number} is “{folders.display(names[number])}” and “{folders.display(scene)}”"
+            raise DataError(what, where=listing.root, received=received, hint=hint)
     if not lists:
         return None
     best = dict[int, tuple[float, Path, list[str | None]]]()
@@ -94,30 +92,36 @@ def _by_lists(paths: Sequence[Path], listing: folders.Listing, max_bad: float) -
         if share and share >= best.get(part, (0.0,))[0]:
             best[part] = share, path, found
     if not best:
-        raise DataError(
+        what, received = (
             "none of the images that the data set's lists name is there",
-            where=lists[0].parent,
-            received=", ".join(path.name for path in lists),
-            hint="let `path` point to the folder that holds the lists and the images",
+            ", ".join(one.name for one in lists),
         )
+        hint = "let `path` point to the folder that holds the lists and the images"
+        raise DataError(what, where=lists[0].parent, received=received, hint=hint)
     rows, missing = list[folders.Row](), list[tuple[str, str]]()
     for part, (_, path, found) in sorted(best.items()):
         for (written, number), image in zip(lines[path], found, strict=True):
             scene = names.get(number, "") if names else _scene(PurePosixPath(written).parent.parts)
             if not scene:
-                raise DataError(
-                    "a list names a scene by a number that no categories file explains",
-                    where=path,
-                    received=f"{folders.display(written)} {number}",
-                    hint="put the categories file of the same release beside the lists",
+                what, received = (
+                    "a list has a number that no categories file explains",
+                    f"{folders.display(written)} {number}",
                 )
+                hint = "put the categories file of the same release beside the lists"
+                raise DataError(what, where=path, received=received, hint=hint)
             rows.append((scene, part, image)) if image else missing.append((scene, written))
     present = {scene for scene, _, _ in rows}
     gone = [written for scene, written in missing if scene in present]
     absent = sorted((set(names.values()) or {scene for scene, _ in missing}) - present)
     passed = listing.passed_over(lists=[*(path for _, path, _ in best.values()), *categories])
     lost = folders.check_missing(gone, len(rows) + len(gone), max_bad=max_bad, where=listing.root)
-    return folders.in_listing(rows, listing, passed + lost + folders.finding("empty-class", absent, severe=True))
+    return folders.in_listing(
+        rows, listing, passed + lost + finding("empty-class", [*map(folders.display, absent)], severe=True)
+    )
+
+
+def _names_scenes(path: str | Path) -> bool:
+    return PurePosixPath(path).stem.lower().startswith("categories")
 
 
 def _scene(parts: Sequence[str]) -> str:
@@ -128,18 +132,12 @@ def _scene(parts: Sequence[str]) -> str:
 
 def _shelved(parts: Sequence[str]) -> int:
     """Position after the last part that is just the first letter of the one after it (`a/abbey`); 0 when none is."""
-    for position in range(len(parts) - 1, 0, -1):
-        if len(parts[position - 1]) == 1 and parts[position].lower().startswith(parts[position - 1].lower()):
-            return position
-    return 0
+    shelves = (at for at in range(len(parts) - 1, 0, -1) if parts[at - 1].lower() == parts[at][:1].lower())
+    return next(shelves, 0)
 
 
 def _numbered_lines(path: Path) -> list[tuple[str, int]]:
-    """(text, number) of each line `text number`; [] when the first line has no number.
-
-    Raises:
-        DataError: unreadable, or a line is of another kind.
-    """
+    """(text, number) of each line `text number`; [] when the first has no number. Raises DataError: others have none."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
@@ -152,10 +150,7 @@ def _numbered_lines(path: Path) -> list[tuple[str, int]]:
         elif line.strip() and not found:
             return []
         elif line.strip():
-            raise DataError(
-                "a line of a list is not a path and a number",
-                where=f"{path}, line {number}",
-                received=folders.display(line[:100]),
-                expected="as in: train/a/abbey/00000001.jpg 0",
-            )
+            what, expected = "a line of a list is not a path and a number", "as in: train/a/abbey/00000001.jpg 0"
+            where, received = f"{path}, line {number}", folders.display(line[:100])
+            raise DataError(what, where=where, received=received, expected=expected)
     return found

@@ -23,22 +23,14 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, never a mixture.
-
-    Raises:
-        Unwritable: the folder cannot be written, or the disk is full; the old content is still there.
-    """
+    """Write a file so that a reader finds the old content or the new, which is there even after an Unwritable."""
     with writing(path), replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` to be filled, which takes its place, synced, when the block ends without an exception.
-
-    Raises:
-        OSError: it cannot be written; `path` is as it was.
-    """
+    """A new file beside `path` to be filled, which takes its place, synced, when the block ends without an exception."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     with finishing():
         while True:
@@ -69,11 +61,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def reserve(path: Path, size: int) -> None:
-    """See that a new file of `size` bytes has space at `path`, for libraries that do not survive a full disk.
-
-    Raises:
-        OSError: it has not, or files may not become so large.
-    """
+    """For libraries that do not survive a full disk: OSError when a new file of `size` bytes has no space at `path`."""
     with path.open("xb") as handle:
         try:
             if hasattr(os, "posix_fallocate"):
@@ -100,26 +88,19 @@ def writing(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as problem:
-        raise unwritable(problem, path) from None
-
-
-def unwritable(problem: OSError, path: Path) -> Unwritable:
-    """The error to raise when `path` cannot be written."""
-    received, hint = problem.strerror or str(problem), "free some space or choose another folder with --runs or --out"
-    return Unwritable("the file or folder cannot be written", where=path, received=received, hint=hint)
+        what, hint = (
+            "the file or folder cannot be written",
+            "free some space or choose another folder with --runs or --out",
+        )
+        raise Unwritable(what, where=path, received=problem.strerror or problem, hint=hint) from None
 
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] = lambda: None, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the exclusive lock of a file, which the kernel frees at once when its holder is killed; whether it is held.
+    """Hold the exclusive lock of a file, which the kernel frees at once when its holder is killed.
 
-    Args:
-        on_wait: called before waiting for another process to release it.
-        wait: whether to; without, the block is entered with False while another process holds it.
-
-    Raises:
-        Unwritable: the file cannot be written.
-        StoreError: the file system has no locks.
+    While another process holds it, `on_wait` is called, then it is waited for; without `wait` the block is entered with
+    False. Raises Unwritable: the file cannot be written; StoreError: the file system has no locks.
     """
     with writing(path):
         handle = path.open("ab+")
@@ -156,13 +137,9 @@ def _flock(handle: io.BufferedRandom | io.BufferedReader, how: int, path: Path) 
     except BlockingIOError:
         return False
     except OSError as problem:
-        raise StoreError(
-            "the file system of the runs has no working file locks, without which two processes would train the same "
-            "run",
-            where=path.parent,
-            received=problem.strerror,
-            hint="choose a folder on a local disk with --runs",
-        ) from None
+        what = "the file system of the runs has no working file locks, so that two processes would train the same run"
+        hint = "choose a folder on a local disk with --runs"
+        raise StoreError(what, where=path.parent, received=problem.strerror, hint=hint) from None
     return True
 
 

@@ -82,13 +82,8 @@ class Record:
             raise StoreError("a file of the record cannot be read", where=path, received=reason) from None
         found = (hashlib.sha256(content) if isinstance(content, bytes) else content).hexdigest()
         if found != (expected := self.manifest["files"][name]):
-            raise StoreError(
-                "a file of the record is not what was published",
-                where=path,
-                received=f"sha256 {found}",
-                expected=f"sha256 {expected}",
-                hint="run the lab again: the record is then set aside and made anew",
-            )
+            what, hint = "a file of the record is not what was published", "run the lab again, which makes it anew"
+            raise StoreError(what, where=path, received=f"sha256 {found}", expected=f"sha256 {expected}", hint=hint)
         return content
 
     def _parsed(self, name: str, parse: Callable[[Any], Any]) -> Any:
@@ -97,9 +92,6 @@ class Record:
         try:
             return parse(content)
         except _NOT_UNDERSTOOD as problem:
-            raise StoreError(
-                "a file of the record is not of its kind",
-                where=self.folder / name,
-                received=f"{type(problem).__name__}: {problem}"[:300],
-                hint="remove the record and run the lab again",
-            ) from None
+            found, hint = f"{type(problem).__name__}: {problem}"[:300], "remove the record and run the lab again"
+            what = "a file of the record is not of its kind"
+            raise StoreError(what, where=self.folder / name, received=found, hint=hint) from None

@@ -31,12 +31,21 @@ _FOLDERS: dict[str, str] = {
 }  # fmt: skip
 _RESERVED = {*_FOLDERS.values(), "test-uses", "labs", ".work", ".locks", ".damaged"}
 _PART, _DOOMED = ".part", ".doomed"
+_WORDS = {
+    "damaged": "{problem}; cnnlab run makes it anew",
+    "set aside": "was damaged, kept in {where}",
+    "training": "{holder} trains it",
+    "unfinished": "interrupted, goes on after epoch {epochs}",
+}
 
 Row = dict[str, Any]
 
 
 class RunStore:
-    """Records under one folder, conventionally `runs/`."""
+    """Records under one folder, conventionally `runs/`.
+
+    Whatever writes raises Unwritable where that cannot be done, and nothing half-written is left behind.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -55,11 +64,7 @@ class RunStore:
         return sorted(name for name in found if kind != "run" or name not in _RESERVED)
 
     def read(self, kind: Kind, record_id: str) -> Record:
-        """Open a record.
-
-        Raises:
-            StoreError: it is absent, its manifest is damaged, or a newer cnnlab wrote it.
-        """
+        """Open a record. Raises StoreError: it is absent, its manifest is damaged, or a newer cnnlab wrote it."""
         folder = self.folder(kind, record_id)
         path = folder / "manifest.json"
         manifest = _read_json(path, hint="run the lab to make it")
@@ -70,8 +75,7 @@ class RunStore:
         return Record(kind=kind, id=record_id, folder=folder, manifest=manifest)
 
     def damage(self, kind: Kind, record_id: str, *, weights: bool = True) -> str | None:
-        """What is wrong with a record, in a line; None when every file (`weights` too, or but those) is what was
-        published."""
+        """What is wrong with a record (`weights` too, or but those), in a line; None if it is what was published."""
         try:
             record = self.read(kind, record_id)
             for name in record.manifest["files"]:
@@ -82,17 +86,16 @@ class RunStore:
         return None
 
     def trouble(self, entry: Mapping[str, Any]) -> str:
-        """Why the run or evaluation of an entry of the lab lock cannot be read as far as a report needs it (which is
-        without the weights); "" if it can."""
+        """Why a report cannot read the run or evaluation of an entry of the lab lock; "" if it can."""
         kinds: tuple[Kind, ...] = ("run", "evaluation")
         problems = [self.damage(kind, entry[kind], weights=False) for kind in kinds if entry.get(kind)]
         found = next(filter(None, problems), "")
         return f"its record is damaged ({found}); run the lab again, which makes it anew" if found else ""
 
     def sound(self, kind: Kind, record_id: str, tell: Callable[[str], None]) -> bool:
-        """Whether the record is there and every file of it what was published.
+        """Whether the record is there and every file of it what was published; the caller holds its lock.
 
-        A damaged one is set aside, which `tell` is told, so that it can be made again; the caller holds its lock.
+        A damaged one is set aside, which `tell` is told, so that it can be made again.
         """
         if not self.folder(kind, record_id).exists():
             return False
@@ -103,31 +106,19 @@ class RunStore:
         return False
 
     def set_aside(self, kind: Kind, record_id: str) -> Path:
-        """Move a damaged record out of the way, to where nothing reads it; the caller holds the lock of its id.
-
-        Raises:
-            Unwritable: it cannot be moved.
-        """
+        """Move a damaged record to where nothing reads it; the caller holds its lock."""
         kept = self.root / ".damaged" / f"{record_id}.{uuid.uuid4().hex[:8]}"
         with writing(kept):
             self.folder(kind, record_id).rename(kept)
             files.sync(self.folder(kind, record_id).parent)
         return kept
 
-    def put_away(self) -> list[Path]:
-        """The folders of damaged records that were set aside, sorted."""
-        return sorted((self.root / ".damaged").glob("*"))
-
     def publish(
         self, kind: Kind, record_id: str, write: Callable[[Path], Mapping[str, Any]], *, replace: bool = False
     ) -> Record:
         """Make a record: `write` fills an empty folder and returns further manifest fields.
 
-        Args:
-            replace: put the new record in the place of one already there; else that one is kept.
-
-        Raises:
-            Unwritable: the folder cannot be written, or the disk is full; nothing half-written is left behind.
+        One that is there already stays, or gives way if `replace` is true.
         """
         final, work = self.folder(kind, record_id), self.work_folder() / f"{record_id}{_PART}"
         doomed = work.with_name(f"{record_id}.{uuid.uuid4().hex[:8]}{_DOOMED}")
@@ -158,10 +149,7 @@ class RunStore:
         """Find out whether records can be kept here before anything is trained for one, and clear away leftovers.
 
         What killed processes have left of unfinished writes goes; checkpoints stay, and so does what is in use.
-
-        Raises:
-            Unwritable: the folder cannot be written.
-            StoreError: its file system has no working locks or renames.
+        Raises StoreError: the file system has no working locks or renames.
         """
         with self.lock("check"):
             for folder in (self.work_folder(), self.root / "labs", self.root):
@@ -170,12 +158,10 @@ class RunStore:
                     one.touch()
                     one.replace(other)
                     if one.exists() or not other.is_file():
-                        raise StoreError(
-                            "the file system of the runs does not rename files as it should, so that no record could "
-                            "be trusted",
-                            where=self.root,
-                            hint="choose a folder on a local disk with --runs",
+                        what = (
+                            "the file system of the runs does not rename files as it should: no record could be trusted"
                         )
+                        raise StoreError(what, where=self.root, hint="choose a folder on a local disk with --runs")
                     other.unlink()
             files.remove_leftovers(self.root / "labs")
             for path in sorted(self.work_folder().iterdir()):
@@ -187,23 +173,14 @@ class RunStore:
                             shutil.rmtree(path, ignore_errors=True)
 
     def work_folder(self) -> Path:
-        """The folder for work in progress and checkpoints, on the same file system as the records.
-
-        Raises:
-            Unwritable: it cannot be made.
-        """
+        """The folder for work in progress and checkpoints, on the same file system as the records; made if need be."""
         folder = self.root / ".work"
         with writing(folder):
             folder.mkdir(exist_ok=True)
         return folder
 
     def lock(self, name: str, *, on_wait: Callable[[], None] = lambda: None) -> AbstractContextManager[bool]:
-        """Hold the exclusive lock `name`, waiting for another process to release it.
-
-        Raises:
-            Unwritable: its file cannot be written.
-            StoreError: the file system has no locks.
-        """
+        """Hold the exclusive lock `name`, once another process has released it; see `files.locked`."""
         return files.locked(self._lock_path(name), on_wait)
 
     def held(self, name: str) -> bool:
@@ -249,8 +226,7 @@ class RunStore:
     def test_uses(self, fingerprint: str, split: Mapping[str, Any]) -> int:
         """How many evaluations have looked at the test images of this data set, divided in this way.
 
-        Raises:
-            StoreError: the notes are damaged.
+        Raises StoreError: the notes are damaged.
         """
         path = self._test_uses_path(fingerprint, split)
         try:
@@ -272,11 +248,7 @@ class RunStore:
         return path
 
     def read_lab(self, stem: str) -> dict[str, Any]:
-        """The lab lock.
-
-        Raises:
-            StoreError: the lab was never run here, or the file is damaged or too new.
-        """
+        """The lab lock. Raises StoreError: the lab was never run here, or the file is damaged or too new."""
         return _read_json(self.root / "labs" / f"{stem}.json", hint=f"run the lab first: cnnlab run {stem}")
 
     def rows(self) -> list[Row]:
@@ -301,16 +273,8 @@ class RunStore:
             elif not self.has("run", folder.name):
                 found = [int(path.stem[6:]) for path in folder.glob("epoch-*.npz")]
                 rows.append({"run": folder.name, "status": "unfinished", "epochs": max(found, default=0)})
-        aside = [{"run": path.stem, "status": "set aside", "where": str(path)} for path in self.put_away()]
-        return [*rows, *aside]
-
-
-_WORDS = {
-    "damaged": "{problem}; cnnlab run makes it anew",
-    "set aside": "was damaged, kept in {where}",
-    "training": "{holder} trains it",
-    "unfinished": "interrupted, goes on after epoch {epochs}",
-}
+        aside = sorted((self.root / ".damaged").glob("*"))
+        return rows + [{"run": path.stem, "status": "set aside", "where": str(path)} for path in aside]
 
 
 def words_of(row: Row) -> str:
@@ -331,22 +295,17 @@ def _json_bytes(content: Mapping[str, Any]) -> bytes:
 
 def _read_json(path: Path, *, hint: str) -> dict[str, Any]:
     """A JSON object of a format that this version reads. Raises StoreError."""
-    damage: dict[str, Any] = {"where": path, "hint": "remove it and run again"}
     try:
         content = json.loads(path.read_bytes())
+        problem: object = None if isinstance(content, dict) else f"{type(content).__name__}, not a JSON object"
     except FileNotFoundError:
         raise StoreError("there is no such record", where=path, hint=hint) from None
-    except (OSError, ValueError, RecursionError) as problem:
-        raise StoreError("the record is damaged", received=problem, **damage) from None
-    if not isinstance(content, dict):
-        raise StoreError("the record is damaged", received=type(content).__name__, expected="a JSON object", **damage)
-    found = content.get("format")
-    if not isinstance(found, int) or found > FORMAT:
-        raise StoreError(
-            "the record was written by a newer cnnlab",
-            where=path,
-            received=f"format {found}",
-            expected=f"format {FORMAT} or older",
-            hint="upgrade cnnlab: pip install --upgrade cnnlab",
-        )
-    return content
+    except (OSError, ValueError, RecursionError) as error:
+        problem = error
+    if problem is not None:
+        raise StoreError("the record is damaged", where=path, received=problem, hint="remove it and run again")
+    if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
+        what, found = "the record was written by a newer cnnlab", f"format {content.get('format')}"
+        expected, hint = f"format {FORMAT} or older", "upgrade cnnlab: pip install --upgrade cnnlab"
+        raise StoreError(what, where=path, received=found, expected=expected, hint=hint)
+    return dict(content)

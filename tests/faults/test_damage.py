@@ -50,8 +50,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", OF_A_RUN)
-@pytest.mark.parametrize("how", ["empty", "half", "zeros", "noise", "missing"])
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [  # a bit of the manifest may be one that says nothing
+        (name, how) for name in OF_A_RUN for how in (*DAMAGE, "missing") if (name, how) != ("manifest.json", "flipped")
+    ],
+)
 def test_a_damaged_run_is_said_set_aside_and_trained_again(tmp_path: Path, whole: Path, name: str, how: str) -> None:
     root = tmp_path / "runs"
     shutil.copytree(whole, root)
@@ -67,21 +71,10 @@ def test_a_damaged_run_is_said_set_aside_and_trained_again(tmp_path: Path, whole
     toy.live(root, told.append, trained=trained.append)
     assert toy.result(root) == toy.result(whole) and trained == [toy.RUNS[0]]
     assert len(told) == 1 and f"the run {toy.RUNS[0]} is damaged" in told[0] and str(path) in told[0]
-    (aside,) = RunStore(root).put_away()
+    (aside,) = (root / ".damaged").iterdir()
     assert str(aside) in told[0] and [row["where"] for row in RunStore(root).rows() if "where" in row] == [str(aside)]
     same = (root / toy.RUNS[1] / "manifest.json").stat()
     assert (same.st_ino, same.st_mtime_ns) == (other.st_ino, other.st_mtime_ns), "the rest is not even written again"
-
-
-def test_a_flipped_bit_in_a_file_is_found(tmp_path: Path, whole: Path) -> None:
-    for name in OF_A_RUN[1:]:
-        root = tmp_path / name
-        shutil.copytree(whole, root)
-        path = root / toy.RUNS[0] / name
-        path.write_bytes(flipped(path.read_bytes()))
-        trained: list[str] = []
-        toy.live(root, trained=trained.append)
-        assert toy.result(root) == toy.result(whole) and trained == [toy.RUNS[0]]
 
 
 @pytest.mark.parametrize("change", [of_the_future, of_another])

@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +17,35 @@ import pytest
 from cnnlab.app import pipeline
 from cnnlab.errors import StoreError, Unwritable
 from cnnlab.lab import load_lab
+from cnnlab.store.record import Kind
 from cnnlab.store.store import RunStore
 from tests.command import write_images
 from tests.faults import toy
 from tests.quiet import QuietProgress
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])
-def test_a_file_system_without_locks_is_refused_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def flock(*arguments: Any) -> None:
+def refusing(number: int) -> Callable[..., None]:
+    def refuse(*arguments: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(StoreError, match=r"no working file locks[\s\S]*--runs") as caught:
-        RunStore(tmp_path).check_usable()
-    assert caught.value.received == os.strerror(number)
+    return refuse
 
 
-def test_locks_that_keep_nobody_out_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fcntl, "flock", lambda *arguments: None)
-    with pytest.raises(StoreError, match="keeps nobody out"):
-        RunStore(tmp_path).check_usable()
+NUMBERS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+FAULTS: list[tuple[Any, str, Callable[..., None], str]] = [
+    *((fcntl, "flock", refusing(number), rf"no working file locks[\s\S]*{os.strerror(number)}[\s\S]*--runs") for number in NUMBERS),
+    (fcntl, "flock", lambda *arguments: None, "keeps nobody out"),
+    (os, "replace", lambda source, target: None, "does not rename files as it should"),
+    (os, "replace", refusing(errno.EPERM), "Operation not permitted"),
+]  # fmt: skip
 
 
-def test_renames_that_leave_the_old_file_or_fail_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", lambda source, target: None)
-        with pytest.raises(StoreError, match="does not rename files as it should"):
-            RunStore(tmp_path).check_usable()
-
-    def rename(source: object, target: object) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "replace", rename)
-    with pytest.raises(Unwritable, match="Operation not permitted"):
+@pytest.mark.parametrize(("module", "name", "fault", "said"), FAULTS)
+def test_a_file_system_without_locks_or_renames_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, fault: Callable[..., None], said: str
+) -> None:
+    monkeypatch.setattr(module, name, fault)
+    with pytest.raises(StoreError, match=said):
         RunStore(tmp_path).check_usable()
 
 
@@ -105,18 +99,16 @@ def test_moved_and_copied_folders_change_nothing(tmp_path: Path) -> None:
 
 def test_an_interrupted_lab_goes_on_where_it_was_copied_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.live(tmp_path / "whole")
+    publish = RunStore.publish
 
-    def stopping(kind: str, record_id: str, *rest: Any, **options: Any) -> Any:
+    def stopping(self: RunStore, kind: Kind, *rest: Any, **options: Any) -> Any:
         if kind == "run":
             raise KeyboardInterrupt
-        return publish(kind, record_id, *rest, **options)
+        return publish(self, kind, *rest, **options)
 
-    store = RunStore(tmp_path / "runs")
-    publish = store.publish
-    monkeypatch.setattr(RunStore, "publish", lambda self, *rest, **options: stopping(*rest, **options))
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(RunStore, "publish", stopping)
         toy.live(tmp_path / "runs")
-    monkeypatch.undo()
     shutil.copytree(tmp_path / "runs", tmp_path / "copied")
     epochs = [path.name for path in (tmp_path / "copied").rglob("epoch-*.npz")]
     assert sorted(epochs) == [f"epoch-0000{toy.EPOCHS - 1}.npz", f"epoch-0000{toy.EPOCHS}.npz"]

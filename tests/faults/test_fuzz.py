@@ -41,6 +41,7 @@ from report.document.reviews import read_reviews
 from report.document.rubric import read_rubric
 from report.notebook.build import _read as read_notebook
 from report.render.assets import logo_uri
+from tests.datasets import put
 from tests.fabricate import write_store
 from tests.faults.fuzzing import FUZZ, STRANGE_TEXT, STRANGE_VALUES, attempt, dumped, garbled, misshapen
 
@@ -110,12 +111,10 @@ def toml(value: Any) -> str:
     match value:
         case None:
             return "{}"
-        case bool():
-            return str(value).lower()
+        case bool() | str():
+            return json.dumps(value.encode("utf-8", "replace").decode() if isinstance(value, str) else value)
         case int() | float():
             return str(value)
-        case str():
-            return json.dumps(value.encode("utf-8", "replace").decode())
         case list():
             return f"[{', '.join(map(toml, value))}]"
         case dict():
@@ -139,15 +138,12 @@ def read_lab(path: Path) -> Lab:
 
 
 def read_accepted(path: Path) -> None:
-    (path.parent / "reviews").mkdir(exist_ok=True)
-    shutil.copy(path, path.parent / "reviews" / "reviewed.json")
-    (path.parent / "reviewed.toml").write_bytes(lab_toml(LAB))
-    read_reviews(load_lab(str(path.parent / "reviewed.toml")))
+    put(path.parent / "reviews" / "reviewed.json", path.read_bytes())
+    read_reviews(load_lab(str(put(path.parent / "reviewed.toml", lab_toml(LAB)))))
 
 
 def read_rubrics(path: Path) -> None:
-    (path.parent / "rubrics").mkdir(exist_ok=True)
-    shutil.copy(path, path.parent / "rubrics" / "fuzzed.toml")
+    put(path.parent / "rubrics" / "fuzzed.toml", path.read_bytes())
     read_rubric("fuzzed", [path.parent])
 
 
@@ -265,8 +261,7 @@ READERS = {
 
 
 def try_one(reader: Reader, folder: Path, content: bytes) -> None:
-    path = folder / reader.name
-    path.write_bytes(content)
+    path = put(folder / reader.name, content)
     attempt(lambda: reader.read(path))
 
 
@@ -318,8 +313,8 @@ def test_an_override(key: str, value: str) -> None:
     assert isinstance(attempt(lambda: load_lab("demo", overrides=[f"{key}={value}"])), Lab | CnnlabError)
 
 
-def opened(store: RunStore, content: bytes) -> Any:
-    (store.root / "labs" / "fuzzed.json").write_bytes(content)
+def opened(store: RunStore, content: Any) -> Any:
+    put(store.root / "labs" / "fuzzed.json", content if isinstance(content, bytes) else dumped(content))
     return attempt(lambda: open_lab(store, "fuzzed"))
 
 
@@ -332,7 +327,7 @@ def test_a_lab_lock(store: RunStore, lock: Any, choose: st.DataObject) -> None:
 @pytest.mark.parametrize("key", ["run", "evaluation", "architecture", "search", "network", "dataset", "fold"])
 def test_a_lab_lock_with_strange_entries(store: RunStore, lock: Any, key: str) -> None:
     for value in (None, True, [], "", "a" * 5000, "\x00", "\ud800", {"record": 1}, "../.."):
-        opened(store, dumped({**lock, "runs": [{**entry, key: value} for entry in lock["runs"]]}))
+        opened(store, {**lock, "runs": [{**entry, key: value} for entry in lock["runs"]]})
 
 
 @pytest.mark.parametrize("content", [DEEP, LONG, b"\xff", b"", b"null", b"[]", b'{"format": 1}', b"{}"], ids=range(8))
@@ -346,14 +341,12 @@ def test_a_manifest(store: RunStore, lock: Any, choose: st.DataObject) -> None:
     path, kept = store.folder("run", "fuzzed"), store.folder("run", lock["runs"][0]["run"])
     shutil.copytree(kept, path, dirs_exist_ok=True)
     whole = json.loads((kept / "manifest.json").read_bytes()) | {"id": "fuzzed"}
-    (path / "manifest.json").write_bytes(choose.draw(misshapen(whole).map(dumped) | garbled(dumped(whole))))
-
-    def read() -> None:
-        record = store.read("run", "fuzzed")
-        for name in record.manifest["files"]:
-            record.bytes(name)
-
+    put(path / "manifest.json", choose.draw(misshapen(whole).map(dumped) | garbled(dumped(whole))))
     try:
-        attempt(read)
+        attempt(
+            lambda: [
+                record.bytes(name) for record in [store.read("run", "fuzzed")] for name in record.manifest["files"]
+            ]
+        )
     finally:
         shutil.rmtree(path)
