@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
-from cnnlab.errors import CnnlabError, LabError
+from cnnlab.errors import CnnlabError
 from cnnlab.layers.factory import build_network
 from cnnlab.layers.weights import load_weights
 from cnnlab.spec import NetworkOptions
@@ -81,57 +81,49 @@ def test_resnet50_with_top_computes_what_keras_applications_computes(tmp_path: P
     )
 
 
-def test_what_does_not_fit_is_refused_with_the_layer(vgg: tuple[keras.Model, Path]) -> None:
-    _, path = vgg
-    model = build_network("vgg19", image_size=32, classes=2, options=NetworkOptions(batch_norm=True))
-    with pytest.raises(CnnlabError, match=r"does not fit vgg19[\s\S]*block1_bn1: missing"):
-        load_weights(model, "vgg19", str(path))
-    resnet = build_network("resnet50", image_size=32, classes=2)
-    with pytest.raises(CnnlabError, match=r"conv1_conv: missing"):
-        load_weights(resnet, "resnet50", str(path))
+@pytest.mark.parametrize(
+    ("name", "options", "file", "error"),
+    [
+        ("vgg19", NetworkOptions(batch_norm=True), "notop.h5", r"does not fit vgg19[\s\S]*block1_bn1: missing"),
+        ("resnet50", NetworkOptions(), "notop.h5", "conv1_conv: missing"),
+        ("vgg19", NetworkOptions(), "absent.h5", "cannot be read"),
+        ("vgg19", NetworkOptions(), "wrong.h5", "cannot be read"),
+        ("vgg19", NetworkOptions(), "native.weights.h5", "cannot be read"),
+        ("alexnet", NetworkOptions(), "imagenet", "no pre-trained weights for alexnet"),
+    ],
+)
+def test_what_does_not_fit_or_cannot_be_read_is_refused(
+    vgg: tuple[keras.Model, Path], name: str, options: NetworkOptions, file: str, error: str
+) -> None:
+    folder = vgg[1].parent
+    (folder / "wrong.h5").write_text("not HDF5")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save_weights(folder / "native.weights.h5")
+    model = build_network(name, image_size=32, classes=2, options=options)
+    with pytest.raises(CnnlabError, match=error):
+        load_weights(model, name, file if file == "imagenet" else str(folder / file))
 
 
-def test_unreadable_files_and_alexnet_are_refused(tmp_path: Path) -> None:
-    model = build_network("vgg19", image_size=32, classes=2)
-    wrong = tmp_path / "wrong.h5"
-    wrong.write_text("not HDF5")
-    native = tmp_path / "native.weights.h5"
-    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save_weights(native)
-    for path in (tmp_path / "absent.h5", wrong, native):
-        with pytest.raises(CnnlabError, match="cannot be read"):
-            load_weights(model, "vgg19", str(path))
-    alexnet = build_network("alexnet", image_size=32, classes=2)
-    with pytest.raises(LabError, match="no pre-trained weights for alexnet"):
-        load_weights(alexnet, "alexnet", "imagenet")
-
-
-def test_imagenet_weights_come_from_keras_with_their_hash(
+def test_imagenet_weights_come_from_keras_with_their_hash_or_an_error_says_why(
     vgg: tuple[keras.Model, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {}
-
-    def get_file(name: str, url: str, **rest: str) -> str:
-        asked.update(name=name, url=url, **rest)
-        return str(vgg[1])
-
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
-    load_weights(build_network("vgg19", image_size=32, classes=2), "vgg19", "imagenet")
+    asked: dict[str, str] = {}
+    model = build_network("vgg19", image_size=32, classes=2)
+    monkeypatch.setattr(
+        keras.utils, "get_file", lambda name, url, **rest: asked.update(name=name, url=url, **rest) or str(vgg[1])
+    )
+    load_weights(model, "vgg19", "imagenet")
+    name = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert asked == {
-        "name": "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "url": "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
-        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "cache_subdir": "models",
-        "file_hash": "253f8cb515780f3b799900260a226db6",
-    }
+        "name": name, "url": f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{name}",
+        "cache_subdir": "models", "file_hash": "253f8cb515780f3b799900260a226db6",
+    }  # fmt: skip
 
-
-def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def get_file(*_: str, **__: str) -> str:
         raise Exception("URL fetch failure: no route to host")
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     with pytest.raises(CnnlabError, match=r"cannot be fetched[\s\S]*no route to host[\s\S]*give its path"):
-        load_weights(build_network("vgg19", image_size=32, classes=2), "vgg19", "imagenet")
+        load_weights(model, "vgg19", "imagenet")
 
 
 @pytest.mark.parametrize("kind", ["link to another file", "link", "external", "virtual", "bomb"])
