@@ -39,6 +39,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Trained
 
 def test_predictions_are_those_of_the_model_and_count_as_stored(trained, tmp_path):
     store, (run, model, live, _) = trained
+    assert make_run_id(read_spec(run), TABLE.fingerprint) == run.id
+    for mine, theirs in zip(load_model(run, 3, build=build).weights, model.weights, strict=True):
+        np.testing.assert_array_equal(mine.value.numpy(), theirs.value.numpy())
     record = evaluate(run, TABLE, SPLITS, store=store, build=build)
     arrays = record.arrays("predictions.npz")
     assert record.id == evaluation_id(run.id) and record.id.startswith(run.id + "-")
@@ -121,14 +124,6 @@ def test_a_fold_is_never_evaluated(tmp_path):
     assert store.ids("evaluation") == [] and not (tmp_path / "test-uses").exists()
 
 
-def test_the_spec_reads_back_and_the_rebuilt_model_has_the_weights(trained):
-    _, (run, model, *_) = trained
-    assert make_run_id(read_spec(run), TABLE.fingerprint) == run.id
-    rebuilt = load_model(run, 3, build=build)
-    for mine, theirs in zip(rebuilt.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(mine.value.numpy(), theirs.value.numpy())
-
-
 def test_other_images_and_damaged_weights_are_refused(trained, tmp_path):
     _, (run, *_) = trained
     other = dataclasses.replace(TABLE, fingerprint="cd" * 32)
@@ -154,6 +149,19 @@ def test_many_classes_keep_the_largest_twenty(monkeypatch):
     np.testing.assert_array_equal(predict.top(part)[0], [2, 0])
 
 
+def mixed(seed: int, classes: int, each: int, right: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, predictions of which a share is right, and confidences, of so many images of each class."""
+    random, labels = np.random.RandomState(seed), np.repeat(np.arange(classes), each)
+    predicted = np.where(random.rand(labels.size) < right, labels, random.randint(0, classes, labels.size))
+    return labels, predicted, random.rand(labels.size)
+
+
+def counted(labels, predicted, classes):
+    matrix = np.zeros((classes, classes), int)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
+
+
 def test_exhibits_are_the_most_confident_right_and_wrong_ones():
     labels = np.array([0] * 7 + [1] * 2)
     predicted = np.array([0, 0, 0, 0, 0, 1, 1, 1, 0])
@@ -165,28 +173,11 @@ def test_exhibits_of_many_classes_are_of_the_five_worst_and_best():
     labels = np.repeat(np.arange(30), 10)
     wrong = np.tile(np.arange(10), 30) < np.repeat(np.arange(30) // 3, 10)
     predicted = np.where(wrong, (labels + 1) % 30, labels)
-    confidence = np.linspace(0.2, 0.9, 300)
     names = [chr(ord("z") - i) if i < 26 else f"{9 - i % 10}" for i in range(30)]  # in the opposite order of the labels
-    shown, _ = choose(predicted, confidence, labels, names)
-    mistakes = np.flatnonzero(wrong)[-12:][::-1]
-    assert len(set(shown.tolist())) == len(shown)
-    assert set(shown) >= set(mistakes)
-    grids = shown[: 5 * 8 + 5 * 4]
+    shown, _ = choose(predicted, np.linspace(0.2, 0.9, 300), labels, names)
+    assert len(set(shown.tolist())) == len(shown) and set(shown) >= set(np.flatnonzero(wrong)[-12:])
     # Classes 0-2 have no mistakes, 3-5 one; 24-26 have 8 of 10, 27-29 have 9: of ties, those that the names put at the ends.
-    assert list(dict.fromkeys(labels[grids].tolist())) == [2, 1, 0, 5, 4, 25, 24, 29, 28, 27]
-
-
-def test_the_images_kept_are_those_of_the_classes_that_a_report_calls_best_and_worst():
-    random = np.random.RandomState(3)
-    names = [f"class {random.randint(10**6)}" for _ in range(100)]
-    labels = np.repeat(np.arange(100), 6)
-    predicted = np.where(random.rand(600) < 0.2, labels, (labels + 1) % 100)
-    matrix = np.zeros((100, 100), int)
-    np.add.at(matrix, (labels, predicted), 1)
-    order = class_order(names, matrix)
-    shown, looked = (set(labels[one].tolist()) for one in choose(predicted, random.rand(600), labels, names))
-    assert np.diag(matrix)[order[-1]] == np.diag(matrix)[order[-6]], "the worst are tied"
-    assert {order[0], order[-1]} <= shown and {order[0], order[-1]} <= looked
+    assert list(dict.fromkeys(labels[shown[: 5 * 8 + 5 * 4]].tolist())) == [2, 1, 0, 5, 4, 25, 24, 29, 28, 27]
 
 
 def test_examples_of_a_confusion_are_its_surest_mistakes_beside_right_answers_of_both_classes():
@@ -201,17 +192,18 @@ def test_examples_of_a_confusion_are_its_surest_mistakes_beside_right_answers_of
     assert set(found) <= set(kept.tolist()) and len(set(kept.tolist())) == len(kept)
 
 
-def test_the_confusions_kept_are_those_that_a_report_names():
-    random = np.random.RandomState(5)
-    labels = np.repeat(np.arange(40), 12)
-    predicted = np.where(random.rand(480) < 0.4, labels, random.randint(0, 40, 480))
-    matrix = np.zeros((40, 40), int)
-    np.add.at(matrix, (labels, predicted), 1)
+def test_the_classes_and_confusions_kept_are_those_that_a_report_names():
+    labels, predicted, confidence = mixed(3, 100, 6, 0.2)
+    names = [f"class {n}" for n in np.random.RandomState(3).randint(10**6, size=100)]
+    order = class_order(names, matrix := counted(labels, predicted, 100))
+    assert np.diag(matrix)[order[-1]] == np.diag(matrix)[order[-6]], "the worst are tied"
+    for kept in choose(predicted, confidence, labels, names):
+        assert {order[0], order[-1]} <= set(labels[kept].tolist())
+    labels, predicted, confidence = mixed(5, 40, 12, 0.4)
+    matrix = counted(labels, predicted, 40)
     pairs = [(true, taken) for true, taken, _ in top_confusions(matrix, 3)]
     assert matrix[pairs[0]] == matrix[pairs[1]] or matrix[pairs[1]] == matrix[pairs[2]], "a tie is among them"
-    confidence = random.rand(480)
-    names = [f"class {i:02}" for i in range(40)]
-    shown, looked = choose(predicted, confidence, labels, names)
+    shown, looked = choose(predicted, confidence, labels, [f"class {i:02}" for i in range(40)])
     for kept in (shown, looked):
         for true, taken in pairs:
             for label, answer in ((true, taken), (true, true), (taken, taken)):
