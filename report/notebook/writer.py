@@ -222,7 +222,7 @@ class CellWriter:
     def _appendix(self) -> str:
         document = self.document
         lines = [f"## {self.text('Appendix: runs and data')}"]
-        for heading, entries in document.appendix.groups():
+        for heading, entries in document.appendix.items():
             lines.append(f"### {self.text(heading)}")
             for entry in entries:
                 facts = "\n".join(f"- {self._data(term)}: {self._data(text)}" for term, text in entry.facts)
