@@ -142,7 +142,7 @@ def multiply_adds(network: str, size: int) -> int:
 
     options = NetworkOptions(stem="published") if network == "resnet50" else NetworkOptions()
     build = partial(build_network, network, image_size=size, classes=CLASSES, options=options)
-    return sum(row.multiply_adds for row in layer_table(without_weights(build)))
+    return sum(row["multiply_adds"] for row in layer_table(without_weights(build)))
 
 
 def main() -> None:

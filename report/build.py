@@ -38,23 +38,15 @@ FIGURES = ".figures"
 
 @dataclass
 class BuildResult:
-    """What a build came to.
+    """What a build came to."""
 
-    Attributes:
-        paths: the files written, the one to open first.
-        missing: what is missing from them, in the user's words.
-        checked: what the checks sum up to.
-        accuracies: the test accuracy of each network, a line each.
-        failed: what kept a format from being written.
-        heard: what the libraries said that changes nothing.
-    """
-
-    paths: list[Path] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    checked: str = ""
-    accuracies: list[str] = field(default_factory=list)
-    failed: list[CnnlabError] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)  # the files written, the one to open first
+    missing: list[str] = field(default_factory=list)  # from them, in the user's words
+    checked: str = ""  # what the checks sum up to
+    accuracies: list[str] = field(default_factory=list)  # on the test images, a line a network
+    failed: list[CnnlabError] = field(default_factory=list)  # what kept a format from being written
+    heard: list[str] = field(default_factory=list)  # what the libraries said that changes nothing
+    hashes: dict[str, str] = field(default_factory=dict, compare=False)  # sha256 of each file that is as it should be
 
     @property
     def problems(self) -> list[CnnlabError]:
@@ -64,6 +56,26 @@ class BuildResult:
             listed = "\n    ".join(["", *self.missing])
             found["missing"] = Incomplete("finished, but something is missing", received=listed)
         return list(found.values())
+
+    def write(self, path: Path, content: bytes, missing: Sequence[str] = ()) -> None:
+        """Write one of the report's files."""
+        replace_file(path, content)
+        self.keep(path, missing)
+
+    def keep(self, path: Path, missing: Sequence[str] = ()) -> None:
+        """Count a file as one of this build; one from which something is missing is made again by the next."""
+        self.paths.append(path)
+        self.missing.extend(missing)
+        if not missing:
+            self.hashes[path.name] = _sha256(path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """What fails in one format costs no other."""
+        try:
+            yield
+        except CnnlabError as problem:
+            self.failed.append(problem)
 
 
 def check(lab: Lab, formats: Collection[str]) -> list[str]:
@@ -87,34 +99,6 @@ def check(lab: Lab, formats: Collection[str]) -> list[str]:
     return [problem] if problem else []
 
 
-@dataclass
-class _Files:
-    """The files of one build in their folder: the sha256 of each that is as it should be, by name."""
-
-    folder: Path
-    hashes: dict[str, str] = field(default_factory=dict)
-    result: BuildResult = field(default_factory=BuildResult)
-
-    def write(self, name: str, content: bytes, *, missing: Sequence[str] = ()) -> None:
-        replace_file(self.folder / name, content)
-        self.keep(name, missing=missing)
-
-    def keep(self, name: str, *, missing: Sequence[str] = ()) -> None:
-        """Count a file that is there as one of this build; one from which something is missing is made again by the next."""
-        self.result.paths.append(self.folder / name)
-        self.result.missing.extend(missing)
-        if not missing:
-            self.hashes[name] = _sha256(self.folder / name)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """What fails in one format costs no other."""
-        try:
-            yield
-        except CnnlabError as problem:
-            self.result.failed.append(problem)
-
-
 def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str], *, anew: bool = False) -> BuildResult:
     """Render the lab's report into the folder `out`: report.html, .pdf, .ipynb, and report.json beside them.
 
@@ -130,80 +114,79 @@ def build_report(store: RunStore, lab: Lab, out: Path, formats: Collection[str],
         TemplateProblem: a commentary file, which every format shows, is wrong.
     """
     from report.document.assembly import assemble
+    from report.document.rubric import template_folders
     from report.evidence.language import Language
     from report.render.pdf import PdfProcess
 
-    lacking = check(lab, formats)
+    result = BuildResult(missing=check(lab, formats))
+    html, pdf, ipynb, notebook = (out / name for name in FILES.values())
     if anew:
         shutil.rmtree(out / FIGURES, ignore_errors=True)
-        for name in (NOTE, FILES["ipynb"]):
-            (out / name).unlink(missing_ok=True)
-    inputs, before, files, shown = _inputs(store, lab, out), _note(out), _Files(out), ""
-    files.result.missing += lacking
-    with PdfProcess() if "pdf" in formats and not lacking else nullcontext() as paper:
+        for path in (out / NOTE, ipynb):
+            path.unlink(missing_ok=True)
+    inputs, before, shown, same = _inputs(store, lab, out), _note(out), "", False
+    with PdfProcess() if "pdf" in formats and not result.missing else nullcontext() as paper:
         document = assemble(open_lab(store, lab.stem), lab, Language(lab.file.lab.language))
         tables = [one.item for section in document.sections for one in section.items if isinstance(one.item, Table)]
         attached = [table.whole for table in tables if table.whole]
         if paper:
-            with files.alone():
+            with result.alone():
                 laid_out = page(document, lab, out, "print")
                 shown = _hashed([laid_out, *map(vars, attached), _made_by()])
-                same = before.get("page") == shown and before["files"].get(FILES["pdf"]) == _sha256(out / FILES["pdf"])
+                same = before.get("page") == shown and before["files"].get(pdf.name) == _sha256(pdf)
                 if not same:
                     paper.begin(laid_out, attached)
         for attachment in attached:
-            files.write(attachment.name, printable(attachment.text).encode())
+            result.write(out / attachment.name, printable(attachment.text).encode())
         if "html" in formats:
-            with files.alone():
-                files.write(FILES["html"], printable(page(document, lab, out, "screen")).encode())
+            with result.alone():
+                result.write(html, printable(page(document, lab, out, "screen")).encode())
         if {"ipynb", "notebook-html"} & set(formats):
-            with files.alone():
-                _notebook(store, lab, document, files, page="notebook-html" in formats)
-        if shown and same:
-            files.keep(FILES["pdf"])
+            from report.notebook.build import build_notebook, notebook_page, too_large
+
+            with result.alone():
+                result.keep(build_notebook(store, lab, document, out), too_large(ipynb))
+                if "notebook-html" in formats:
+                    text = notebook_page(ipynb, document.language, templates=template_folders(lab))
+                    result.write(notebook, text.encode())
+        if same:
+            result.keep(pdf)
         elif paper and shown:
-            with files.alone():
-                made = paper.result()
-                files.result.heard.extend(made.heard)
-                files.write(FILES["pdf"], made.content, missing=made.missing)
-    return _finished(document, lab, files, inputs, shown, before)
+            with result.alone():
+                content, missing, heard = paper.result()
+                result.heard.extend(heard)
+                result.write(pdf, content, missing)
+    _finish(document, lab, out, result, inputs, shown, before)
+    return result
 
 
-def _notebook(store: RunStore, lab: Lab, document: Document, files: _Files, *, page: bool) -> None:
-    from report.document.rubric import template_folders
-    from report.notebook.build import build_notebook, notebook_page, too_large
-
-    path = build_notebook(store, lab, document, files.folder)
-    files.keep(path.name, missing=too_large(path))
-    if page:
-        text = notebook_page(path, document.language, templates=template_folders(lab))
-        files.write(FILES["notebook-html"], text.encode())
-
-
-def _finished(
-    document: Document, lab: Lab, files: _Files, inputs: str, shown: str, before: dict[str, Any]
-) -> BuildResult:
+def _finish(
+    document: Document, lab: Lab, out: Path, result: BuildResult, inputs: str, shown: str, before: dict[str, Any]
+) -> None:
     """Write `report.json`, which lists the other files, and note what it all came to for the next build."""
     from report.activities.common import accuracy_lines
     from report.checks.audit import audit
     from report.document.provenance import printed
 
-    result = files.result
     same: dict[str, Any] = before if before.get("inputs") == inputs else {"files": {}, "page": ""}
-    listed = {name: digest for name, digest in {**same["files"], **files.hashes}.items() if name != NUMBERS}
-    files.write(NUMBERS, _json(printed(document, listed)).encode())
+    listed = {name: digest for name, digest in {**same["files"], **result.hashes}.items() if name != NUMBERS}
+    content = printed(document, listed)
+    texts = {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in content.items()}
+    quantities = (json.dumps(one, ensure_ascii=False, allow_nan=False) for one in content["quantities"])
+    texts["quantities"] = "[\n  {}\n ]".format(",\n  ".join(quantities))  # a line for each of them, and for each key
+    numbers = "{{\n {}\n}}\n".format(",\n ".join(f"{json.dumps(key)}: {text}" for key, text in texts.items()))
+    result.write(out / NUMBERS, numbers.encode())
     result.checked, result.accuracies = audit(document, lab).summary, list(accuracy_lines(document.lab))
     note = {
         "inputs": inputs,
-        "files": {**listed, NUMBERS: files.hashes[NUMBERS]},
-        "page": shown if FILES["pdf"] in files.hashes else same["page"],
+        "files": {**listed, NUMBERS: result.hashes[NUMBERS]},
+        "page": shown if FILES["pdf"] in result.hashes else same["page"],
         "result": [document.missing, result.checked, result.accuracies],
     }
-    replace_file(files.folder / NOTE, json.dumps(note, ensure_ascii=False, indent=1, sort_keys=True).encode())
+    replace_file(out / NOTE, json.dumps(note, ensure_ascii=False, indent=1, sort_keys=True).encode())
     order = {name: place for place, name in enumerate([*FILES.values(), NUMBERS])}  # then the tables, as they stand
     result.paths.sort(key=lambda path: order.get(path.name, len(order)))
     result.missing[:0] = document.missing
-    return result
 
 
 def unchanged(store: RunStore, lab: Lab, out: Path, formats: Collection[str]) -> BuildResult | None:
@@ -240,8 +223,8 @@ def _inputs(store: RunStore, lab: Lab, out: Path) -> str:
     and the libraries, and where the runs and the report are, which the notebook says."""
     files = [store.root / "labs" / f"{lab.stem}.json", lab.reviews, lab.file.style.logo or lab.path]
     try:
-        folders = [store.folder(*named) for named in locked_records(store.read_lab(lab.stem))]
-    except (StoreError, KeyError, TypeError, AttributeError):  # never run, or damaged: told when it is opened
+        folders = [store.folder(*named) for named in locked_records(store, lab.stem)]
+    except StoreError:  # never run, or damaged: told when it is opened
         folders = []
     for folder in (*folders, lab.templates, templates_dir()):
         for below, _, names in os.walk(folder, followlinks=True):
@@ -271,11 +254,3 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError:
         return ""
-
-
-def _json(content: dict[str, Any]) -> str:
-    """The content of `report.json`: a line for each of its keys, and for each quantity."""
-    texts = {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in content.items()}
-    quantities = (json.dumps(one, ensure_ascii=False, allow_nan=False) for one in content["quantities"])
-    texts["quantities"] = "[\n  {}\n ]".format(",\n  ".join(quantities))
-    return "{{\n {}\n}}\n".format(",\n ".join(f"{json.dumps(key)}: {text}" for key, text in texts.items()))

@@ -20,18 +20,15 @@ from cnnlab.store.store import RunStore
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
-from report.evidence.language import Language, forget_catalogues
+from report.evidence.language import Language, catalogue
 from report.evidence.quantity import Evidence
 from report.render.html import script_hash
 
 HOST = "127.0.0.1"
 _HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+    "Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+}  # fmt: skip
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="[^"]*')
 _EMPTY = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>cnnlab preview</title></head>
 <body><main><h1>cnnlab preview</h1><p>No page could be built yet.</p></main></body></html>"""
@@ -49,16 +46,13 @@ class Preview:
     """The report of a lab as it is now: the newest page that could be built, and over it what is wrong since.
 
     Args:
-        load: reads the lab, with its profile and overrides.
+        load: reads the lab, with its profile and overrides; its LabError the first time is everyone's, since it is not
+            known then what to watch.
         out: the folder of rendered reports, for the drawn figures; no report is written.
-
-    Raises:
-        LabError: the lab cannot be read even once, so that it is not known what to watch.
     """
 
     def __init__(self, load: Callable[[], Lab], store: RunStore, out: Path) -> None:
-        self._load, self._store, self._lab = load, store, load()
-        self._out = out / self._lab.stem
+        self._load, self._store, self._lab, self._out = load, store, load(), out
         self._page, self._problem = _EMPTY, ""
         self._seen: dict[Path, tuple[int, int]] = {}
         self._evidence: dict[str, Evidence] = {}
@@ -71,22 +65,25 @@ class Preview:
             return
         if any(path.suffix in (".toml", ".json", ".po") for path in changed):  # more than text
             self._evidence.clear()
-            forget_catalogues()
+            catalogue.cache_clear()
         try:
             self._lab = lab = self._load()
             data, language = open_lab(self._store, lab.stem), Language(lab.file.lab.language)
             document = assemble(data, lab, language, known=self._evidence)
-            self._page, self._problem = printable(page(document, lab, self._out, "screen")), ""
-        except CnnlabError as problem:
-            self._problem = _PROBLEM % html.escape(printable(str(problem)))
-        except Exception:
-            self._problem = _PROBLEM % html.escape(printable(traceback.format_exc(limit=-3)))
+            self._page, self._problem = printable(page(document, lab, self._out / lab.stem, "screen")), ""
+        except Exception as problem:
+            said = str(problem) if isinstance(problem, CnnlabError) else traceback.format_exc(limit=-3)
+            self._problem = _PROBLEM % html.escape(printable(said))
 
     def _states(self) -> dict[Path, tuple[int, int]]:
         """Time of the last change in ns, and bytes, of each file that the page is made of; editors' own do not count."""
         lab, states = self._lab, dict[Path, tuple[int, int]]()
-        lock = self._store.root / "labs" / f"{lab.stem}.json"
-        single = [lab.path, lab.reviews, lock, *([lab.file.style.logo] if lab.file.style.logo else [])]
+        single = [
+            lab.path,
+            lab.reviews,
+            self._store.root / "labs" / f"{lab.stem}.json",
+            lab.file.style.logo or lab.path,
+        ]
         for path in [*single, *lab.templates.rglob("*"), *templates_dir().rglob("*")]:
             with suppress(OSError):  # it is not there, or no longer
                 if not path.name.startswith(".") and not path.name.endswith("~") and not path.is_dir():
@@ -109,14 +106,8 @@ class Preview:
 
 
 def serve(preview: Preview, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; `announce` is told the address once there is something to see.
-
-    Args:
-        port: 0 for a free one.
-
-    Raises:
-        CnnlabError: the port cannot be had.
-    """
+    """Serve until a signal ends it, on a free port where that is 0; `announce` is told the address once there is something
+    to see. CnnlabError where the port cannot be had."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -129,10 +120,9 @@ def serve(preview: Preview, port: int, announce: Callable[[str], None]) -> None:
             if self.path not in ("/", "/version"):
                 return self.send_error(404)
             content = (preview.version if self.path == "/version" else preview.live()).encode()
+            kind = {"Content-Type": f"text/{'html' if self.path == '/' else 'plain'}; charset=utf-8"}
             self.send_response(200)
-            self.send_header("Content-Type", f"text/{'html' if self.path == '/' else 'plain'}; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            for name, value in _HEADERS.items():
+            for name, value in (_HEADERS | kind | {"Content-Length": str(len(content))}).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
@@ -143,11 +133,9 @@ def serve(preview: Preview, port: int, announce: Callable[[str], None]) -> None:
     try:
         server = ThreadingHTTPServer((HOST, port), Handler)
     except OSError as problem:
+        hint, where = "leave --port out for a free one, or name another", f"{HOST}:{port}"
         raise CnnlabError(
-            "the preview cannot have this port",
-            where=f"{HOST}:{port}",
-            received=problem.strerror,
-            hint="leave --port out for a free one, or name another",
+            "the preview cannot have this port", where=where, received=problem.strerror, hint=hint
         ) from None
     preview.refresh()
     Thread(target=server.serve_forever, daemon=True).start()

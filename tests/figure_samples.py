@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,12 @@ from report.figures.theme import PRINT
 from tests.fabricate_architectures import _layer, _vgg19_layers
 
 ODD_NAMES = (
-    "$x_1$ & <b>bold</b>",
-    "snake_case_name_that_is_forty_characters",
-    "日本語のクラス",
-    "قطة سوداء",
-    "a\ttab\nand a line",
-    "emoji 🐈‍⬛ cat",
-    "{braces} %s \\alpha",
-    "lone \udc80 surrogate",
-)
+    "$x_1$ & <b>bold</b>", "snake_case_name_that_is_forty_characters", "日本語のクラス", "قطة سوداء", "a\ttab\nand a line",
+    "emoji 🐈‍⬛ cat", "{braces} %s \\alpha", "lone \udc80 surrogate",
+)  # fmt: skip
 _ANIMALS = ("gato", "perro", "zorro ártico", "colibrí", "tortuga", "elefante africano", "pez", "abeja", "lobo", "búho")
-
 ENGLISH, SPANISH = Language("en"), Language("es")
+NB = "\N{NO-BREAK SPACE}"
 
 
 def class_names(count: int) -> list[str]:
@@ -53,10 +48,8 @@ def history(
 
 def share(right: int, n: int) -> Quantity:
     p, z = right / n, 1.96
-    middle, half = (
-        (p + z * z / (2 * n)) / (1 + z * z / n),
-        z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n),
-    )
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return Quantity(value=p, unit="share", n=n, low=middle - half, high=middle + half)
 
 
@@ -71,28 +64,30 @@ def matrix(count: int, per_class: int = 100) -> np.ndarray:
     return table
 
 
+def _convolution(name: str, block: str, side: int, channels: int, parameters: int, kernel: int) -> dict[str, Any]:
+    row = _layer(name, "Conv2D", block, [side, side, channels], parameters, "", 0, channels)
+    return {**row, "kernel": [kernel, kernel]}
+
+
 def resnet50_layers() -> list[dict[str, Any]]:
-    rows = [{**_layer("conv1_conv", "Conv2D", "stem", [112, 112, 64], 9472, "", 0, 64), "kernel": [7, 7]},
+    rows = [_convolution("conv1_conv", "stem", 112, 64, 9472, 7),
             {**_layer("pool1_pool", "MaxPooling2D", "stem", [56, 56, 64], 0, "", 0)}]  # fmt: skip
     for stage, blocks, filters, side in ((2, 3, 64, 56), (3, 4, 128, 28), (4, 6, 256, 14), (5, 3, 512, 7)):
         for block in range(1, blocks + 1):
             for index in range(0 if block == 1 else 1, 4):
-                channels = filters * (4 if index in (0, 3) else 1)
-                kernel = 3 if index == 2 else 1
-                rows.append({**_layer(f"conv{stage}_block{block}_{index}_conv", "Conv2D", f"stage{stage}",
-                                      [side, side, channels], 10_000, "", 0, channels), "kernel": [kernel, kernel]})  # fmt: skip
+                channels, kernel = filters * (4 if index in (0, 3) else 1), 3 if index == 2 else 1
+                name = f"conv{stage}_block{block}_{index}_conv"
+                rows.append(_convolution(name, f"stage{stage}", side, channels, 10_000, kernel))
     return [*rows, _layer("predictions", "Dense", "head", [1000], 2_049_000, "", 0, 1000)]
 
 
 def alexnet_layers() -> list[dict[str, Any]]:
-    rows = []
-    for index, (side, channels, kernel, pooled) in enumerate(
-        ((55, 96, 11, 27), (27, 256, 5, 13), (13, 384, 3, 0), (13, 384, 3, 0), (13, 256, 3, 6)), 1
-    ):
-        rows.append({**_layer(f"conv{index}", "Conv2D", f"block{index}", [side, side, channels], 500_000, "", 0, channels),
-                     "kernel": [kernel, kernel]})  # fmt: skip
-        if pooled:
-            rows.append(_layer(f"pool{index}", "MaxPooling2D", f"block{index}", [pooled, pooled, channels], 0, "", 0))
+    rows, pooled = [], {1: 27, 2: 13, 5: 6}
+    convolutions = ((55, 96, 11), (27, 256, 5), (13, 384, 3), (13, 384, 3), (13, 256, 3))
+    for index, (side, channels, kernel) in enumerate(convolutions, 1):
+        rows.append(_convolution(f"conv{index}", f"block{index}", side, channels, 500_000, kernel))
+        if after := pooled.get(index):
+            rows.append(_layer(f"pool{index}", "MaxPooling2D", f"block{index}", [after, after, channels], 0, "", 0))
     return rows + [_layer(name, "Dense", "head", [units], 37_000_000, "", 0, units)
                    for name, units in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000))]  # fmt: skip
 
@@ -111,23 +106,30 @@ def search_trials(count: int) -> list[Trial]:
 
 def samples(language: Language) -> dict[str, Figure]:
     """Every kind of figure, at every size at which it is drawn differently."""
-    c = {"caption": "Caption.", "note": "Note."}
-    vgg = _vgg19_layers()
+    return dict(_samples(language.code))
+
+
+@cache
+def _samples(code: str) -> dict[str, Figure]:
+    language, vgg = Language(code), _vgg19_layers()
+    c: Any = {"caption": "Caption.", "note": "Note."}
+    tables = {"alexnet": alexnet_layers(), "vgg19": vgg, "resnet50": resnet50_layers()}
+    published = (
+        ("alexnet", 60_965_224, 724_406_816, 0.593, "10-crop"), ("vgg19", 143_667_240, 19_632_062_464, 0.713, "single crop"),
+        ("resnet50", 25_636_712, 3_857_973_248, 0.749, "single crop"),
+    )  # fmt: skip
+    accuracies = {
+        name: {"train": share(int(5000 * (s + 0.12)), 5000), "validation": share(int(900 * s), 900),
+               "test": share(int(1000 * (s - 0.01)), 1000)}
+        for name, s in (("alexnet", 0.71), ("vgg19", 0.82), ("resnet50", 0.8))
+    }  # fmt: skip
     figures = {
         "vgg19": network.vgg19_drawing(vgg, language, **c),
-        "networks": network.networks_drawing({"alexnet": alexnet_layers(), "vgg19": vgg, "resnet50": resnet50_layers()},
-                                             language, **c),
+        "networks": network.networks_drawing(tables, language, **c),
         "blocks": sizes.block_counts(vgg, language, **c),
-        "compared": sizes.networks_compared([
-            sizes.NetworkSize(network="alexnet", parameters=60_965_224, multiply_adds=724_406_816, top1=0.593, protocol="10-crop"),
-            sizes.NetworkSize(network="vgg19", parameters=143_667_240, multiply_adds=19_632_062_464, top1=0.713, protocol="single crop"),
-            sizes.NetworkSize(network="resnet50", parameters=25_636_712, multiply_adds=3_857_973_248, top1=0.749, protocol="single crop"),
-        ], language, **c),
-        "accuracy": bars.accuracy_comparison({
-            name: {"train": share(int(5000 * (s + .12)), 5000), "validation": share(int(900 * s), 900), "test": share(int(1000 * (s - .01)), 1000)}
-            for name, s in (("alexnet", .71), ("vgg19", .82), ("resnet50", .8))
-        }, language, **c),
-    }  # fmt: skip
+        "compared": sizes.networks_compared([sizes.NetworkSize(*one) for one in published], language, **c),
+        "accuracy": bars.accuracy_comparison(accuracies, language, **c),
+    }
     for epochs in (1, 8, 100):
         one = [history("vgg19", epochs, stopped="early" if epochs == 100 else "completed")]
         figures[f"loss-{epochs}"] = curves.network_curves("loss", one, language, **c)
@@ -145,12 +147,8 @@ def samples(language: Language) -> dict[str, Figure]:
     figures["accuracy-seeds"] = curves.network_curves("accuracy", seeds, language, **c)
     for count in (3, 10, 25, 100, 150):
         names, table = class_names(count), matrix(count)
-        generator = np.random.default_rng(count)
-        counts = {
-            "train": generator.integers(300, 480, count),
-            "validation": np.full(count, 60),
-            "test": np.full(count, 60),
-        }
+        train, others = np.random.default_rng(count).integers(300, 480, count), np.full(count, 60)
+        counts = {"train": train, "validation": others, "test": others}
         shares = [share(int(table[i, i]), int(table[i].sum())) for i in range(count)]
         figures[f"distribution-{count}"] = distribution.class_distribution(names, counts, language, **c)
         figures[f"classes-{count}"] = bars.per_class_accuracy(names, shares, language, network="vgg19", **c)

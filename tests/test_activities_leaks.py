@@ -307,7 +307,7 @@ def test_each_leaked_image_stands_beside_its_copy(lab: Make) -> None:
         ("0", "test"), ("0", "training, nearly the same"), ("1", "test"), ("0", "validation, same pixels"),
         ("1", "test"), ("1", "training, nearly the same"),
     ]  # fmt: skip
-    pictures = data.parts["2_2"].dataset.leaks.images
+    pictures = data.parts["2_2"].dataset.leaks["images"]
     assert np.array_equal(gallery.items[3].pixels, pictures[1, 1])
     spanish = dataset.answer(data, SPANISH, part="2_2").items["leaks"]
     assert isinstance(spanish, Gallery) and spanish.items[-1].origin == "entrenamiento, casi igual"
@@ -400,11 +400,11 @@ def test_the_appendix_audits_both_data_sets(lab: Make) -> None:
 
 
 def test_leaks_know_their_rows(lab: Make) -> None:
-    leaks = lab(leaks={"clothes": KEPT}, **ONE).parts["2_1"].dataset.leaks
-    assert leaks.pairs.tolist() == [[25, 3], [30, 0], [31, 1], [70, 26], [71, 41]]
-    assert leaks.exact.tolist() == [True, True, False, True, False] and not leaks.excluded
-    assert leaks.images.shape == (5, 2, 32, 32, 3) and leaks.labels[3].tolist() == [1, 0]
-    assert leaks.among(np.array([29, 30, 31, 0, 71])).tolist() == [False, True, True, False, True]
+    data = lab(leaks={"clothes": KEPT}, **ONE).parts["2_1"].dataset
+    assert data.leaks["pairs"].tolist() == [[25, 3], [30, 0], [31, 1], [70, 26], [71, 41]]
+    assert data.leaks["exact"].tolist() == [True, True, False, True, False] and data.split["leaks"] == "keep"
+    assert data.leaks["images"].shape == (5, 2, 32, 32, 3) and data.leaks["labels"][3].tolist() == [1, 0]
+    assert data.leaked(np.array([29, 30, 31, 0, 71])).tolist() == [False, True, True, False, True]
 
 
 def test_a_record_that_does_not_tell_its_division_is_refused(lab: Make) -> None:

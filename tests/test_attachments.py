@@ -47,8 +47,9 @@ def test_the_whole_table_has_every_class_with_the_numbers_of_the_record(big: Run
     evidence = answer(data, Language("es"), part="2_1")
     table = evidence.items["per_class"]
     assert isinstance(table, Table) and table.whole is not None
-    assert len(table.rows) == 20 and table.whole.rows == len(NAMES)
+    assert len(table.rows) == 20
     head, *rows = rows_of(table.whole.text)
+    assert len(rows) == len(NAMES)
     assert head[:4] == ["Clase", "Imágenes de test", "Aciertos", "Exactitud"]
     assert {row[0].removeprefix("'") if row[0][1:2] in "=@+-" else row[0] for row in rows} == set(NAMES)
     test = data.parts["2_1"].runs[0].predictions["test"]

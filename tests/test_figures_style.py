@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from cnnlab.style import contrast
 from report.evidence.quantity import Figure
+from report.figures.confusion import tint
 from report.figures.distribution import class_distribution
 from report.figures.svg import drawing_key, drawn, svg
 from report.figures.theme import COLOURS, FIRST, PRINT, SCREEN, STYLES, clean, network_style, network_title, screen_css
 from tests.figure_samples import ODD_NAMES, SPANISH, samples
 
 FIGURES = samples(SPANISH)
-NB = "\N{NO-BREAK SPACE}"
 MACHADO = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB; grey is luminance
     "none": np.eye(3),
     "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -36,11 +36,6 @@ MACHADO = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB; gr
 def linear(colour: str) -> np.ndarray:
     value = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def contrast(one: str, other: str) -> float:
-    bright, dark = sorted((float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:
@@ -62,12 +57,10 @@ def test_lines_and_text_stand_out(mode: int) -> None:
 
 def test_text_in_cells_stands_out() -> None:
     """At every share, the digits of a confusion matrix on their tint of either mode."""
-    from report.figures.confusion import tint as opacity
-
     for mode, share in itertools.product((0, 1), np.linspace(0.01, 1, 100)):
-        tint = opacity(float(share))
+        opacity = tint(float(share))
         paper, heat = (np.array([int(COLOURS[c][mode][i : i + 2], 16) for i in (1, 3, 5)]) for c in ("paper", "heat"))
-        cell = "#" + "".join(f"{round(v):02x}" for v in paper + tint * (heat - paper))
+        cell = "#" + "".join(f"{round(v):02x}" for v in paper + opacity * (heat - paper))
         text = COLOURS["on-heat" if share > 0.5 else "ink"][mode]
         assert contrast(text, cell) >= 4.5, (mode, share)
 
@@ -90,21 +83,6 @@ def ciede2000(one: np.ndarray, other: np.ndarray) -> float:
     around = math.sin(math.radians(60 * math.exp(-(((hue - 275) / 25) ** 2))))
     rotation = -2 * math.sqrt(chroma**7 / (chroma**7 + 25**7)) * around
     return math.sqrt(lightness**2 + colourfulness**2 + tone**2 + rotation * colourfulness * tone)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "difference"),  # of the test data published with the formula
-    [
-        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
-        ((50, 2.5, 0), (73, 25, -18), 27.1492),
-        ((50, 2.5, 0), (50, 3.1736, 0.5854), 1.0),
-        ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
-        ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082),
-        ((50, -1, 2), (50, 0, 0), 2.3669),
-    ],
-)
-def test_the_difference_of_colours_is_the_published_one(one: Any, other: Any, difference: float) -> None:
-    assert ciede2000(np.array(one), np.array(other)) == pytest.approx(difference, abs=5e-5)
 
 
 @pytest.mark.parametrize("mode", [0, 1])
@@ -132,119 +110,103 @@ def test_eight_networks_are_told_apart_without_colour(monkeypatch: pytest.Monkey
 
 def test_an_unknown_network_has_a_stable_style_of_its_own() -> None:
     style = network_style("mobilenet")
-    assert style == network_style("mobilenet")
-    assert style.colour not in {known.colour for known in STYLES[: len(FIRST)]}
-    assert network_title("mobilenet") == "mobilenet"
-    assert network_title("vgg19") == "VGG-19"
+    assert style == network_style("mobilenet") and style not in STYLES[: len(FIRST)]
+    assert (network_title("mobilenet"), network_title("vgg19")) == ("mobilenet", "VGG-19")
 
 
-def test_names_are_made_fit_for_a_line_of_xml() -> None:
-    assert clean("a\tb\n c\x00d") == "a b c d"
-    assert clean("lone \udc80") == "lone \N{REPLACEMENT CHARACTER}"
-    assert clean("x" * 50) == "x" * 39 + "…"
-    assert clean("قطة سوداء") == "قطة سوداء"
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a\tb\n c\x00d", "a b c d"), ("lone \udc80", "lone \N{REPLACEMENT CHARACTER}"), ("x" * 50, "x" * 39 + "…"),
+     ("قطة سوداء", "قطة سوداء")],
+)  # fmt: skip
+def test_names_are_made_fit_for_a_line_of_xml(name: str, shown: str) -> None:
+    assert clean(name) == shown
 
 
-def test_light_colours_are_sentinels() -> None:
+def test_colours_are_properties_on_screen_and_plain_on_paper() -> None:
     light = [colours[0] for colours in COLOURS.values()]
-    assert len(set(light)) == len(light)
+    assert len(set(light)) == len(light)  # by which they are found in a drawing
     assert "--series-1:#13427f;" in screen_css()
     assert "--series-1:#6a9bf4;" in screen_css().partition("prefers-color-scheme: dark")[2]
-
-
-def test_on_screen_colours_are_properties_and_on_paper_plain() -> None:
     screen, paper = svg(FIGURES["accuracy-8"], SCREEN), svg(FIGURES["accuracy-8"], PRINT)
     assert "var(--series-1,#13427f)" in screen and "var(" not in paper and "#13427f" in paper
-    for colour in re.findall(r"#[0-9a-f]{6}\b", screen):
-        assert colour in {light for light, _ in COLOURS.values()} or colour in ("#000000", "#ffffff")
+    assert set(re.findall(r"#[0-9a-f]{6}\b", screen)) <= {*light, "#000000", "#ffffff"}
 
 
-def test_every_figure_is_well_formed_labelled_and_has_ids_of_its_own() -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every figure was drawn for the screen."""
+    folder = tmp_path_factory.mktemp("drawings")
+    for figure in FIGURES.values():
+        drawn(figure, SCREEN, folder)
+    return folder
+
+
+def test_every_figure_is_well_formed_labelled_and_has_ids_of_its_own(folder: Path) -> None:
     ids: list[str] = []
     for figure in FIGURES.values():
-        text = svg(figure, SCREEN)
+        text = drawn(figure, SCREEN, folder)
         root = ElementTree.fromstring(text)
-        assert root.get("role") == "img"
-        assert root.get("aria-label") == figure.alt
+        assert root.get("role") == "img" and root.get("aria-label") == figure.alt
         own = re.findall(r'\sid="([^"]+)"', text)
         assert set(re.findall(r'(?:href="|url\()#([^")]+)', text)) <= set(own)
         ids += own
     assert len(ids) == len(set(ids))
 
 
-def test_the_same_figure_gives_the_same_bytes() -> None:
-    code = (
-        "from tests.figure_samples import *; from report.figures.theme import PRINT; from report.figures.svg import svg; import sys\n"
-        "sys.stdout.buffer.write(svg(samples(SPANISH)['confusion-25'], PRINT).encode())"
+def in_another_process(code: str, *arguments: str) -> bytes:
+    start = (
+        "import sys\nfrom pathlib import Path\nfrom tests.figure_samples import *\nfrom report.figures.svg import *\n"
     )
-    other = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True).stdout
+    start += "from report.figures.theme import PRINT, SCREEN\n"
+    command = [sys.executable, "-W", "error", "-c", start + code, *arguments]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def test_a_kept_drawing_needs_no_matplotlib(folder: Path) -> None:
+    code = "for figure in samples(SPANISH).values(): drawn(figure, SCREEN, Path(sys.argv[1]))\n"
+    in_another_process(code + "assert not {'matplotlib', 'PIL', 'fontTools'} & set(sys.modules)", str(folder))
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    other = in_another_process("sys.stdout.buffer.write(svg(samples(SPANISH)['confusion-25'], PRINT).encode())")
     assert other.decode() == svg(FIGURES["confusion-25"], PRINT)
 
 
-def test_a_name_like_a_colour_or_an_id_stays_what_it_is() -> None:
-    names = ["#13427f", 'id="x"', "$\\alpha$ & <b>"]
-    text = svg(class_distribution(names, {"train": [3, 2, 1]}, SPANISH, caption=""), SCREEN)
-    shown = {element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("}text")}
-    assert set(names) <= shown
+ALIKE = ("#13427f", 'id="x"', "$\\alpha$ & <b>")  # a colour, an id, a formula
 
 
-@pytest.mark.parametrize("kind", ["distribution-25", "classes-25", "confusion-25"])
-def test_odd_names_are_drawn_as_text(kind: str) -> None:
-    root = ElementTree.fromstring(svg(FIGURES[kind], PRINT))
-    shown = {element.text for element in root.iter() if element.tag.endswith("}text")}
-    assert {clean(name, 28) for name in ODD_NAMES} <= shown
+@pytest.mark.parametrize(
+    ("figure", "names"),
+    [
+        (class_distribution(ALIKE, {"train": [3, 2, 1]}, SPANISH, caption=""), ALIKE),
+        *((FIGURES[f"{kind}-25"], [clean(name, 28) for name in ODD_NAMES]) for kind in ("distribution", "classes", "confusion")),
+    ],
+)  # fmt: skip
+def test_names_are_drawn_as_text(figure: Figure, names: Sequence[str]) -> None:
+    root = ElementTree.fromstring(svg(figure, SCREEN))
+    assert set(names) <= {element.text for element in root.iter() if element.tag.endswith("}text")}
 
 
 def test_the_key_follows_what_is_drawn() -> None:
     figure = FIGURES["loss-8"]
-    keys = {
-        drawing_key(figure, SCREEN),
-        drawing_key(figure, PRINT),
-        drawing_key(dataclasses.replace(figure, alt="other"), SCREEN),
-        drawing_key(dataclasses.replace(figure, data={**figure.data, "best": 1}), SCREEN),
-        drawing_key(FIGURES["comparison-8"], SCREEN),
-    }
+    changed = [replace(figure, alt="other"), replace(figure, data={**figure.data, "best": 1}), FIGURES["comparison-8"]]
+    keys = {drawing_key(figure, PRINT), *(drawing_key(one, SCREEN) for one in (figure, *changed))}
     assert len(keys) == 5
-    assert drawing_key(dataclasses.replace(figure, caption="other"), SCREEN) == drawing_key(figure, SCREEN)
+    assert drawing_key(replace(figure, caption="other"), SCREEN) == drawing_key(figure, SCREEN)
     with pytest.raises(ValueError, match="JSON"):
-        drawing_key(dataclasses.replace(figure, data=float("nan")), SCREEN)
-
-
-def counted(figure: Figure) -> tuple[Figure, list[int]]:
-    """The figure, and a list that grows with each time it is drawn."""
-    calls: list[int] = []
-    draw: Callable = figure.draw
-
-    def count(theme: object) -> object:
-        calls.append(1)
-        return draw(theme)
-
-    return dataclasses.replace(figure, draw=count), calls
+        drawing_key(replace(figure, data=float("nan")), SCREEN)
 
 
 def test_a_drawing_is_kept_and_a_damaged_one_drawn_again(tmp_path: Path) -> None:
-    figure, calls = counted(FIGURES["accuracy"])
+    calls: list[object] = []
+    figure = replace(FIGURES["accuracy"], draw=lambda theme: calls.append(theme) or FIGURES["accuracy"].draw(theme))
     first = drawn(figure, SCREEN, tmp_path / "new")
-    assert drawn(figure, SCREEN, tmp_path / "new") == first
-    assert len(calls) == 1
+    assert drawn(figure, SCREEN, tmp_path / "new") == first and len(calls) == 1
     (path,) = (tmp_path / "new").iterdir()
     content = path.read_bytes()
     for damage in (b"", content[:-100], content.replace(b"text", b"tixt"), b"\xff\xfe"):
         path.write_bytes(damage)
         assert drawn(figure, SCREEN, tmp_path / "new") == first
         assert path.read_bytes() == content
-    assert len(calls) == 5
-    assert list((tmp_path / "new").iterdir()) == [path]
-
-
-def test_a_cached_drawing_needs_no_matplotlib(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from tests.figure_samples import samples, SPANISH; from report.figures.svg import drawn\n"
-        "from report.figures.theme import SCREEN\n"
-        "for figure in samples(SPANISH).values(): drawn(figure, SCREEN, Path(sys.argv[1]))\n"
-        "assert not {'matplotlib', 'PIL', 'fontTools'} & set(sys.modules)\n"
-    )
-    for figure in FIGURES.values():
-        drawn(figure, SCREEN, tmp_path)
-    subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], check=True)
+    assert len(calls) == 5 and list((tmp_path / "new").iterdir()) == [path]

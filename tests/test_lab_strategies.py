@@ -78,11 +78,15 @@ def manifest(lab: Path, kind: str, record: str) -> dict[str, Any]:
     return dict(json.loads((lab / "runs" / kind / record / "manifest.json").read_text()))
 
 
+def recipe(lab: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads((lab / "runs" / entry["run"] / "spec.json").read_text())["recipe"])
+
+
 def test_the_search_came_first_and_its_choice_was_trained(lab: Path, lock: dict[str, Any]) -> None:
     entry = next(one for one in lock["runs"] if one["network"] == "alexnet" and one["fold"] is None)
     search = manifest(lab, "searches", entry["search"])
     assert search["counts"]["complete"] + search["counts"]["pruned"] == 3
-    trained = json.loads((lab / "runs" / entry["run"] / "spec.json").read_text())["recipe"]
+    trained = recipe(lab, entry)
     assert {key: trained[key] for key in search["selected"]} == search["selected"]
     assert set(search["selected"]) == {"learning_rate", "batch_size"} and trained["epochs"] == 6
 
@@ -94,8 +98,9 @@ def test_folds_divide_training_and_validation_and_never_see_the_test(lab: Path, 
     images = [manifest(lab, "", one["run"])["resolved"]["images"] for one in folds]
     assert images == [{"train": 32, "validation": 16}] * 3
     whole = next(one for one in lock["runs"] if one["network"] == "alexnet" and one["fold"] is None)
-    recipes = [json.loads((lab / "runs" / one["run"] / "spec.json").read_text())["recipe"] for one in [whole, *folds]]
-    assert recipes[1:] == recipes[:1] * 3, "the folds are trained by the recipe that the search selected"
+    assert [recipe(lab, one) for one in folds] == [recipe(lab, whole)] * 3, (
+        "the folds are trained by the recipe that the search selected"
+    )
 
 
 def test_a_run_that_explodes_takes_no_other_down(lab: Path, lock: dict[str, Any]) -> None:
@@ -147,9 +152,3 @@ def test_what_would_be_trained_is_predicted(lab: Path) -> None:
     assert planned[4]["why"] == "recipe.epochs: 2 -> 3" and planned[4]["seconds"] > 0 and planned[4]["memory_gib"] > 0.1
     result = cnnlab("plan", "mine.toml", "--set", "searches.rates.trials=4", cwd=lab)
     assert result.stdout.startswith("search  shapes-alexnet-")
-
-
-@pytest.mark.parametrize("text", ["2 apples", "0h", "-1h", "h", ""])
-def test_a_budget_is_a_length_of_time(text: str, lab: Path) -> None:
-    result = cnnlab("run", "mine.toml", f"--budget={text}", cwd=lab)
-    assert result.returncode == 2 and "90m, 2h or 1h30m" in result.stderr and "Traceback" not in result.stderr

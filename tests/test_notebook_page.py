@@ -65,7 +65,7 @@ def test_it_is_written_on_request_without_running_the_notebook_again(trained_lab
 def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.ipynb"
     nbformat.write(new_notebook(), path)
-    with pytest.raises(TemplateProblem, match="file of the notebook's page is missing"):
+    with pytest.raises(TemplateProblem, match="templates cannot be read"):
         notebook_page(path, Language("en"), templates=[tmp_path])
     monkeypatch.setitem(sys.modules, "nbconvert", None)
     with pytest.raises(Incomplete, match=r"pip install 'cnnlab\[page\]'"):

@@ -63,7 +63,7 @@ def test_no_import_runs_backwards() -> None:
 
 
 FRAMEWORKS = {"tensorflow", "keras"}
-HEAVY = {"matplotlib", "scipy", "weasyprint", "pandas", "sklearn", "nbclient", "PIL", "fontTools"}
+HEAVY = {"matplotlib", "scipy", "weasyprint", "pandas", "sklearn", "nbclient", "PIL", "fontTools", "optuna"}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -79,6 +79,6 @@ def test_the_report_loads_no_framework_and_nothing_heavy_before_it_is_needed() -
     assert loaded_after("import report.build, report.preview").isdisjoint(FRAMEWORKS | HEAVY)
 
 
-@pytest.mark.parametrize("module", ["cnnlab.app.cli", "cnnlab.notebook", "cnnlab.lab", "cnnlab.store.store"])
+@pytest.mark.parametrize("module", ["cnnlab.app.cli", "cnnlab.notebook", "cnnlab.store.store"])
 def test_a_command_that_trains_nothing_loads_no_framework(module: str) -> None:
     assert loaded_after(f"import {module}").isdisjoint(FRAMEWORKS | HEAVY)

@@ -19,36 +19,23 @@ from tests.pages import REFERENCES, SECTIONS, write_lab
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> pdf.Pdf:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> PdfReader:
     folder = tmp_path_factory.mktemp("pdf")
     store, lab = write_lab(folder)
     document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
-    return pdf.render_pdf(page(document, lab, folder / "out", "print"))
+    content, *said = pdf.render_pdf(page(document, lab, folder / "out", "print"))
+    assert said == [[], []], "nothing is missing, and nothing is said"
+    return PdfReader(BytesIO(content))
 
 
-@pytest.fixture(scope="module")
-def reader(made: pdf.Pdf) -> PdfReader:
-    return PdfReader(BytesIO(made.content))
-
-
-def test_nothing_is_missing_or_said(made: pdf.Pdf) -> None:
-    assert (made.missing, made.heard) == ([], [])
-
-
-def test_pages_are_numbered_and_name_their_activity(reader: PdfReader) -> None:
+def test_pages_are_numbered_and_name_their_activity_and_contents_give_page_numbers(reader: PdfReader) -> None:
     texts = [sheet.extract_text() for sheet in reader.pages]
-    count = len(texts)
-    assert all(f"página {number} de {count}" in text for number, text in enumerate(texts, 1))
+    assert all(f"página {number} de {len(texts)}" in text for number, text in enumerate(texts, 1))
     assert any("Actividad 7: Contenido" in text for text in texts)
+    assert "Bibliografía" in texts[0] and max(texts[0].count("....."), texts[0].count(". . .")) >= 4
 
 
-def test_contents_give_page_numbers(reader: PdfReader) -> None:
-    first = reader.pages[0].extract_text()
-    assert "Bibliografía" in first
-    assert first.count(".....") >= 4 or first.count(". . .") >= 4
-
-
-def test_code_is_whole_and_inside_the_page(reader: PdfReader) -> None:
+def test_code_is_whole_and_inside_the_page_and_figures_are_vectors(reader: PdfReader) -> None:
     text = "".join("".join(sheet.extract_text() for sheet in reader.pages).split())
     assert 'padding="same",name="block1_conv1"))' in text
     for sheet in reader.pages:
@@ -60,29 +47,26 @@ def test_code_is_whole_and_inside_the_page(reader: PdfReader) -> None:
 
         sheet.extract_text(visitor_text=note)
         assert all(50 < x < float(sheet.mediabox.width) - 60 for x in starts)
-
-
-def test_figures_are_vectors(reader: PdfReader) -> None:
     images = [image for sheet in reader.pages for image in sheet.images]
     assert {(image.image.width, image.image.height) for image in images if image.image} <= {(32, 32)}
 
 
-def test_what_changes_nothing_is_not_missing() -> None:
-    made = pdf.render_pdf("<html lang=en><title>t</title><style>p { no-such-property: 1 }</style><p>x")
-    assert made.content.startswith(b"%PDF-") and made.missing == []
-    assert [one for one in made.heard if "no-such-property" in one] == made.heard != []
-
-
-def test_a_font_that_cannot_be_loaded_is_missing() -> None:
-    style = "<style>@font-face { font-family: q; src: url(data:font/ttf;base64,AAAA) }</style>"
-    made = pdf.render_pdf(f"<html lang=en><title>t</title>{style}<p>x")
-    assert (made.content[:5], made.missing) == (b"%PDF-", ["missing from the PDF: Font-face 'q' cannot be loaded"])
-
-
-def test_characters_without_a_font_are_told_once() -> None:
-    made = pdf.render_pdf("<html lang=en><title>t</title><p>a \U0010fffd b \U0010fffd")
-    assert made.content.startswith(b"%PDF-") and len(made.missing) == 1
-    assert "in place of \U0010fffd:" in made.missing[0] and "Install one" in made.missing[0]
+@pytest.mark.parametrize(
+    ("body", "missing", "heard"),
+    [
+        ("<style>p { no-such-property: 1 }</style><p>x", [], ["no-such-property"]),
+        ("<style>@font-face { font-family: q; src: url(data:font/ttf;base64,AAAA) }</style><p>x",
+         ["missing from the PDF: Font-face 'q' cannot be loaded"], []),
+        ("<p>a \U0010fffd b \U0010fffd", ["in place of \U0010fffd: no font on this machine has these characters. Install one"], []),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_told_once_and_what_changes_nothing_apart(
+    body: str, missing: list[str], heard: list[str]
+) -> None:
+    content, *found = pdf.render_pdf(f"<html lang=en><title>t</title>{body}")
+    assert content.startswith(b"%PDF-")
+    for texts, words in zip(found, (missing, heard), strict=True):
+        assert len(texts) == len(words) and all(one in text for one, text in zip(words, texts, strict=True)), texts
 
 
 APT, DNF, BREW = "apt-get install libpango-1.0-0 libpangoft2-1.0-0", "dnf install pango", "brew install pango"

@@ -17,16 +17,22 @@ import pytest
 from training_toys import Splits, build, spec, toy
 
 from cnnlab.errors import DataError, LabError
+from cnnlab.spec import RunSpec
 from cnnlab.training.engine import Trainer
 from cnnlab.training.range_test import RangeTest, range_test, smooth, summarised
 from report.evidence.language import Language
 from report.figures.svg import svg
 from report.figures.theme import SCREEN
 from report.figures.trials import range_test_figure, range_test_svg, rate_text
-from tests.command import cnnlab, write_images
+from tests.command import called, write_images
 from tests.quiet import QuietProgress
 
 TABLE, SPLITS = toy()
+
+
+def ran(what: RunSpec | None = None, splits: Any = SPLITS, **options: Any) -> RangeTest:
+    chosen = {"low": 1e-6, "high": 1.0, "steps": 12, "progress": QuietProgress(), "build": build, **options}
+    return range_test(what or spec(), TABLE, splits, **chosen)
 
 
 def test_the_rate_rises_exponentially_over_more_steps_than_there_are_batches(monkeypatch):
@@ -37,29 +43,21 @@ def test_the_rate_rises_exponentially_over_more_steps_than_there_are_batches(mon
         return step(self, *batch)
 
     monkeypatch.setattr(Trainer, "step", watched)
-    progress = QuietProgress()
-    found = range_test(spec(), TABLE, SPLITS, low=1e-5, high=1e-1, steps=21, build=build, progress=progress)
+    options, progress = {"low": 1e-5, "high": 1e-1, "steps": 21}, QuietProgress()
+    found = ran(**options, progress=progress)
     assert found.rates == pytest.approx([10 ** (-5 + 4 * i / 20) for i in range(21)])
     assert applied == pytest.approx(found.rates, rel=1e-4), "90 images make 5 batches: four epochs and one more step"
     assert found.stopped_because == "all steps are done" and progress.steps == len(found.losses) == 21
     assert found.losses[-1] < 0.5 * found.losses[0]
-    assert found == range_test(spec(), TABLE, SPLITS, low=1e-5, high=1e-1, steps=21, build=build), "the same again"
+    absent = Splits(SPLITS.train, SPLITS.validation, np.array([10**6], np.int32))
+    assert found == ran(splits=absent, **options), "the same again, without a test image"
 
 
 def test_the_recipe_decides_how_but_not_at_which_rate():
-    options: dict[str, Any] = {"low": 1e-4, "high": 1e-2, "steps": 12, "build": build}
-    plain = range_test(spec(), TABLE, SPLITS, **options)
-    assert range_test(spec(learning_rate=5, schedule="constant", warmup=0.5), TABLE, SPLITS, **options) == plain
+    plain = ran()
+    assert ran(spec(learning_rate=5, schedule="constant", warmup=0.5)) == plain
     for other in ({"optimizer": "adam"}, {"batch_size": 8}, {"augmentation": ("flip", "crop")}):
-        assert range_test(spec(**other), TABLE, SPLITS, **options).losses != plain.losses
-
-
-def test_neither_test_images_nor_an_empty_training_set_are_used():
-    options: dict[str, Any] = {"steps": 10, "build": build}
-    absent = Splits(SPLITS.train, SPLITS.validation, np.array([10**6], np.int32))
-    assert range_test(spec(), TABLE, absent, **options) == range_test(spec(), TABLE, SPLITS, **options)
-    with pytest.raises(DataError, match="no train image"):
-        range_test(spec(), TABLE, Splits(SPLITS.train[:0], SPLITS.validation, SPLITS.test), **options)
+        assert ran(spec(**other)).losses != plain.losses
 
 
 @pytest.mark.parametrize(
@@ -74,20 +72,22 @@ def test_neither_test_images_nor_an_empty_training_set_are_used():
 def test_it_stops_when_training_breaks_up(monkeypatch, losses, stopped, kept):
     coming = iter(losses)
     monkeypatch.setattr(Trainer, "step", lambda self, *batch: next(coming))
-    found = range_test(spec(), TABLE, SPLITS, steps=12, build=build)
+    found = ran()
     assert (found.stopped_because, found.losses) == (stopped, tuple(losses[:kept]))
     assert len(found.rates) == len(found.smoothed) == kept
 
 
-def test_a_network_that_starts_at_nan_and_wrong_arguments_are_refused(monkeypatch):
+def test_a_network_that_starts_at_nan_no_images_and_wrong_arguments_are_refused(monkeypatch):
     monkeypatch.setattr(Trainer, "step", lambda self, *batch: math.nan)
     with pytest.raises(LabError, match="untrained network"):
-        range_test(spec(), TABLE, SPLITS, build=build)
+        ran()
+    with pytest.raises(DataError, match="no train image"):
+        ran(splits=Splits(SPLITS.train[:0], SPLITS.validation, SPLITS.test))
     for low, high in ((0, 1), (1, 0.1), (0.1, 0.1), (0.1, math.inf), (math.nan, 1)):
         with pytest.raises(LabError, match="needs two rates"):
-            range_test(spec(), TABLE, SPLITS, low=low, high=high, build=build)
+            ran(low=low, high=high)
     with pytest.raises(LabError, match="needs more steps"):
-        range_test(spec(), TABLE, SPLITS, steps=9, build=build)
+        ran(steps=9)
 
 
 def test_smoothing_is_corrected_for_its_start():
@@ -172,20 +172,12 @@ def test_flat_tiny_and_large_losses_are_drawn_without_negative_ticks(losses, lea
     assert any(re.fullmatch(rf"{least}[\d.]*", text) for text in shown)
 
 
-@pytest.mark.parametrize(
-    ("rate", "english", "spanish"),
-    [
-        (0.0123, "0.012", "0,012"),
-        (1.0, "1", "1"),
-        (3.06e-4, "0.00031", "0,00031"),
-        (1.2e-5, "1.2 · 10⁻⁵", "1,2 · 10⁻⁵"),
-        (1e-6, "10⁻⁶", "10⁻⁶"),
-        (9.96e-3, "0.01", "0,01"),
-    ],
-)
-def test_rates_have_two_significant_digits(rate: float, english: str, spanish: str):
-    shown = [rate_text(rate, Language(code)).replace("\N{NO-BREAK SPACE}", " ") for code in ("en", "es")]
-    assert shown == [english, spanish]
+def test_rates_have_two_significant_digits():
+    for rate, shown in (
+        (0.0123, "0.012"), (1.0, "1"), (3.06e-4, "0.00031"), (1.2e-5, "1.2 · 10⁻⁵"), (1e-6, "10⁻⁶"), (9.96e-3, "0.01"),
+    ):  # fmt: skip
+        english, spanish = (rate_text(rate, Language(code)).replace("\N{NO-BREAK SPACE}", " ") for code in ("en", "es"))
+        assert (english, spanish) == (shown, shown.replace(".", ","))
 
 
 SECOND = """
@@ -198,55 +190,44 @@ SECOND = """
 """
 
 
-def test_the_command_writes_the_plot_and_the_table(write_lab: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.fixture
+def folder(write_lab: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With a lab of two networks on one data set."""
     write_images(tmp_path / "images", each=8)
-    lab = write_lab({"learning_rate = 0.01": 'learning_rate = 0.01\noptimizer = "adam"'}, extra=SECOND)
-    call = ("find-rate", str(lab), "--steps", "30", "--low", "1e-5", "--high", "0.1")
-    result = cnnlab(*call, "--json", cwd=tmp_path)
+    write_lab({"learning_rate = 0.01": 'learning_rate = 0.01\noptimizer = "adam"'}, extra=SECOND)
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def test_the_command_writes_the_plot_and_the_table(folder: Path) -> None:
+    call = ("find-rate", "mine.toml", "--steps", "30", "--low", "1e-5", "--high", "0.1")
+    result = called(*call, "--json", cwd=folder)
     assert result.returncode == 0, result.stderr
     said = json.loads(result.stdout)
     files = [f"out/mine/learning-rate-shapes-alexnet.{kind}" for kind in ("svg", "csv")]
     assert (said["dataset"], said["network"], said["files"]) == ("shapes", "alexnet", files)
-    rows = list(csv.DictReader((tmp_path / files[1]).read_text().splitlines()))
+    rows = list(csv.DictReader((folder / files[1]).read_text().splitlines()))
     assert len(rows) == said["steps"] <= 30 and float(rows[0]["learning_rate"]) == 1e-5
     assert float(rows[0]["loss"]) == pytest.approx(math.log(3), abs=0.5)
     assert said["suggested"] in [float(row["learning_rate"]) for row in rows]
-    assert f"sugerida: {rate_text(said['suggested'], Language('es'))}" in texts((tmp_path / files[0]).read_text())
+    assert f"sugerida: {rate_text(said['suggested'], Language('es'))}" in texts((folder / files[0]).read_text())
     assert "alexnet on shapes: 30 steps of 8 images, 1e-05 to 0.1" in result.stderr
-    assert not (tmp_path / "runs").exists(), "nothing is published"
-    again = cnnlab(*call, "--out", "elsewhere", cwd=tmp_path)
-    first, *paths = again.stdout.splitlines()
+    assert not (folder / "runs").exists(), "nothing is published"
+    first, *paths = called(*call, "--out", "elsewhere", cwd=folder).stdout.splitlines()
     assert first.startswith(f"suggested learning rate: {said['suggested']:.2g} (after {said['steps']} steps: ")
     assert paths == [path.replace("out/", "elsewhere/") for path in files]
-    assert (tmp_path / paths[1]).read_bytes() == (tmp_path / files[1]).read_bytes()
+    assert (folder / paths[1]).read_bytes() == (folder / files[1]).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+def test_what_the_lab_does_not_have_is_refused(folder: Path) -> None:
+    for arguments, said in (
         (["--dataset", "shape"], ["no such data set", "--dataset", "did you mean “shapes”"]),
         (["--network", "alexnot"], ["no such network", "alexnet, vgg19", "did you mean “alexnet”"]),
         (["--dataset", "shapes", "--network", "resnet50"], ["no such network on shapes", "alexnet, vgg19"]),
         (["--low", "1", "--high", "0.1"], ["needs two rates", "1, 0.1"]),
         (["--steps", "3"], ["needs more steps", "10 or more"]),
         (["--profile", "fast"], ["no such profile"]),
-    ],
-)
-def test_what_the_lab_does_not_have_is_refused(
-    write_lab: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    said: list[str],
-) -> None:
-    from typer.testing import CliRunner
-
-    from cnnlab.app.cli import app
-
-    write_images(tmp_path / "images", each=4)
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["find-rate", str(write_lab(extra=SECOND)), *arguments])
-    assert isinstance(result.exception, LabError)
-    for part in said:
-        assert part in str(result.exception)
-    assert not (tmp_path / "out").exists()
+    ):
+        result = called("find-rate", "mine.toml", *arguments, cwd=folder)
+        assert result.returncode == 2 and [part for part in said if part not in result.stderr] == []
+    assert not (folder / "out").exists()

@@ -27,14 +27,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 TABLE, SPLITS = toy()
 TIMING = {"seconds", "images_per_second"}
-
-
 FILES = {"spec.json", "history.csv", "weights.weights.h5", "train.log", "sanity.json"}
 
 
-def run(store: RunStore, what: RunSpec, **options: Any) -> Trained:
+def run(store: RunStore, what: RunSpec, table: Any = TABLE, **options: Any) -> Trained:
     chosen = {"budget_seconds": None, "progress": QuietProgress(), "build": build, "checkpoint_seconds": 0}
-    return train_model(what, TABLE, SPLITS, store=store, **{**chosen, **options})
+    return train_model(what, table, SPLITS, store=store, **{**chosen, **options})
 
 
 def history(trained: Trained) -> list[dict[str, str]]:
@@ -45,6 +43,12 @@ def history(trained: Trained) -> list[dict[str, str]]:
 def weights(trained: Trained) -> list[np.ndarray]:
     assert trained.model is not None
     return [variable.value.numpy() for variable in trained.model.weights]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Trained:
+    """The run that others are compared with."""
+    return run(RunStore(tmp_path_factory.mktemp("whole")), spec())
 
 
 class Interrupting(QuietProgress):
@@ -62,14 +66,14 @@ class Interrupting(QuietProgress):
 
 def test_a_run_learns_and_publishes_what_it_measured(tmp_path):
     store, progress = RunStore(tmp_path), QuietProgress()
-    trained = run(store, spec(epochs=6), progress=progress, dataset_record="toy-1")
+    trained = run(store, spec(epochs=6), progress=progress)
     record = trained.record
     assert set(record.manifest["files"]) == FILES
     resolved = record.manifest["resolved"]
     assert (record.manifest["status"], resolved["stopped"], resolved["best_epoch"]) == ("done", "completed", 6)
     assert resolved["images"] == {"train": 90, "validation": 30} and resolved["steps_per_epoch"] == 5
     assert (resolved["batch_norm_momentum"], resolved["precision"], resolved["resumed"]) == (0.6, "float32", 0)
-    assert record.manifest["dataset_record"] == "toy-1" and record.id == make_run_id(spec(epochs=6), TABLE.fingerprint)
+    assert record.manifest["dataset"] == "toy" and record.id == make_run_id(spec(epochs=6), TABLE.fingerprint)
     assert record.json("spec.json") == {**run_identity(spec(epochs=6), TABLE.fingerprint), "dataset": "toy"}
     last = record.rows("history.csv")[-1]
     assert float(last["val_accuracy"]) > 0.95 and float(last["accuracy"]) > 0.95
@@ -97,11 +101,13 @@ def test_measured_columns_are_those_of_the_published_model(tmp_path):
     assert float(last["running_loss"]) > float(last["loss"])
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
-    whole = run(RunStore(tmp_path / "whole"), spec())
-    store = RunStore(tmp_path / "parts")
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, whole):
+    store = RunStore(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run(store, spec(), progress=Interrupting(3))
+    with pytest.raises(KeyboardInterrupt):
+        run(other := RunStore(tmp_path / "seldom"), spec(), progress=Interrupting(3), checkpoint_seconds=1000)
+    assert not list(other.work_folder().rglob("epoch-*")), "they come no closer than asked"
     found = sorted((store.work_folder() / whole.record.id).glob("epoch-*.npz"))
     assert [path.name[:11] for path in found] == ["epoch-00002", "epoch-00003"]
     found[-1].write_bytes(found[-1].read_bytes()[:-100])
@@ -111,21 +117,13 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
     assert history(resumed) == history(whole)
 
 
-def test_checkpoints_come_no_closer_than_asked(tmp_path):
-    store = RunStore(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        run(store, spec(), progress=Interrupting(3), checkpoint_seconds=1000)
-    assert not list(store.work_folder().rglob("epoch-*"))
-
-
 def test_early_stopping_publishes_the_best_epoch(tmp_path):
     """Validation labels shifted by one class: learning the training set makes validation worse from some epoch on."""
     labels = TABLE.labels.copy()
     labels[SPLITS.validation] = (labels[SPLITS.validation] + 1) % 3
     table = type(TABLE)(TABLE.images, labels, TABLE.classes)
     what = spec(epochs=30, early_stopping=EarlyStopping(patience=2), schedule="constant")
-    options = {"budget_seconds": None, "progress": QuietProgress(), "build": build}
-    record, model, *_ = train_model(what, table, SPLITS, store=RunStore(tmp_path), **options)
+    record, model, *_ = run(RunStore(tmp_path), what, table=table)
     rows, resolved = record.rows("history.csv"), record.manifest["resolved"]
     losses = [float(row["val_loss"]) for row in rows]
     best = int(np.argmin(losses)) + 1
@@ -166,27 +164,20 @@ def test_a_budget_shortens_the_run_and_its_schedule(tmp_path, monkeypatch):
     resolved = record.manifest["resolved"]
     assert (resolved["epochs_requested"], resolved["epochs_planned"], resolved["epochs_run"]) == (10, 2, 2)
     assert resolved["shortened"] and resolved["budget_seconds"] == 2500 and 2050 < resolved["predicted_seconds"] < 2500
-    assert (
-        "alexnet on toy (seed 0): 2 epochs of 5 steps" in progress.messages[0]
-        and "10 were asked for" in progress.messages[0]
-    )
+    said = progress.messages[0]
+    assert "alexnet on toy (seed 0): 2 epochs of 5 steps" in said and "10 were asked for" in said
     short = run(RunStore(tmp_path / "short"), spec(epochs=2))
     assert record.rows("history.csv")[-1]["val_loss"] == history(short)[-1]["val_loss"]
     assert resolved["batch_norm_momentum"] == short.record.manifest["resolved"]["batch_norm_momentum"] == 0.5
 
 
-def test_the_probe_leaves_no_trace(tmp_path, monkeypatch):
-    probed = run(RunStore(tmp_path / "probed"), spec())
+def test_the_probe_leaves_no_trace_and_seeds_differ(tmp_path, whole, monkeypatch):
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
-    unprobed = run(RunStore(tmp_path / "unprobed"), spec())
-    assert history(probed) == history(unprobed)
-    for mine, theirs in zip(weights(probed), weights(unprobed), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
-def test_seeds_differ_and_an_empty_split_is_refused(tmp_path):
     store = RunStore(tmp_path)
-    assert history(run(store, spec(epochs=1))) != history(run(store, spec(epochs=1, seed=1)))
+    unprobed = run(store, spec())
+    assert history(whole) == history(unprobed) != history(run(store, spec(seed=1)))
+    for mine, theirs in zip(weights(whole), weights(unprobed), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
     empty = Splits(SPLITS.train, SPLITS.validation[:0], SPLITS.test)
     with pytest.raises(DataError, match="no validation image"):
         train_model(spec(), TABLE, empty, store=store, budget_seconds=None, progress=QuietProgress())

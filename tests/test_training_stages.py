@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +15,12 @@ from cnnlab.backend import gradient_registry, keras
 from cnnlab.datasets.split import Splits, fold_splits
 from cnnlab.errors import DataError
 from cnnlab.layers.factory import build_network
-from cnnlab.spec import Fold, NetworkOptions, Recipe
+from cnnlab.spec import Fold, NetworkOptions, Recipe, RunSpec
 from cnnlab.store.store import RunStore
 from cnnlab.training import machine, preparation
 from cnnlab.training.engine import Trainer, make_optimizer, rate_factors
 from cnnlab.training.preparation import Pace, overfit, prepare_run
-from cnnlab.training.run import train_model
+from cnnlab.training.run import Trained, train_model
 from cnnlab.training.session import Session
 from tests.quiet import QuietProgress
 
@@ -73,15 +74,19 @@ def test_a_factor_scales_the_first_step(optimizer: str) -> None:
         np.testing.assert_allclose(quarter, whole / 4, rtol=2e-3, atol=1e-6)
 
 
-def finished(what, folder) -> list[np.ndarray]:
-    options = {"store": RunStore(folder), "budget_seconds": None, "progress": QuietProgress(), "build": build}
-    trained = train_model(what, TABLE_OF_TOY, SPLITS_OF_TOY, checkpoint_seconds=0, **options)
-    return [variable.value.numpy().copy() for variable in trained.model.weights]
+def finished(what: RunSpec, folder: Path, **options: Any) -> Trained:
+    chosen = {"store": RunStore(folder), "budget_seconds": None, "progress": QuietProgress(), "build": build, **options}
+    return train_model(what, TABLE_OF_TOY, SPLITS_OF_TOY, **chosen)
 
 
 def test_the_base_is_frozen_first_and_then_learns(tmp_path) -> None:
     start = build("alexnet", image_size=SIZE, classes=CLASSES, seed=0).get_layer("conv").kernel.value.numpy()
-    frozen, thawed = (finished(spec(frozen_epochs=2, epochs=epochs), tmp_path / str(epochs))[0] for epochs in (2, 4))
+    frozen, thawed = (
+        finished(spec(frozen_epochs=2, epochs=epochs), tmp_path / str(epochs))
+        .model.get_layer("conv")
+        .kernel.value.numpy()
+        for epochs in (2, 4)
+    )
     np.testing.assert_array_equal(frozen, start)
     assert (thawed != start).all()
 
@@ -103,7 +108,7 @@ def test_frozen_for_ever_and_for_a_while_are_not_both() -> None:
         Recipe(frozen=True, frozen_epochs=1)
 
 
-def test_preparing_checks_and_leaves_nothing_behind() -> None:
+def test_preparing_leaves_nothing_behind() -> None:
     options = {"image_size": 32, "classes": CLASSES, "options": NetworkOptions(dense_units=8)}
     made: list[keras.Model] = []
 
@@ -157,17 +162,6 @@ def test_more_folds_than_images_of_any_class_are_refused() -> None:
         fold_splits(splits, np.arange(10) % 5, Fold(index=0, of=3), seed=0)
 
 
-@pytest.mark.parametrize(
-    ("bfloat16", "policy", "reason"),
-    [(0.5, "mixed_bfloat16", "measured:2.0"), (1.25, "float32", "measured-slower:0.8")],
-)
-def test_a_processor_that_does_not_tell_is_measured(monkeypatch, bfloat16: float, policy: str, reason: str) -> None:
-    monkeypatch.setattr(machine, "bfloat16_units", lambda: None)
-    monkeypatch.setattr(machine, "accelerator", lambda: None)
-    monkeypatch.setattr(machine, "product_seconds", {"float32": 1.0, "bfloat16": bfloat16}.__getitem__)
-    assert machine.resolve("auto")[:2] == (policy, reason)
-
-
 @pytest.mark.parametrize("faster", [True, False])
 def test_xla_is_used_on_a_gpu_where_it_is_faster(monkeypatch, tmp_path, faster: bool) -> None:
     paces = iter([Pace(2.0, 0.0), Pace(1.0 if faster else 3.0, 0.0)])
@@ -175,8 +169,6 @@ def test_xla_is_used_on_a_gpu_where_it_is_faster(monkeypatch, tmp_path, faster: 
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: next(paces))
     prepared = prepare_run(spec(), TABLE_OF_TOY, SPLITS_OF_TOY, build=build)
     assert prepared.precision.xla == faster and prepared.pace.epoch == (1.0 if faster else 2.0)
-    options = {"store": RunStore(tmp_path), "budget_seconds": None, "progress": QuietProgress(), "build": build}
     monkeypatch.setattr(preparation, "accelerator", lambda: None)
-    trained = train_model(spec(), TABLE_OF_TOY, SPLITS_OF_TOY, prepared=prepared, **options)
-    assert trained.record.manifest["resolved"]["xla"] == faster
-    assert trained.record.manifest["resolved"]["stopped"] == "completed"
+    resolved = finished(spec(), tmp_path, prepared=prepared).record.manifest["resolved"]
+    assert resolved["xla"] == faster and resolved["stopped"] == "completed"

@@ -29,17 +29,17 @@ def open_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Trainings of the toy problem; the pace is one second an epoch, whatever the machine does."""
     monkeypatch.setattr("cnnlab.layers.factory.build_network", build)
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(1.0, 0.0))
-    told: list[str] = []
+    shown = QuietProgress()
 
     def made(budget: float | None = None) -> tuple[Trainings, list[str]]:
         data = {"toy": OpenData(TABLE_OF_TOY, Splits(**vars(SPLITS_OF_TOY)), Record())}  # type: ignore[arg-type]
-        return Trainings(data, RunStore(tmp_path), QuietProgress(), told.append, budget), told
+        return Trainings(data, RunStore(tmp_path), shown, budget), shown.messages
 
     return made
 
 
 def planned(*specs: Any) -> list[PlannedRun]:
-    return [PlannedRun(one, make_run_id(one, TABLE_OF_TOY.fingerprint), False, "never trained here") for one in specs]
+    return [PlannedRun(one, make_run_id(one, TABLE_OF_TOY.fingerprint), "never trained here") for one in specs]
 
 
 def test_a_budget_is_shared_by_what_the_runs_take(open_lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:

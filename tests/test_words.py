@@ -9,14 +9,14 @@ import pytest
 
 from report.evidence.language import Language
 from report.evidence.quantity import Quantity
-from report.evidence.words import Words, filled, joined, numbers_in, pieces, worded
+from report.evidence.words import Words, filled, joined, pieces, worded
 
 HALF = Quantity(value=0.5, unit="share", n=8, low=0.2, high=0.8)
 ES = Language("es")
 
 
 def told(text: str) -> list[tuple[str, str, float]]:
-    return [(name, printed, quantity.value) for name, printed, quantity in numbers_in(text, "here")]
+    return [(f"here.{one.name}".strip("."), printed, one.quantity.value) for printed, one in pieces(text) if one]
 
 
 def test_a_message_remembers_quantities_and_whole_numbers_by_their_fields() -> None:

@@ -106,7 +106,7 @@ def _program(lab: Lab) -> dict[str, Path]:
 
 def _records(store: RunStore, lab: Lab) -> Iterator[Path]:
     """Every file of the records that the lab lock names, verified."""
-    for kind, record_id in sorted(locked_records(store.read_lab(lab.stem))):
+    for kind, record_id in sorted(locked_records(store, lab.stem)):
         record = store.read(kind, record_id)
         yield record.folder / "manifest.json"
         for name in sorted(record.manifest["files"]):

@@ -24,20 +24,8 @@ from cnnlab.errors import CnnlabError, Incomplete, LabError
 if TYPE_CHECKING:
     from report.build import BuildResult
 
-
-class Sections(Commands):
-    """All commands, by what one wants to do."""
-
-    sections = {
-        "Make a report": ("run", "report", "bundle"),
-        "Look before and after": ("plan", "find-rate", "status", "data", "doctor"),
-        "Write its text": ("init", "commentary", "preview"),
-        "Check it": ("check", "verify"),
-    }
-
-
 app = typer.Typer(
-    cls=Sections, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_text.app, name="commentary")
@@ -86,22 +74,11 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Train and evaluate what is missing, then render the report."""
-    from cnnlab.app.pipeline import run_lab
+    from cnnlab.app.pipeline import Wanted, run_lab
     from cnnlab.progress import Progress
 
-    result = run_lab(
-        about.lab,
-        store=about.store,
-        out=about.folder,
-        formats=_listed(formats),
-        data_dir=paths.data_dir(),
-        progress=Progress(),
-        tell=tell,
-        budget_seconds=None if budget is None else _seconds(budget),
-        fresh=fresh,
-        submission=submission,
-    )
-    _finish(result, verbose)
+    wanted = Wanted(about.lab, about.store, about.folder, _listed(formats), submission)
+    _finish(run_lab(wanted, Progress(), None if budget is None else _seconds(budget), fresh=fresh), verbose)
 
 
 @app.command()
@@ -117,18 +94,10 @@ def report(
 
     It needs no images and, but for the notebook, no framework.
     """
-    from cnnlab.app.pipeline import render_lab
+    from cnnlab.app.pipeline import Wanted, render_lab
 
-    result = render_lab(
-        about.lab,
-        store=about.store,
-        out=about.folder,
-        formats=_listed(formats),
-        tell=tell,
-        anew=force,
-        submission=submission,
-    )
-    _finish(result, verbose)
+    wanted = Wanted(about.lab, about.store, about.folder, _listed(formats), submission, anew=force)
+    _finish(render_lab(wanted, tell), verbose)
 
 
 @app.command()
@@ -142,10 +111,11 @@ def plan(
 ) -> None:
     """Say what would be trained, why, and in how much memory."""
     from cnnlab.app.pipeline import predict_lab
+    from cnnlab.progress import Progress
 
-    planned, predicted = predict_lab(about.lab, store=about.store, data_dir=paths.data_dir(), tell=tell, probe=probe)
     rows, lines = [], []
-    for one in planned.runs:
+    planned, predicted = predict_lab(about.lab, about.store, Progress(), probe=probe)
+    for one in planned:
         found = predicted.get(one.id, {})
         rows.append({"run": one.id, "cached": one.cached, "why": one.why, **found})
         state = "cached" if one.cached else "train " if one.ready else "search"
@@ -179,18 +149,17 @@ def init(
     from cnnlab.store.files import replace_file
     from report.document.rubric import load_rubric
 
-    lab = about.lab
-    folder = Path("commentary") / lab.file.lab.language
+    folder = Path("commentary") / about.lab.file.lab.language
     shipped = {  # a section's own text before that of its kind
         section.key: place
-        for section in load_rubric(lab).sections
+        for section in load_rubric(about.lab).sections
         for name in (section.module, section.key)
         if (place := paths.templates_dir() / folder / f"{name}.md.j2").is_file()
     }
     for name in sections or sorted(shipped):
         if name not in shipped:
             raise LabError.unknown("there is no such section", name, shipped)
-        target = lab.templates / folder / f"{name}.md.j2"
+        target = about.lab.templates / folder / f"{name}.md.j2"
         if not target.exists():
             replace_file(target, shipped[name].read_bytes())
             say(str(target))
@@ -219,6 +188,15 @@ def doctor(as_json: AsJson = False) -> None:
         raise Incomplete(problem)
 
 
+class _Stopped(SystemExit):
+    """Ctrl-C or SIGTERM arrived. What there is to say is said later: inside a handler nothing may be printed."""
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    """Leave through every `finally` on the way, with the shell's code for the signal."""
+    raise _Stopped(128 + signum)
+
+
 def main() -> NoReturn:
     """Run the command line, turning errors that users can mend into one message and an exit code."""
     signal.signal(signal.SIGINT, _stop)
@@ -233,15 +211,6 @@ def main() -> NoReturn:
         tell(f"stopped; finished runs are kept, and the same command goes on where it stopped: {command}")
         sys.exit(stopped.code)
     sys.exit(0)
-
-
-class _Stopped(SystemExit):
-    """Ctrl-C or SIGTERM arrived. What there is to say is said later: inside a handler nothing may be printed."""
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    """Leave through every `finally` on the way, with the shell's code for the signal."""
-    raise _Stopped(128 + signum)
 
 
 def _seconds(text: str) -> float:

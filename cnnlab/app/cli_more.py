@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnnlab import paths
 from cnnlab.app.options import AsJson, Asked, asked, say, show, tell
 from cnnlab.errors import LabError
 
@@ -29,20 +30,17 @@ def find_rate(
 
     Trains a few steps of the lab's first run on the data set with the network, at a rising rate.
     """
-    from cnnlab.datasets.split import split_images
+    from cnnlab.app.trainings import open_images
     from cnnlab.progress import Progress
-    from cnnlab.readers import open_dataset
     from cnnlab.store.files import replace_file
     from cnnlab.training.range_test import check_range, range_test
     from report.evidence.language import Language
     from report.figures.trials import range_test_figure, range_test_svg
 
     lab, specs = about.lab, about.lab.run_specs()
-    on = f" on {dataset}" if dataset else ""
-    for option, name, what in (
-        ("dataset", dataset, "the lab trains on no such data set"),
-        ("network", network, f"the lab trains no such network{on}"),
-    ):
+    no_network = f"the lab trains no such network{f' on {dataset}' if dataset else ''}"
+    wanted = (("dataset", dataset, "the lab trains on no such data set"), ("network", network, no_network))
+    for option, name, what in wanted:
         known = dict.fromkeys(getattr(spec, option) for spec in specs)
         if name is not None and name not in known:
             raise LabError.unknown(what, name, known, where=f"--{option}")
@@ -50,24 +48,22 @@ def find_rate(
     spec = specs[0]
     names = {"dataset": spec.dataset, "network": spec.network}
     check_range(low, high, steps)
-    table = open_dataset(spec.dataset, spec.data, data_dir=paths.data_dir(), report_progress=tell)
-    splits = split_images(table, spec.data.split)
+    table, splits = open_images(spec.dataset, spec.data, tell)
     tell(f"{spec.network} on {spec.dataset}: {steps} steps of {spec.recipe.batch_size} images, {low:g} to {high:g}")
     found = range_test(spec, table, splits, low=low, high=high, steps=steps, progress=Progress())
-
-    course, language = (found.rates, found.losses, found.smoothed, found.suggested), Language(lab.file.lab.language)
+    course = found.rates, found.losses, found.smoothed, found.suggested
+    language = Language(lab.file.lab.language)
     drawing = range_test_svg(range_test_figure(*course, language, network=spec.network, dataset=spec.dataset))
-    files = [
-        about.folder / lab.stem / f"learning-rate-{spec.dataset}-{spec.network}{kind}" for kind in (".svg", ".csv")
-    ]
-    replace_file(files[0], drawing.encode())
-    replace_file(files[1], found.to_csv().encode())
+    place = about.folder / lab.stem / f"learning-rate-{spec.dataset}-{spec.network}"
+    files = {f"{place}.svg": drawing, f"{place}.csv": found.to_csv()}
+    for file, text in files.items():
+        replace_file(Path(file), text.encode())
     facts = {"suggested": found.suggested, "steps": len(found.rates), "stopped_because": found.stopped_because}
     rate = "no learning rate is suggested, since the loss fell at none"
     if found.suggested is not None:
         rate = f"suggested learning rate: {found.suggested:.2g}"
-    lines = [f"{rate} (after {len(found.rates)} steps: {found.stopped_because})", *map(str, files)]
-    show({**names, **facts, "files": lines[1:]}, lines, as_json)
+    lines = [f"{rate} (after {len(found.rates)} steps: {found.stopped_because})", *files]
+    show({**names, **facts, "files": list(files)}, lines, as_json)
 
 
 @asked("runs", "out")
@@ -84,7 +80,7 @@ def preview(
         print(address, flush=True)
         tell("open this address; the page follows your edits until you stop it with Ctrl-C")
 
-    serve(Preview(about.load, about.store, about.folder), port, announce)
+    serve(Preview(lambda: replace(about).lab, about.store, about.folder), port, announce)
 
 
 @asked("runs", "out")
@@ -94,9 +90,9 @@ def bundle(
 ) -> None:
     """Zip the notebook, its runs and this program, for Colab."""
     from cnnlab.app.bundle import write_bundle
-    from cnnlab.app.pipeline import render_lab
+    from cnnlab.app.pipeline import Wanted, render_lab
 
-    result = render_lab(about.lab, store=about.store, out=about.folder, formats=("ipynb",), tell=tell)
+    result = render_lab(Wanted(about.lab, about.store, about.folder, ("ipynb",)), tell)
     if result.failed:
         raise result.failed[0]
     made = write_bundle(about.store, about.lab, about.folder / about.lab.stem, weights=weights)

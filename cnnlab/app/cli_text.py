@@ -34,6 +34,8 @@ VALUES = {
 }
 """A name's value by its kind, where more is said than the text."""
 
+OWNERS = {"lab": "the lab's own file", "project": "the project's file; cnnlab init copies it beside the lab"}
+
 MOST_LINES = 60
 """Of more mismatches, the terminal shows the first; `--json` has them all."""
 
@@ -64,12 +66,54 @@ def list_commentary(
     if section is not None:
         _list_section(about, section_key(section, about.lab), as_json)
         return
-    rows, lines = [], []
-    for one in _document(about).sections:
-        file, folder = (str(one.path), _folder(about.lab, one.path)) if one.path else (None, None)
-        rows.append({"section": one.key, "title": one.heading, "state": one.review, "file": file, "folder": folder})
-        lines.append(f"{one.key:13} {STATES[one.review]:30} {file or 'no results yet'}")
+    rows: list[dict[str, Any]] = [
+        {"section": one.key, "title": one.heading, "state": one.review, **_file(about.lab, one.path)}
+        for one in _document(about).sections
+    ]
+    lines = (f"{row['section']:13} {STATES[row['state']]:30} {row['file'] or 'no results yet'}" for row in rows)
     show(rows, lines, as_json)
+
+
+def _list_section(about: Asked, key: str, as_json: bool) -> None:
+    """Print what a section can say, also where its text cannot be rendered, which is then told at the end."""
+    from report.data.literature import REFERENCES
+    from report.data.records import open_lab
+    from report.document.assembly import answered
+    from report.document.commentary import commentary_path
+    from report.document.rubric import load_rubric, template_folders
+    from report.document.vocabulary import FILTERS, FUNCTIONS, entries, first_of_lists, item_entries
+    from report.evidence.language import Language
+
+    lab, language = about.lab, Language(about.lab.file.lab.language)
+    evidence, problems = answered(open_lab(about.store, lab.stem), lab, language, key)
+    if evidence is None:
+        raise LabError("the section has no results yet", received=key, hint=problems[0])
+    state, problem = "wrong", None
+    try:
+        state = _document(about).section(key).review
+    except TemplateProblem as caught:
+        problem = caught
+    path = commentary_path(template_folders(lab), language, key, load_rubric(lab).section(key).module)
+    names, items, file = entries(evidence, language), item_entries(evidence), _file(lab, path)
+    calls = [[{"name": name, **use._asdict()} for name, use in uses.items()] for uses in (FUNCTIONS, FILTERS)]
+    facts = {
+        **{"section": key, "state": state, **file},
+        **{"names": [asdict(one) for one in names], "items": items},
+        **{"functions": calls[0], "filters": calls[1], "references": list(REFERENCES)},
+    }
+    lines = [f"{key}: {STATES[state]}", f"{path} ({OWNERS[file['folder']]})", ""]
+    lines.append("Names, with their values now (of a list, its first entry):")
+    shown = first_of_lists(names)
+    width = max((len(one.name) for one in shown), default=0)
+    for one in shown:
+        value = VALUES.get(one.kind, "{text}").format(**asdict(one), printed=f"{one.text} {one.interval}".rstrip())
+        lines.append(f"  {one.name:{width}}  {value}".rstrip())
+    lines += ["", "Items, each placed once; those that the text does not place follow it:"]
+    lines += [f'  {{{{ {one["kind"]}("{one["name"]}") }}}}  {one["caption"]}' for one in items]
+    lines += ["", "Calls:", *(f"  {call['example']:26}  {call['purpose']}" for call in (*calls[0], *calls[1]))]
+    show(facts, [*lines, "", f"References: {', '.join(REFERENCES)}"], as_json)
+    if problem:
+        raise problem
 
 
 @app.command()
@@ -132,53 +176,10 @@ def _document(about: Asked) -> Document:
     return assemble(open_lab(about.store, about.lab.stem), about.lab, Language(about.lab.file.lab.language))
 
 
-def _folder(lab: Lab, path: Path) -> str:
-    """Whose file it is: the lab's own wins over the project's."""
-    return "lab" if path.is_relative_to(lab.templates) else "project"
-
-
-def _list_section(about: Asked, key: str, as_json: bool) -> None:
-    """Print what a section can say, also where its text cannot be rendered, which is then told at the end."""
-    from report.data.literature import REFERENCES
-    from report.data.records import open_lab
-    from report.document.assembly import answered
-    from report.document.commentary import commentary_path
-    from report.document.rubric import load_rubric, template_folders
-    from report.document.vocabulary import FILTERS, FUNCTIONS, entries, first_of_lists, item_entries
-    from report.evidence.language import Language
-
-    lab = about.lab
-    language = Language(lab.file.lab.language)
-    evidence, problems = answered(open_lab(about.store, lab.stem), lab, language, key)
-    if evidence is None:
-        raise LabError("the section has no results yet", received=key, hint=problems[0])
-    state, problem = "wrong", None
-    try:
-        state = _document(about).section(key).review
-    except TemplateProblem as caught:
-        problem = caught
-    path = commentary_path(template_folders(lab), language, key, load_rubric(lab).section(key).module)
-    names, items, folder = entries(evidence, language), item_entries(evidence), _folder(lab, path)
-    calls = [[{"name": name, **use._asdict()} for name, use in uses.items()] for uses in (FUNCTIONS, FILTERS)]
-    facts = {
-        **{"section": key, "state": state, "file": str(path), "folder": folder},
-        **{"names": [asdict(one) for one in names], "items": items},
-        **{"functions": calls[0], "filters": calls[1], "references": list(REFERENCES)},
-    }
-    shown = first_of_lists(names)
-    width = max((len(one.name) for one in shown), default=0)
-    owner = "the lab's own file" if folder == "lab" else "the project's file; cnnlab init copies it beside the lab"
-    lines = [f"{key}: {STATES[state]}", f"{path} ({owner})", ""]
-    lines.append("Names, with their values now (of a list, its first entry):")
-    for one in shown:
-        value = VALUES.get(one.kind, "{text}").format(**asdict(one), printed=f"{one.text} {one.interval}".rstrip())
-        lines.append(f"  {one.name:{width}}  {value}".rstrip())
-    lines += ["", "Items, each placed once; those that the text does not place follow it:"]
-    lines += [f'  {{{{ {one["kind"]}("{one["name"]}") }}}}  {one["caption"]}' for one in items]
-    lines += ["", "Calls:", *(f"  {call['example']:26}  {call['purpose']}" for call in (*calls[0], *calls[1]))]
-    show(facts, [*lines, "", f"References: {', '.join(REFERENCES)}"], as_json)
-    if problem:
-        raise problem
+def _file(lab: Lab, path: Path | None) -> dict[str, Any]:
+    """The file of a section's text, and whose it is: the lab's own wins over the project's."""
+    owner = path and ("lab" if path.is_relative_to(lab.templates) else "project")
+    return {"file": path and str(path), "folder": owner}
 
 
 @asked("runs")
@@ -193,14 +194,14 @@ def check(
     """
     from report.checks.audit import audit
 
-    found, lines, here = audit(_document(about), about.lab), list[str](), Path.cwd()
+    found, lines, unread, here = audit(_document(about), about.lab), list[str](), list[str](), Path.cwd()
     facts = {
-        name: [{**asdict(one), "path": str(one.path) if one.path else None} for one in entries]
+        name: [{**asdict(one), "path": one.path and str(one.path)} for one in entries]
         for name, entries in (("findings", found.findings), ("ledger", found.ledger))
     }
-    unread = [one.section for one in found.hints if one.kind == "rubric"]
     for one in found.findings:
-        if one.severity == "hint" and one.kind == "rubric":
+        if (one.severity, one.kind) == ("hint", "rubric"):
+            unread.append(one.section)
             continue
         place = one.section
         if one.path is not None:
@@ -236,13 +237,8 @@ def verify(about: Asked, as_json: AsJson = False) -> None:
         lines.append(f"{verdict.numbers:,} numbers from {verdict.records} records, all as derived")
     show(asdict(verdict), lines, as_json)
     if not as_json:
-        for note in verdict.notes:
-            tell(f"note: {note}")
         for name in verdict.unchecked:
             tell(f"not checked, because it is not there: {name}")
     if wrong:
-        raise CheckFailed(
-            "the report is not as its runs give it",
-            received=f"{len(wrong)} mismatches",
-            hint="if the runs are right, render the report again: cnnlab report; if not, run the lab again: cnnlab run",
-        )
+        hint = "if the runs are right, render the report again: cnnlab report; if not, run the lab again: cnnlab run"
+        raise CheckFailed("the report is not as its runs give it", received=f"{len(wrong)} mismatches", hint=hint)

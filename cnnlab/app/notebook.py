@@ -141,7 +141,7 @@ class NotebookLab:
         self._load, self._patient, self.store, self._stem = load, store, RunStore(store.root), stem
         self._sections = {section.number or section.key: section for section in sections}
         self._open()
-        self.language = Language(language or self.data.info["language"])
+        self.language = Language(language or self.data.lock["lab"]["language"])
 
     def _open(self) -> None:
         """Read the records that there are now."""
@@ -154,7 +154,7 @@ class NotebookLab:
         return all(entry[kind] and self.store.has(kind, entry[kind]) for kind in KINDS)
 
     def __repr__(self) -> str:
-        lines = [f"{self.data.stem}: {self.data.info['title']}"]
+        lines = [f"{self.data.stem}: {self.data.lock['lab']['title']}"]
         for entry in (entry for entry in self._runs if entry["evaluation"]):
             state = "  (not in the cache: trained by its cell below)" if entry in self._missing else ""
             lines.append(f"  {entry['dataset']:<16} {entry['network']:<10} {entry['run']}{state}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -32,10 +32,18 @@ Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of cached runs
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of rendered reports (CNNLAB_OUT; default: out).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
+SECTIONS = {
+    "Make a report": ("run", "report", "bundle"),
+    "Look before and after": ("plan", "find-rate", "status", "data", "doctor"),
+    "Write its text": ("init", "commentary", "preview"),
+    "Check it": ("check", "verify"),
+}
+"""All commands, by what one wants to do."""
+
 
 @dataclass(frozen=True)
 class Asked:
-    """What a command is about, by the options that say it."""
+    """What a command is about, by the options that say it; lab and store are read once."""
 
     lab_name: LabName = "demo"
     profile: Profile = None
@@ -43,20 +51,14 @@ class Asked:
     runs: Runs = None
     out: Out = None
 
-    def load(self) -> Lab:
-        """The lab as its file is now."""
+    @cached_property
+    def lab(self) -> Lab:
         from cnnlab.lab import load_lab
 
         return load_lab(self.lab_name, profile=self.profile, overrides=self.overrides or ())
 
     @cached_property
-    def lab(self) -> Lab:
-        """The lab, read once."""
-        return self.load()
-
-    @cached_property
     def store(self) -> RunStore:
-        """The cached runs."""
         from cnnlab.store.store import RunStore
 
         return RunStore(paths.runs_dir(self.runs))
@@ -89,13 +91,11 @@ def asked(*more: str, lab: bool = True) -> Callable[[Callable[..., None]], Calla
 
 
 class Commands(TyperGroup):
-    """A group whose help shows each command's whole sentence, in sections where there are any."""
-
-    sections: Mapping[str, Sequence[str]] = {}
+    """A group whose help shows each command's whole sentence; those of `cnnlab` itself in sections."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Every command with the first sentence of what it does."""
-        for title, names in (self.sections or {"Commands": list(self.commands)}).items():
+        for title, names in (SECTIONS if "run" in self.commands else {"Commands": list(self.commands)}).items():
             with formatter.section(title):
                 formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in names])
 
@@ -111,16 +111,11 @@ def tell(message: str) -> None:
 
 
 def show(value: Any, lines: Iterable[str], as_json: bool) -> None:
-    """Data as JSON or, for people, in lines."""
+    """Data on standard output, in lines or as JSON, in whose own escapes stands what a terminal would obey."""
     if as_json:
-        print_json(value)
-    else:
-        for line in lines:
-            say(line)
-
-
-def print_json(value: Any) -> None:
-    """Data for a program, on standard output; what a terminal would obey is written as JSON's own escapes."""
-    text = json.dumps(value, indent=1, ensure_ascii=False)
-    escaped = (json.dumps(sign)[1:-1] if sign != "\x7f" else "\\u007f" for sign in text)
-    typer.echo("".join(new if is_obeyed(old) else old for old, new in zip(text, escaped, strict=True)))
+        text = json.dumps(value, indent=1, ensure_ascii=False)
+        lines = [
+            "".join(json.dumps(sign)[1:-1].replace("\x7f", r"\u007f") if is_obeyed(sign) else sign for sign in text)
+        ]
+    for line in lines:
+        say(line)

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.app.plan import Entry, Plan, PlannedRun, key_of, locked_entries, make_plan
-from cnnlab.app.trainings import OpenData, Trainings, published
+from cnnlab.app.plan import Entry, PlannedRun, key_of, locked_entries, make_plan
+from cnnlab.app.trainings import OpenData, Trainings, open_images, published
 from cnnlab.errors import CnnlabError, LabError, Unwritable
 from cnnlab.identity import architecture_id, evaluation_id, make_search_id
 from cnnlab.lab import Lab
@@ -30,87 +30,95 @@ PUBLISHED_CLASSES = 1000
 Tell = Callable[[str], None]
 
 
-@dataclass
-class Outcome(BuildResult):
-    """What a run came to: its report, and the number of runs that it trained."""
+@dataclass(frozen=True)
+class Wanted:
+    """A report that is asked for.
 
-    trained: int = 0
+    Attributes:
+        out: the folder of reports, below which it has a folder of its own.
+        formats: see `report.build.FILES`.
+        submission: also copy notebook and PDF under this name; see `submission_name`.
+        anew: draw, lay out and execute everything, whatever is there from before.
+    """
+
+    lab: Lab
+    store: RunStore
+    out: Path
+    formats: tuple[str, ...]
+    submission: str | None = None
+    anew: bool = False
+
+    def check(self, tell: Tell) -> list[str]:
+        """Refuse before hours of training what cannot be rendered; returns what will be missing. Raises CnnlabError."""
+        missing = check(self.lab, self.formats)
+        for problem in missing:
+            tell(problem)
+        if self.submission is not None:
+            submission_name(self.submission, self.lab, self.formats)
+        return missing
+
+    def write(self, missing: list[str], tell: Tell) -> BuildResult:
+        """Render it unless nothing has changed, and copy it; `missing` is what is known to be missing from it already.
+
+        Raises:
+            CnnlabError: a record or template is wrong, or a folder cannot be written.
+        """
+        result = build(self.lab, self.store, self.out, self.formats, tell, anew=self.anew)
+        result.missing = list(dict.fromkeys([*missing, *result.missing]))
+        name = None if self.submission is None else submission_name(self.submission, self.lab, self.formats)
+        for path in [path for path in result.paths if name and path.suffix in (".ipynb", ".pdf")]:
+            result.paths.append(path.with_name(f"{name}{path.suffix}"))
+            replace_file(result.paths[-1], path.read_bytes())
+        return result
 
 
 def run_lab(
-    lab: Lab,
-    *,
-    store: RunStore,
-    out: Path,
-    formats: tuple[str, ...],
-    data_dir: Path,
-    progress: Progress,
-    tell: Tell,
-    budget_seconds: float | None = None,
-    fresh: bool = False,
-    submission: str | None = None,
-) -> Outcome:
+    wanted: Wanted, progress: Progress, budget_seconds: float | None = None, *, fresh: bool = False
+) -> BuildResult:
     """Search, train and evaluate what is missing, then render.
 
     Args:
         budget_seconds: wall time that all trainings together should stay inside, instead of the lab's own budget.
             Searches come before it.
         fresh: start anew what was interrupted; what is finished stays.
-        submission: also copy notebook and PDF under this name; see `submission_name`.
 
     Raises:
         CnnlabError: the lab or its data are wrong, or a folder cannot be written; no run was begun or lost.
         KeyboardInterrupt: the user stopped it; finished runs are published, the current one can be resumed.
     """
-    missing, name = _checked(lab, formats, submission, tell)
-    probe = out / lab.stem / ".cnnlab-write-test"
+    lab, store, tell, minutes = wanted.lab, wanted.store, progress.message, wanted.lab.file.lab.budget_minutes
+    missing = wanted.check(tell)
+    probe = wanted.out / lab.stem / ".cnnlab-write-test"
     with writing(probe):
         probe.touch()
         probe.unlink()
     remove_leftovers(probe.parent)
     store.check_usable()
-    data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
-    missing += _search(lab, data, store, progress, tell, fresh)
-    fingerprints = {name: opened.table.fingerprint for name, opened in data.items()}
-    for planned in make_plan(lab, store, fingerprints).runs:
+    seconds = 60 * minutes if budget_seconds is None and minutes is not None else budget_seconds
+    trainings = Trainings(_opened(lab, store, tell), store, progress, seconds, fresh=fresh)
+    missing += _search(lab, trainings)
+    for planned in make_plan(lab, store, trainings.fingerprints):
         if planned.ready:
             _sound(store, "run", planned.id, tell)
             _sound(store, "evaluation", evaluation_id(planned.id, flip=planned.flip), tell)
-    minutes = lab.file.lab.budget_minutes
-    seconds = budget_seconds if budget_seconds is not None or minutes is None else 60 * minutes
-    trainings = Trainings(data, store, progress, tell, seconds, fresh=fresh)
-    missing += _train_all(lab, make_plan(lab, store, fingerprints), trainings)
-    count = trainings.trained
-    tell(f"trained {count} run(s)" if count else "every run was cached: nothing was trained")
-    result = _handed_in(build(lab, store, out, formats, tell), missing, name)
-    return Outcome(**vars(result), trained=count)
+    missing += _train_all(lab, make_plan(lab, store, trainings.fingerprints), trainings)
+    tell(f"trained {trainings.trained} run(s)" if trainings.trained else "every run was cached: nothing was trained")
+    return wanted.write(missing, tell)
 
 
-def render_lab(
-    lab: Lab,
-    *,
-    store: RunStore,
-    out: Path,
-    formats: tuple[str, ...],
-    tell: Tell,
-    anew: bool = False,
-    submission: str | None = None,
-) -> BuildResult:
+def render_lab(wanted: Wanted, tell: Tell) -> BuildResult:
     """Render from cached runs; needs neither images nor framework.
-
-    Args:
-        anew: draw, lay out and execute everything, whatever is there from before.
-        submission: also copy notebook and PDF under this name; see `submission_name`.
 
     Raises:
         CnnlabError: the lab was never run here, or a record or template is wrong.
     """
-    missing, name = _checked(lab, formats, submission, tell)
-    locked = store.read_lab(lab.stem).get("datasets", {})
-    fingerprints = {name: locked[name]["fingerprint"] if name in locked else "" for name in used_datasets(lab)}
-    for planned in make_plan(lab, store, fingerprints).missing:
-        missing.append(f"{planned.label}: the lab asks for a run that is not cached ({planned.why})")
-    return _handed_in(build(lab, store, out, formats, tell, anew=anew), missing, name)
+    lab, missing = wanted.lab, wanted.check(tell)
+    locked = wanted.store.read_lab(lab.stem).get("datasets", {})
+    fingerprints = {name: locked[name]["fingerprint"] if name in locked else "" for name in lab.file.datasets}
+    for planned in make_plan(lab, wanted.store, fingerprints):
+        if planned.missing:
+            missing.append(f"{planned.spec.label}: the lab asks for a run that is not cached ({planned.why})")
+    return wanted.write(missing, tell)
 
 
 def build(
@@ -125,8 +133,8 @@ def build(
 
 
 def predict_lab(
-    lab: Lab, *, store: RunStore, data_dir: Path, tell: Tell, probe: bool
-) -> tuple[Plan, dict[str, dict[str, float | None]]]:
+    lab: Lab, store: RunStore, progress: Progress, *, probe: bool
+) -> tuple[list[PlannedRun], dict[str, dict[str, float | None]]]:
     """Say what each missing training would take on this machine; nothing is trained.
 
     Args:
@@ -139,37 +147,12 @@ def predict_lab(
     Raises:
         CnnlabError: the lab or its data are wrong, or a training will not fit into the memory.
     """
-    from cnnlab.progress import Progress
-
-    data = {name: _open_data(name, lab, store, data_dir, tell) for name in used_datasets(lab)}
-    plan = make_plan(lab, store, {name: opened.table.fingerprint for name, opened in data.items()})
-    trainings = Trainings(data, store, Progress(), tell, budget_seconds=None)
-    _check_memory([run for run in plan.runs if not run.cached], trainings)
+    trainings = Trainings(_opened(lab, store, progress.message), store, progress)
+    plan = make_plan(lab, store, trainings.fingerprints)
+    _check_memory([run for run in plan if not run.cached], trainings)
     if probe:
-        trainings.predict(plan.missing)
+        trainings.predict([run for run in plan if run.missing])
     return plan, trainings.predictions
-
-
-def used_datasets(lab: Lab) -> list[str]:
-    """The data sets that the lab's runs need, in file order."""
-    return list(dict.fromkeys(group.dataset for group in lab.file.runs))
-
-
-def _checked(lab: Lab, formats: tuple[str, ...], submission: str | None, tell: Tell) -> tuple[list[str], str | None]:
-    """Refuse before hours of training what cannot be rendered; what will be missing, and the name to hand it in under."""
-    missing = check(lab, formats)
-    for problem in missing:
-        tell(problem)
-    return missing, None if submission is None else submission_name(submission, lab, formats)
-
-
-def _handed_in(result: BuildResult, missing: list[str], name: str | None) -> BuildResult:
-    """The result with what else is missing, its notebook and PDF also copied under a name."""
-    result.missing = list(dict.fromkeys([*missing, *result.missing]))
-    for path in [path for path in result.paths if name and path.suffix in (".ipynb", ".pdf")]:
-        result.paths.append(path.with_name(f"{name}{path.suffix}"))
-        replace_file(result.paths[-1], path.read_bytes())
-    return result
 
 
 def submission_name(template: str, lab: Lab, formats: Collection[str]) -> str:
@@ -205,21 +188,22 @@ def _sound(store: RunStore, kind: Kind, record_id: str, tell: Tell) -> bool:
         return store.sound(kind, record_id, tell)
 
 
-def _open_data(name: str, lab: Lab, store: RunStore, data_dir: Path, tell: Tell) -> OpenData:
+def _opened(lab: Lab, store: RunStore, tell: Tell) -> dict[str, OpenData]:
+    """The data sets that the lab's runs need, in file order."""
     from cnnlab.datasets.record import publish_dataset, record_id
-    from cnnlab.datasets.split import split_images
-    from cnnlab.readers import open_dataset
 
-    spec = lab.file.datasets[name]
-    table = open_dataset(name, spec, data_dir=data_dir, report_progress=tell)
-    splits = split_images(table, spec.split)
-    _sound(store, "dataset", record_id(name, spec, table.fingerprint), tell)
-    return OpenData(table, splits, publish_dataset(store, name, spec, table, splits))
+    data = {}
+    for name in dict.fromkeys(group.dataset for group in lab.file.runs):
+        spec = lab.file.datasets[name]
+        table, splits = open_images(name, spec, tell)
+        _sound(store, "dataset", record_id(name, spec, table.fingerprint), tell)
+        data[name] = OpenData(table, splits, publish_dataset(store, name, spec, table, splits))
+    return data
 
 
-def _architecture(store: RunStore, name: str, size: int, classes: int, options: NetworkOptions, tell: Tell) -> Record:
-    record_id = architecture_id(name, image_size=size, classes=classes, options=options)
-    if _sound(store, "architecture", record_id, tell):
+def _architecture(trainings: Trainings, name: str, size: int, classes: int, options: NetworkOptions) -> Record:
+    store, record_id = trainings.store, architecture_id(name, image_size=size, classes=classes, options=options)
+    if _sound(store, "architecture", record_id, trainings.tell):
         return store.read("architecture", record_id)
     from cnnlab.architectures.table import publish_architecture
 
@@ -227,8 +211,8 @@ def _architecture(store: RunStore, name: str, size: int, classes: int, options: 
 
 
 def _described(spec: RunSpec, trainings: Trainings) -> Record:
-    classes, size = len(trainings.data[spec.dataset].table.classes), spec.data.image_size
-    return _architecture(trainings.store, spec.network, size, classes, spec.options, trainings.tell)
+    classes = len(trainings.data[spec.dataset].table.classes)
+    return _architecture(trainings, spec.network, spec.data.image_size, classes, spec.options)
 
 
 def _check_memory(missing: list[PlannedRun], trainings: Trainings) -> None:
@@ -242,38 +226,34 @@ def _check_memory(missing: list[PlannedRun], trainings: Trainings) -> None:
         return
     needed = {}
     for planned in missing:
-        needed[planned.label] = predicted_gib(planned.spec, _described(planned.spec, trainings))
-        trainings.predictions[planned.id] = {"memory_gib": round(needed[planned.label], 1)}
+        needed[planned.spec.label] = predicted_gib(planned.spec, _described(planned.spec, trainings))
+        trainings.predictions[planned.id] = {"memory_gib": round(needed[planned.spec.label], 1)}
     check_memory(needed, trainings.tell)
 
 
-def _search(
-    lab: Lab, data: Mapping[str, OpenData], store: RunStore, progress: Progress, tell: Tell, fresh: bool
-) -> list[str]:
+def _search(lab: Lab, trainings: Trainings) -> list[str]:
     """Run the searches that the lab's runs wait for; what depends on one that fails is left out, and told."""
-    tried, missing = set[str](), list[str]()
-    for request in lab.requests():
-        if request.search is None:
-            continue
-        base, opened = request.base, data[request.base.dataset]
-        search_id = make_search_id(base, request.search, opened.table.fingerprint)
-        if search_id in tried or _sound(store, "search", search_id, tell):
+    store, progress, tried, missing = trainings.store, trainings.progress, set[str](), list[str]()
+    for base, search in ((one.base, one.search) for one in lab.requests() if one.search):
+        opened = trainings.data[base.dataset]
+        search_id = make_search_id(base, search, opened.table.fingerprint)
+        if search_id in tried or _sound(store, "search", search_id, trainings.tell):
             continue
         tried.add(search_id)
         from cnnlab.training.search import run_search
 
-        options: dict[str, Any] = {"dataset_record": opened.record.id, "fresh": fresh}
+        options: dict[str, Any] = {"store": store, "progress": progress, "fresh": trainings.fresh}
         try:
-            run_search(base, request.search, opened.table, opened.splits, store=store, progress=progress, **options)
+            run_search(base, search, opened.table, opened.splits, **options)
         except Unwritable:
             raise
         except CnnlabError as problem:
             missing.append(f"search for {base.network} on {base.dataset}: {problem}")
-            tell(missing[-1])
+            trainings.tell(missing[-1])
     return missing
 
 
-def _train_all(lab: Lab, plan: Plan, trainings: Trainings) -> list[str]:
+def _train_all(lab: Lab, plan: list[PlannedRun], trainings: Trainings) -> list[str]:
     """Every training of the lab, run where it is missing; after each, the lab lock says what there is by then."""
     from cnnlab.evaluation.baseline import baseline_id, publish_baseline
 
@@ -289,10 +269,10 @@ def _train_all(lab: Lab, plan: Plan, trainings: Trainings) -> list[str]:
         "lab": lab.file.lab.model_dump(mode="json", exclude={"seeds"}),
         "parts": {key: {"dataset": name, "primary": primary} for key, (name, primary) in parts.items() if name},
         "baselines": baselines,
-        "runs": [_pending(planned, trainings, before) for planned in plan.runs],
+        "runs": [_pending(planned, trainings, before) for planned in plan],
         # As published: Part 1 and the comparison are about them whatever the lab trains.
         "architectures": {
-            name: _architecture(store, name, size, PUBLISHED_CLASSES, NetworkOptions(), tell).id
+            name: _architecture(trainings, name, size, PUBLISHED_CLASSES, NetworkOptions()).id
             for name, size in PUBLISHED_SIZE.items()
         },
     }
@@ -307,12 +287,13 @@ def _train_all(lab: Lab, plan: Plan, trainings: Trainings) -> list[str]:
         store.write_lab(lab.stem, {**lock, "datasets": datasets})
 
     keep()
-    _check_memory(plan.missing, trainings)
-    trainings.predict(plan.missing)
-    for index, planned in trainings.in_turn(plan.runs):
+    wanted = [run for run in plan if run.missing]
+    _check_memory(wanted, trainings)
+    trainings.predict(wanted)
+    for index, planned in trainings.in_turn(plan):
         found = trainings.result(planned) if planned.ready else {"run": None, "problem": planned.why}
         if problem := found.get("problem"):
-            missing.append(f"{planned.label}: {problem}")
+            missing.append(f"{planned.spec.label}: {problem}")
             tell(missing[-1])
             found["problem"] = published(problem)
         lock["runs"][index] = _entry(planned, trainings) | found

@@ -31,28 +31,20 @@ class PlannedRun:
 
     spec: RunSpec
     id: str
-    cached: bool
     why: str
     search: str | None = None
     ready: bool = True
     flip: bool = False
 
     @property
-    def label(self) -> str:
-        """The run in a few words, for messages."""
-        return self.spec.label
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every training that a lab asks for, in its order."""
-
-    runs: list[PlannedRun]
+    def cached(self) -> bool:
+        """Whether there is nothing to train."""
+        return not self.why
 
     @property
-    def missing(self) -> list[PlannedRun]:
-        """The trainings that would be run; those that wait for a search are not among them."""
-        return [run for run in self.runs if run.ready and not run.cached]
+    def missing(self) -> bool:
+        """Whether it would be trained now; what waits for a search is not."""
+        return self.ready and not self.cached
 
 
 def key_of(spec: RunSpec) -> Key:
@@ -60,20 +52,20 @@ def key_of(spec: RunSpec) -> Key:
     return spec.dataset, spec.network, spec.seed, spec.fold.index if spec.fold else None
 
 
-def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> Plan:
-    """Compare what the lab asks for with what is cached; a record that cannot be read is as good as none.
+def make_plan(lab: Lab, store: RunStore, fingerprints: Mapping[str, str]) -> list[PlannedRun]:
+    """Every training that the lab asks for, in its order, compared with what is cached.
 
     Args:
         fingerprints: of each data set that the lab's runs use, by name.
     """
     before = locked_entries(lab, store)
-    return Plan([plan_run(request, store, fingerprints[request.spec.dataset], before) for request in lab.requests()])
+    return [plan_run(request, store, fingerprints[request.spec.dataset], before) for request in lab.requests()]
 
 
 def plan_run(
     request: Request, store: RunStore, fingerprint: str, before: Mapping[Key, Entry] | None = None
 ) -> PlannedRun:
-    """One training, by the recipe that its search selected where it has one.
+    """One training, by the recipe that its search selected where it has one; a damaged record is as good as none.
 
     Args:
         fingerprint: of its data set.
@@ -83,16 +75,15 @@ def plan_run(
     if request.search is not None:
         search = make_search_id(request.base, request.search, fingerprint)
         if why := _trouble(store, "search", search, "its search was never finished here"):
-            return PlannedRun(spec, make_run_id(spec, fingerprint), False, why, search, ready=False)
-        recipe = selected_recipe(spec.recipe, store.read("search", search))
-        spec = spec.model_copy(update={"recipe": recipe})
+            return PlannedRun(spec, make_run_id(spec, fingerprint), why, search, ready=False)
+        spec = spec.model_copy(update={"recipe": selected_recipe(spec.recipe, store.read("search", search))})
     run_id = make_run_id(spec, fingerprint)
     why = _trouble(store, "run", run_id, "never trained here")
     if why and not store.has("run", run_id) and (entry := (before or {}).get(key_of(spec))):
         with suppress(StoreError, ValueError):  # removed or damaged: there is nothing to compare with
             old = store.read("run", entry["run"]).json("spec.json")
             why = "; ".join(_changes(old, run_identity(spec, fingerprint))) or why
-    return PlannedRun(spec, run_id, not why, why, search, flip=request.flip)
+    return PlannedRun(spec, run_id, why, search, flip=request.flip)
 
 
 def _trouble(store: RunStore, kind: Kind, record_id: str, absent: str) -> str:
@@ -108,14 +99,12 @@ def _trouble(store: RunStore, kind: Kind, record_id: str, absent: str) -> str:
 
 def locked_entries(lab: Lab, store: RunStore) -> dict[Key, Entry]:
     """The entries of the lab lock that name a run, by what they are of; none when the lab was never run here."""
-    try:
-        entries = [entry for entry in store.read_lab(lab.stem)["runs"] if entry["run"]]
-        return {
-            (one["dataset"], one["network"], one["seed"], one["fold"]["index"] if one.get("fold") else None): one
-            for one in entries
-        }
-    except (StoreError, KeyError, TypeError):
-        return {}  # never run here, or damaged, which the next run mends
+    found: dict[Key, Entry] = {}
+    with suppress(StoreError, KeyError, TypeError):  # never run here, or damaged, which the next run mends
+        for one in store.read_lab(lab.stem)["runs"]:
+            fold = one["fold"]["index"] if one.get("fold") else None
+            found |= {(one["dataset"], one["network"], one["seed"], fold): one} if one["run"] else {}
+    return found
 
 
 def selected_recipe(recipe: Recipe, record: Record) -> Recipe:
@@ -128,13 +117,9 @@ def selected_recipe(recipe: Recipe, record: Record) -> Recipe:
     with suppress(ValidationError):
         if isinstance(selected, dict) and selected and set(selected) <= set(SEARCHABLE):
             return Recipe.model_validate({**recipe.model_dump(), **selected})
-    raise StoreError(
-        "the search's record is damaged",
-        where=f"{record.folder / 'manifest.json'}, selected",
-        received=selected,
-        expected=f"values of some of {', '.join(SEARCHABLE)}",
-        hint="remove the record's folder and run the lab again",
-    )
+    where, expected = f"{record.folder / 'manifest.json'}, selected", f"values of some of {', '.join(SEARCHABLE)}"
+    hint = "remove the record's folder and run the lab again"
+    raise StoreError("the search's record is damaged", where=where, received=selected, expected=expected, hint=hint)
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

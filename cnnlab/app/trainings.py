@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.app.plan import PlannedRun
 from cnnlab.errors import CnnlabError, Unwritable
 from cnnlab.identity import canonical_json, evaluation_id
+from cnnlab.paths import data_dir
 from cnnlab.progress import duration
-from cnnlab.spec import RunSpec
+from cnnlab.spec import DatasetSpec, RunSpec
 from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
 
@@ -29,6 +30,15 @@ log = logging.getLogger("cnnlab.training")
 
 _EVALUATION_BYTES = 20e6
 """Of an evaluation's images and maps, at most; its probabilities are counted one by one."""
+
+
+def open_images(name: str, spec: DatasetSpec, tell: Callable[[str], None]) -> tuple[ImageTable, Splits]:
+    """The images of a data set of a lab, and how they are divided. Raises DataError."""
+    from cnnlab.datasets.split import split_images
+    from cnnlab.readers import open_dataset
+
+    table = open_dataset(name, spec, data_dir=data_dir(), report_progress=tell)
+    return table, split_images(table, spec.split)
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,7 @@ class Trainings:
     data: Mapping[str, OpenData]
     store: RunStore
     progress: Progress
-    tell: Callable[[str], None]
-    budget_seconds: float | None
+    budget_seconds: float | None = None
     fresh: bool = False
     trained: int = 0
     predictions: dict[str, dict[str, float | None]] = field(default_factory=dict)
@@ -72,6 +81,15 @@ class Trainings:
     _failed: dict[str, str] = field(default_factory=dict)
     _left: dict[str, float] = field(default_factory=dict)
     _deadline: float | None = None
+
+    def tell(self, text: str) -> None:
+        """A line to the user."""
+        self.progress.message(text)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Of each data set, by name."""
+        return {name: opened.table.fingerprint for name, opened in self.data.items()}
 
     def predict(self, missing: list[PlannedRun]) -> None:
         """Prepare each run and say what it will take, in minutes and memory, and all of them on the disk.
@@ -93,7 +111,7 @@ class Trainings:
             return
         tables = [self.data[planned.spec.dataset].table for planned, _ in known]
         answers = 2 * sum(len(table.labels) for table in tables) * max(len(table.classes) for table in tables)
-        records = sum(one.space.record for _, one in known) + max(one.space.checkpoints for _, one in known)
+        records = sum(one.record_bytes for _, one in known) + max(one.checkpoint_bytes for _, one in known)
         needed = records + len(known) * _EVALUATION_BYTES + answers
         free = shutil.disk_usage(self.store.work_folder()).free
         trainings = "1 training" if len(known) == 1 else f"{len(known)} trainings"
@@ -114,7 +132,7 @@ class Trainings:
         spec, opened = planned.spec, self.data[planned.spec.dataset]
         key = canonical_json(spec.model_dump(mode="json", exclude={"seed"}))
         if key not in self._paces:
-            with self.progress.busy(f"timing some steps of {planned.label}"):
+            with self.progress.busy(f"timing some steps of {planned.spec.label}"):
                 prepared = prepare_run(spec, opened.table, opened.splits_for(spec), overfit_batch=spec.fold is None)
             self._paces[key] = self._prepared[planned.id] = prepared
         pace, epochs = self._paces[key], spec.recipe.epochs
@@ -122,7 +140,7 @@ class Trainings:
         self.predictions[planned.id] = {"seconds": round(self._left[planned.id], 1), "memory_gib": pace.memory_gib}
         memory = f", {pace.memory_gib:.1f} GiB" if pace.memory_gib else ""
         length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-        self.tell(f"predicted: {planned.label}: {length}, {duration(self._left[planned.id])}{memory}")
+        self.tell(f"predicted: {planned.spec.label}: {length}, {duration(self._left[planned.id])}{memory}")
         return pace
 
     def in_turn(self, runs: list[PlannedRun]) -> Iterator[tuple[int, PlannedRun]]:
@@ -133,7 +151,9 @@ class Trainings:
             for _, planned in left[: left.index(free)]:
                 if planned.id not in passed_over:
                     passed_over.add(planned.id)
-                    self.tell(f"{self.store.holder(planned.id)} trains {planned.label}: another run is taken first")
+                    self.tell(
+                        f"{self.store.holder(planned.id)} trains {planned.spec.label}: another run is taken first"
+                    )
             left.remove(free)
             yield free
 
@@ -166,7 +186,7 @@ class Trainings:
 
         path = self.store.work_folder() / planned.id / "train.log"
         with logged(path, "cnnlab.training"):
-            log.error("%s failed", planned.label, exc_info=problem)
+            log.error("%s failed", planned.spec.label, exc_info=problem)
         return f"failed: {type(problem).__name__}: {problem} (more in {path})"
 
     def _train(self, planned: PlannedRun) -> Trained:
@@ -185,12 +205,11 @@ class Trainings:
             store=self.store,
             budget_seconds=seconds,
             progress=self.progress,
-            dataset_record=opened.record.id,
             prepared=prepared,
             fresh=self.fresh,
         )
         if trained.model is None:
-            self.tell(f"{planned.label}: another process has trained it meanwhile")
+            self.tell(f"{planned.spec.label}: another process has trained it meanwhile")
         else:
             self.trained += 1
         return trained
@@ -210,7 +229,7 @@ class Trainings:
         from cnnlab.evaluation.predict import evaluate
 
         opened, predict = self.data[planned.spec.dataset], trained.predict if trained else None
-        with self.progress.busy(f"evaluating {planned.label}"):
+        with self.progress.busy(f"evaluating {planned.spec.label}"):
             evaluate(run, opened.table, opened.splits, store=self.store, predict=predict, flip=planned.flip)
         return {"evaluation": evaluation}
 

@@ -6,9 +6,8 @@ import functools
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from unittest import mock
 
@@ -27,30 +26,16 @@ modelVGG19 = Sequential()
 modelVGG19.add(Input((224, 224, 3)))"""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: `code` as it was run, `output` what it printed, `summary` what `summary()` printed after it.
-
-    `outputs` names each printed shape: `{"after": "before pooling" | "after pooling" | <step>, "shape": [without batch]}`.
-    `parameters` is Keras's count of the network so far, `formula_parameters` our own for the same, `added_parameters` those of this step.
-    """
-
-    block: str
-    title: str
-    code: str
-    outputs: list[dict[str, Any]]
-    output: str
-    summary: str
-    parameters: int
-    formula_parameters: int
-    added_parameters: int
-    layers: list[str] = field(default_factory=list)
-
-
-def vgg19_construction() -> list[Step]:
+def vgg19_construction() -> list[dict[str, Any]]:
     """Build VGG-19 at 224 px for 1,000 classes in nine steps: block1 … block5, flatten, fc6, fc7, fc8.
 
     The layers get the names (`conv2d`, `conv2d_1` …) that they would get in a fresh Python, whatever was built before.
+
+    Returns:
+        Of each step `block` and `title`; `code` as it was run, the `output` that it printed, and the `outputs` in there, {"after":
+        "before pooling" | "after pooling" | <step>, "shape": [without batch]}; what `summary()` printed after it; the names of
+        its `layers`; Keras's count of the `parameters` so far, `formula_parameters`, our own for the same, and
+        `added_parameters`, those of this step.
 
     Raises:
         ArithmeticError: our formula and Keras's count differ after a step, which is a bug in one of them.
@@ -83,53 +68,49 @@ def summary_text(model: keras.Model) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
-def _build() -> list[Step]:
+def _build() -> list[dict[str, Any]]:
     space: dict[str, Any] = {}
-    steps: list[Step] = []
+    steps = list[dict[str, Any]]()
     expected = known = 0
     for block, title, code, places, added in _listings():
         output = io.StringIO()
         space["print"] = functools.partial(print, file=output)  # redirecting stdout would catch other threads' output
         exec(compile(code, f"<{block}>", "exec"), space)
         model, expected = space["modelVGG19"], expected + added
-        if model.count_params() != expected:
-            raise ArithmeticError(f"{block}: our count is {expected}, Keras counts {model.count_params()}")
+        if (count := model.count_params()) != expected:
+            raise ArithmeticError(f"{block}: our count is {expected}, Keras counts {count}")
         shapes = [[int(n) for n in re.findall(r"\d+", line)] for line in output.getvalue().splitlines()]
-        steps.append(
-            Step(
-                block=block,
-                title=title,
-                code=code,
-                outputs=[{"after": place, "shape": shape} for place, shape in zip(places, shapes, strict=True)],
-                output=output.getvalue(),
-                summary=summary_text(model),
-                parameters=model.count_params(),
-                formula_parameters=expected,
-                added_parameters=added,
-                layers=[layer.name for layer in model.layers[known:]],
-            )
-        )
+        outputs = [{"after": place, "shape": shape} for place, shape in zip(places, shapes, strict=True)]
+        steps.append({
+            "block": block, "title": title, "code": code, "outputs": outputs, "output": output.getvalue(),
+            "summary": summary_text(model), "parameters": count, "formula_parameters": expected,
+            "added_parameters": added, "layers": [layer.name for layer in model.layers[known:]],
+        })  # fmt: skip
         known = len(model.layers)
     return steps
 
 
-def _listings() -> list[tuple[str, str, str, list[str], int]]:
+def _listings() -> Iterator[tuple[str, str, str, list[str], int]]:
     """Per step: name, title, code, what each printed shape comes after, and our own count of its parameters."""
-    found: list[tuple[str, str, str, list[str], int]] = []
-    channels = 3
+    entering = 3
     for block, convolutions, filters in STAGES:
         lines = [CONV.format(filters=filters)] * convolutions
         lines += [PRINT, "modelVGG19.add(MaxPooling2D((2, 2), strides=(2, 2)))", PRINT]
         code = "\n".join([START, *lines] if block == "block1" else lines)
-        added = sum((9 * entering + 1) * filters for entering in [channels] + [filters] * (convolutions - 1))
-        title = f"{convolutions} × Conv2D {filters}, MaxPooling2D"
-        found.append((block, title, code, ["before pooling", "after pooling"], added))
-        channels = filters
-    found.append(("flatten", "Flatten", f"modelVGG19.add(Flatten())\n{PRINT}", ["flatten"], 0))
-    entering = 7 * 7 * channels
-    dense = (("fc6", DENSE_UNITS, "relu"), ("fc7", DENSE_UNITS, "relu"), ("fc8", 1000, "softmax"))
-    for block, units, activation in dense:
+        added = sum((9 * n + 1) * filters for n in [entering] + [filters] * (convolutions - 1))
+        yield (
+            block,
+            f"{convolutions} × Conv2D {filters}, MaxPooling2D",
+            code,
+            ["before pooling", "after pooling"],
+            added,
+        )
+        entering = filters
+    yield "flatten", "Flatten", f"modelVGG19.add(Flatten())\n{PRINT}", ["flatten"], 0
+    entering *= 7 * 7
+    for block, units, activation in (
+        ("fc6", DENSE_UNITS, "relu"), ("fc7", DENSE_UNITS, "relu"), ("fc8", 1000, "softmax"),
+    ):  # fmt: skip
         code = f'modelVGG19.add(Dense({units}, activation="{activation}"))\n{PRINT}'
-        found.append((block, f"Dense {units}, {activation}", code, [block], (entering + 1) * units))
+        yield block, f"Dense {units}, {activation}", code, [block], (entering + 1) * units
         entering = units
-    return found

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +22,13 @@ from cnnlab.store.record import Record
 from cnnlab.store.store import RunStore
 
 
-@dataclass(frozen=True)
-class LayerRow:
-    """One layer: `output_shape` without the batch, None for what the layer does not have.
-
-    `formula` is text such as "(3·3·3 + 1)·64" and `formula_parameters` its value by our own arithmetic; `parameters` and
-    `trainable` are Keras's counts.
-    """
-
-    name: str
-    kind: str
-    block: str
-    output_shape: tuple[int, ...]
-    kernel: tuple[int, ...] | None
-    strides: tuple[int, ...] | None
-    padding: str | None
-    groups: int | None
-    filters: int | None
-    activation: str | None
-    parameters: int
-    trainable: int
-    formula: str
-    formula_parameters: int
-    multiply_adds: int
-    activations: int
-
-
-def layer_table(model: keras.Model) -> list[LayerRow]:
+def layer_table(model: keras.Model) -> list[dict[str, Any]]:
     """The layers of a network of `cnnlab/networks/` in order.
+
+    Returns:
+        Of each `name`, `kind` and `block`; `output_shape` without the batch; `kernel`, `strides`, `padding`, `groups`, `filters`
+        and `activation`, None for what it does not have; `parameters` and those `trainable`, Keras's counts; `formula`, text
+        such as "(3·3·3 + 1)·64", and `formula_parameters`, its value by our own arithmetic; `multiply_adds`, `activations`.
 
     Raises:
         ArithmeticError: our formula and Keras's count of a layer differ, which is a bug in one of them.
@@ -76,70 +53,57 @@ def publish_architecture(
         LabError: no such network, or it does not have an option, or not at this size.
         StoreError: the record cannot be written, or the one there is damaged.
     """
-    find_network(name)
+    network = find_network(name)
     record_id = architecture_id(name, image_size=image_size, classes=classes, options=options)
     if store.has("architecture", record_id):
         return store.read("architecture", record_id)
-    make = partial(_write, name=name, image_size=image_size, classes=classes, options=options)
-    return store.publish("architecture", record_id, lambda folder: without_weights(lambda: make(folder)))
+
+    def write(folder: Path) -> Mapping[str, Any]:
+        departures = network.adaptations(image_size, classes, options)
+        model = build_network(name, image_size=image_size, classes=classes, options=options)
+        rows = layer_table(model)
+        (folder / "summary.txt").write_text(summary_text(model), encoding="utf-8")
+        lists = {"layers": rows}
+        if name == "vgg19" and not departures:
+            lists["construction"] = vgg19_construction()
+        for kind, items in lists.items():
+            text = json.dumps(items, indent=1, ensure_ascii=False)
+            (folder / f"{kind}.json").write_text(text, encoding="utf-8")
+        sums = ("parameters", "trainable", "multiply_adds", "activations")
+        kinds = {"convolution": "Conv2D", "dense": "Dense"}
+        return {
+            "network": name, "title": network.TITLE, "image_size": image_size, "classes": classes,
+            "options": options.model_dump(mode="json"), "version": network.VERSION,
+            **{key: sum(row[key] for row in rows) for key in sums},
+            "weighted_layers": {key: sum(row["kind"] == kind for row in rows) for key, kind in kinds.items()},
+            "adaptations": [departure._asdict() for departure in departures],
+        }  # fmt: skip
+
+    return store.publish("architecture", record_id, lambda folder: without_weights(lambda: write(folder)))
 
 
-def _write(folder: Path, name: str, image_size: int, classes: int, options: NetworkOptions) -> Mapping[str, Any]:
-    network = find_network(name)
-    departures = network.adaptations(image_size, classes, options)
-    model = build_network(name, image_size=image_size, classes=classes, options=options)
-    rows = layer_table(model)
-    (folder / "summary.txt").write_text(summary_text(model), encoding="utf-8")
-    lists: dict[str, Any] = {"layers": rows}
-    if name == "vgg19" and not departures:
-        lists["construction"] = vgg19_construction()
-    for kind, items in lists.items():
-        text = json.dumps([asdict(item) for item in items], indent=1, ensure_ascii=False)
-        (folder / f"{kind}.json").write_text(text, encoding="utf-8")
-    sums = ("parameters", "trainable", "multiply_adds", "activations")
-    kinds = {"convolution": "Conv2D", "dense": "Dense"}
-    return {
-        "network": name,
-        "title": network.TITLE,
-        "image_size": image_size,
-        "classes": classes,
-        "options": options.model_dump(mode="json"),
-        "version": network.VERSION,
-        **{key: sum(getattr(row, key) for row in rows) for key in sums},
-        "weighted_layers": {key: sum(row.kind == kind for row in rows) for key, kind in kinds.items()},
-        "adaptations": [asdict(departure) for departure in departures],
-    }
-
-
-def _row(layer: layers.Layer, block: str) -> LayerRow:
+def _row(layer: layers.Layer, block: str) -> dict[str, Any]:
     shape, parameters = tuple(layer.output.shape[1:]), layer.count_params()
     formula, value, uses = _count(layer)
     if value != parameters:
         raise ArithmeticError(f"{layer.name}: {formula} = {value}, but Keras counts {parameters}")
     # The Keras class that the layer is one of, where it is only computed in another way.
     kind = next((one for one in (layers.Conv2D, layers.BatchNormalization) if isinstance(layer, one)), type(layer))
-    padding = getattr(layer, "padding", None)
-    if padding and not isinstance(padding, str):
-        padding = ",".join(str(side) for axis in padding for side in axis)
-    activation = getattr(getattr(layer, "activation", None), "__name__", None)
-    return LayerRow(
-        name=layer.name,
-        kind=kind.__name__,
-        block=block,
-        output_shape=shape,
-        kernel=_pair(getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)),
-        strides=_pair(getattr(layer, "strides", None)),
-        padding=padding,
-        groups=getattr(layer, "groups", None),
-        filters=getattr(layer, "filters", None) or getattr(layer, "units", None),
-        activation=None if activation == "linear" else activation,
-        parameters=parameters,
-        trainable=sum(math.prod(weight.shape) for weight in layer.trainable_weights),
-        formula=formula,
-        formula_parameters=value,
-        multiply_adds=uses,
-        activations=0 if isinstance(layer, layers.InputLayer) else math.prod(shape),
-    )
+    has = {key: getattr(layer, key, None) for key in ("padding", "kernel_size", "pool_size", "strides", "groups")}
+    if has["padding"] and not isinstance(has["padding"], str):
+        has["padding"] = ",".join(str(side) for axis in has["padding"] for side in axis)
+    activation, kernel = getattr(layer, "activation", None), has["kernel_size"] or has["pool_size"]
+    function = getattr(activation, "__name__", None)
+    return {
+        "name": layer.name, "kind": kind.__name__, "block": block, "output_shape": shape,
+        "kernel": kernel and tuple(map(int, kernel)), "strides": has["strides"] and tuple(map(int, has["strides"])),
+        "padding": has["padding"], "groups": has["groups"],
+        "filters": getattr(layer, "filters", None) or getattr(layer, "units", None),
+        "activation": None if function == "linear" else function, "parameters": parameters,
+        "trainable": sum(math.prod(weight.shape) for weight in layer.trainable_weights),
+        "formula": formula, "formula_parameters": value, "multiply_adds": uses,
+        "activations": 0 if isinstance(layer, layers.InputLayer) else math.prod(shape),
+    }  # fmt: skip
 
 
 def _count(layer: layers.Layer) -> tuple[str, int, int]:
@@ -159,7 +123,3 @@ def _count(layer: layers.Layer) -> tuple[str, int, int]:
         channels = layer.output.shape[-1]
         return f"4·{channels}", 4 * channels, 0
     return "0", 0, 0
-
-
-def _pair(value: Any) -> tuple[int, ...] | None:
-    return None if value is None else tuple(int(part) for part in value)

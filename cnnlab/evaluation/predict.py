@@ -48,53 +48,29 @@ def evaluate(
 
     Returns:
         The evaluation record, the one already there if there is one. `predictions.npz` holds for each split s what
-        `predicted` gives as `s_probabilities`, `s_labels` and `s_ids`. The manifest's `correct` counts what the first
-        largest of these float16 values gets right, its `test_use` how many evaluations had looked at these test images
-        by then, this one included. `exhibits.npz`: `images` uint8 (n, S, S, 3) and `ids`, see `choose`.
-        `attention.npz`: `maps` uint8 (n, h, w), Grad-CAM of the predicted class of the images themselves, not mirrored,
-        and `ids`; the manifest's `attention` says which layer's they are and how many cells a side they have. It is
-        left out where the network has no map of 4x4 cells.
+        `predicted` gives as `s_probabilities`, `s_labels` and `s_ids`; `exhibits.npz` `images` uint8 (n, S, S, 3) and
+        `ids`, see `choose`; `attention.npz`, where the network has a map of 4x4 cells, `ids` and `maps` uint8
+        (n, h, w), Grad-CAM of the predicted class of the images themselves, not mirrored. The manifest's `correct`
+        counts what the first largest of the float16 values gets right, its `test_use` how many evaluations had looked
+        at these test images by then, this one included.
 
     Raises:
         StoreError: the run's files cannot be trusted, or it has no weights.
         DataError: the images are not those the run was trained on, or it is a fold of a cross-validation.
     """
     spec = read_spec(run)
-    if spec.fold is not None:
-        raise DataError(
-            "a fold of a cross-validation is not evaluated: that would look at the test images once for each fold",
-            where=run.folder, received=f"fold {spec.fold.index + 1} of {spec.fold.of}",
-            hint="its accuracy is that on its own validation images, in history.csv",
-        )  # fmt: skip
     record_id = evaluation_id(run.id, flip=flip)
     with store.lock(record_id):
         if store.has("evaluation", record_id):
             return store.read("evaluation", record_id)
-        if run.manifest["fingerprint"] != table.fingerprint:
-            raise DataError(
-                "the images are not those that the run was trained on", where=run.folder,
-                received=f"fingerprint {table.fingerprint}", expected=f"fingerprint {run.manifest['fingerprint']}",
-                hint="run the lab again, it trains on the data as they are now",
-            )  # fmt: skip
+        _check(run, spec, table)
         started = time.perf_counter()
         predictor = predict or Predictor(load_model(run, len(table.classes), build=build))
         split = spec.data.split.model_dump(mode="json")
         uses = store.note_test_use(table.fingerprint, split, evaluation=record_id)
         parts = {name: predicted(predictor, table, getattr(splits, name), flip=flip) for name in SPLITS}
-        test = parts["test"]
-        answers, confidence = top(test)
-        shown, explained = choose(answers, confidence, test["labels"], table.classes)
-        arrays: dict[str, dict[str, Any]] = {"predictions": {}}
-        for name, part in parts.items():
-            arrays["predictions"] |= {f"{name}_{key}": one for key, one in part.items()}
-        arrays["exhibits"] = {"images": np.asarray(table.images[test["ids"][shown]]), "ids": test["ids"][shown]}
-        attention: dict[str, Any] = {}
-        layer = map_layer(predictor.model)
-        if layer is not None:
-            images = np.asarray(table.images[test["ids"][explained]])
-            maps = normalised(grad_cam(predictor.model, layer, images, answers[explained]))
-            arrays["attention"] = {"ids": test["ids"][explained], "maps": maps}
-            attention = {"layer": layer.name, "side": int(maps.shape[1])}
+        arrays, attention = _shown(predictor.model, table, parts["test"])
+        arrays["predictions"] = {f"{name}_{key}": one for name, part in parts.items() for key, one in part.items()}
 
         def write(folder: Path) -> dict[str, Any]:
             for name, content in arrays.items():
@@ -108,6 +84,35 @@ def evaluate(
             }  # fmt: skip
 
         return store.publish("evaluation", record_id, write)
+
+
+def _check(run: Record, spec: RunSpec, table: ImageTable) -> None:
+    if spec.fold is not None:
+        raise DataError(
+            "a fold of a cross-validation is not evaluated: that would look at the test images once for each fold",
+            where=run.folder, received=f"fold {spec.fold.index + 1} of {spec.fold.of}",
+            hint="its accuracy is that on its own validation images, in history.csv",
+        )  # fmt: skip
+    if run.manifest["fingerprint"] != table.fingerprint:
+        raise DataError(
+            "the images are not those that the run was trained on", where=run.folder,
+            received=f"fingerprint {table.fingerprint}", expected=f"fingerprint {run.manifest['fingerprint']}",
+            hint="run the lab again, it trains on the data as they are now",
+        )  # fmt: skip
+
+
+def _shown(
+    model: keras.Model, table: ImageTable, test: dict[str, np.ndarray]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The arrays of the test images that are shown, and what the manifest says of `attention`."""
+    answers, confidence = top(test)
+    shown, explained = choose(answers, confidence, test["labels"], table.classes)
+    arrays = {"exhibits": {"images": np.asarray(table.images[test["ids"][shown]]), "ids": test["ids"][shown]}}
+    if (layer := map_layer(model)) is None:
+        return arrays, {}
+    maps = normalised(grad_cam(model, layer, np.asarray(table.images[test["ids"][explained]]), answers[explained]))
+    arrays["attention"] = {"ids": test["ids"][explained], "maps": maps}
+    return arrays, {"layer": layer.name, "side": int(maps.shape[1])}
 
 
 def load_model(run: Record, classes: int, *, build: Build | None = None) -> keras.Model:

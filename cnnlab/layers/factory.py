@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cnnlab.backend import keras, layers
@@ -13,13 +14,13 @@ from cnnlab.layers.kernels import (
     LocalResponseNormalization,
     MatrixGradientConv2D,
 )
-from cnnlab.networks import Preprocessing, find_network
+from cnnlab.networks import find_network
 from cnnlab.spec import NetworkOptions
 
 
 @dataclass(frozen=True)
 class LayerFactory:
-    """Makes a network's layers.
+    """Makes a network's layers, each with its `name`.
 
     Convolutions and hidden dense layers start from He's normal distribution (He 2015, §2.2), the classifier from
     N(0, 0.001²), so that the loss starts at ln K (at the 0.01 of Krizhevsky 2012, §5, AlexNet's started a fifth above
@@ -27,26 +28,28 @@ class LayerFactory:
     so that the same seed gives the same weights and a layer's weights do not depend on the layers before it.
 
     Args:
-        seed: seed of all weights.
-        fused_batch_norm: normalise on TensorFlow's fused kernel; None: where the policy computes in 16 bits.
-        batch_norm_momentum: share of the old moving average kept each step, in [0, 1).
+        seed, fused_batch_norm, batch_norm_momentum: as of `build_network`.
     """
 
     seed: int = 0
     fused_batch_norm: bool | None = None
     batch_norm_momentum: float = 0.99
 
+    model = keras.Model  # the network between two tensors
+    centre = staticmethod(partial(CentredPixels, name="centre"))  # raw pixels as network inputs, by a `Preprocessing`
+    response_norm = LocalResponseNormalization
+    relu = staticmethod(partial(layers.Activation, "relu"))
+    add = layers.Add
+    concatenate = layers.Concatenate
+    pad = layers.ZeroPadding2D
+    max_pool = layers.MaxPooling2D  # of a side and strides, as is the next
+    average_pool = layers.AveragePooling2D
+    average = layers.GlobalAveragePooling2D  # (B, H, W, C) to (B, C)
+    flatten = staticmethod(partial(layers.Flatten, name="flatten"))
+
     def image(self, side: int) -> keras.KerasTensor:
         """The input: raw pixels float32 (B, side, side, 3) in [0, 255], red first."""
         return keras.Input((side, side, 3), name="pixels")
-
-    def centre(self, how: Preprocessing) -> layers.Layer:
-        """Raw pixels as network inputs."""
-        return CentredPixels(how, name="centre")
-
-    def model(self, inputs: keras.KerasTensor, outputs: keras.KerasTensor, *, name: str) -> keras.Model:
-        """The network between two tensors."""
-        return keras.Model(inputs, outputs, name=name)
 
     def conv(self, filters: int, size: int, *, name: str, groups: int = 1, **rest: Any) -> layers.Layer:
         """A convolution with a `size` x `size` kernel; further arguments are those of `Conv2D` (biases unless
@@ -77,57 +80,15 @@ class LayerFactory:
         gamma = keras.initializers.Constant(scale)
         return kind(momentum=self.batch_norm_momentum, epsilon=1.001e-5, gamma_initializer=gamma, name=name)
 
-    def response_norm(self, *, name: str) -> layers.Layer:
-        """Local response normalisation."""
-        return LocalResponseNormalization(name=name)
-
-    def relu(self, *, name: str) -> layers.Layer:
-        """ReLU as a layer of its own."""
-        return layers.Activation("relu", name=name)
-
-    def add(self, *, name: str) -> layers.Layer:
-        """The sum of two maps."""
-        return layers.Add(name=name)
-
-    def concatenate(self, *, name: str) -> layers.Layer:
-        """The channels of several maps behind each other."""
-        return layers.Concatenate(name=name)
-
-    def pad(self, padding: int | tuple[tuple[int, int], tuple[int, int]], *, name: str) -> layers.Layer:
-        """Zeros around a map."""
-        return layers.ZeroPadding2D(padding, name=name)
-
-    def max_pool(self, size: int, strides: int, *, name: str) -> layers.Layer:
-        """The greatest of each `size` x `size` window."""
-        return layers.MaxPooling2D(size, strides=strides, name=name)
-
-    def average_pool(self, size: int, strides: int, *, name: str) -> layers.Layer:
-        """The mean of each `size` x `size` window."""
-        return layers.AveragePooling2D(size, strides=strides, name=name)
-
-    def average(self, *, name: str) -> layers.Layer:
-        """The mean of each map: (B, H, W, C) to (B, C)."""
-        return layers.GlobalAveragePooling2D(name=name)
-
-    def flatten(self) -> layers.Layer:
-        """(B, H, W, C) to (B, H·W·C)."""
-        return layers.Flatten(name="flatten")
-
     def _seed_of(self, name: str) -> int:
         digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
 
 
 def build_network(
-    name: str,
-    *,
-    image_size: int,
-    classes: int,
-    options: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
-    seed: int = 0,
-    fused_batch_norm: bool | None = None,
-    batch_norm_momentum: float = 0.99,
-) -> keras.Model:
+    name: str, *, image_size: int, classes: int, options: NetworkOptions | None = None, seed: int = 0,
+    fused_batch_norm: bool | None = None, batch_norm_momentum: float = 0.99,
+) -> keras.Model:  # fmt: skip
     """Build a network under the current dtype policy.
 
     Args:
@@ -147,6 +108,5 @@ def build_network(
     Raises:
         LabError: no such network, or it does not have an option, or not at this size.
     """
-    return find_network(name).build(
-        image_size, classes, options, LayerFactory(seed, fused_batch_norm, batch_norm_momentum)
-    )
+    make = LayerFactory(seed, fused_batch_norm, batch_norm_momentum)
+    return find_network(name).build(image_size, classes, options or NetworkOptions(), make)

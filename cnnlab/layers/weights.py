@@ -6,10 +6,8 @@ out, and says little about what does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -19,8 +17,7 @@ from cnnlab.errors import CnnlabError, LabError
 from cnnlab.networks import find_network
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What was taken from a weight file: names of the layers, and whether the dense head is among them."""
 
     path: Path
@@ -45,31 +42,36 @@ def load_weights(model: keras.Model, name: str, weights: str) -> Loaded:
     """
     module = find_network(name)
     if not module.WEIGHTS:
-        what, expected = (
-            f"there are no pre-trained weights for {name}",
-            "no such key: keras.applications lacks this network",
-        )
+        expected = "no such key: keras.applications lacks this network"
+        what = f"there are no pre-trained weights for {name}"
         raise LabError(what, where="recipe.weights", received=weights, expected=expected)
-    path = _fetch(model, module) if weights == "imagenet" else Path(weights).expanduser()
-    found = dict(_read(path))
-    targets = {layer.name: layer for layer in model.layers if layer.weights}
-    base = [layer for layer in targets if layer not in module.HEAD]
-    if problem := _misfit(base, targets, found):
+    path = Path(weights).expanduser()
+    if weights == "imagenet":
+        url, md5 = module.WEIGHTS["top" if model.output_shape[-1] == 1000 else "base"]
+        try:
+            path = Path(keras.utils.get_file(url.rsplit("/", 1)[1], url, cache_subdir="models", file_hash=md5))
+        except Exception as problem:  # Keras wraps every failure of a download in a bare Exception
+            what = "the ImageNet weights cannot be fetched"
+            hint = "check the connection, or fetch the file elsewhere and give its path as weights"
+            raise CnnlabError(what, where=url, received=problem, hint=hint) from problem
+    found = _read(path)
+    wanted = {layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in model.layers if layer.weights}
+    unfit = [layer for layer in wanted if wanted[layer] != [array.shape for array in found.get(layer, [])]]
+    for layer in (one for one in unfit if one not in module.HEAD):
+        held = [array.shape for array in found.get(layer, [])] or "missing"
         raise CnnlabError(
             f"the weight file does not fit {name}",
             where=path,
-            received=problem,
+            received=f"{layer}: {held}, the network has {wanted[layer]}",
             expected="every layer of the convolutional base, with its published shape",
             hint='set stem = "published" and batch_norm = false, or train from scratch',
         )
-    head = not _misfit(module.HEAD, targets, found)
-    taken = [*base, *(module.HEAD if head else ())]
+    taken = [layer for layer in wanted if layer not in module.HEAD or not unfit]
     for layer in taken:
-        arrays = found[layer]
-        if layer == module.FIRST:
-            arrays = [arrays[0] * np.float32(module.PREPROCESSING.kernel), *arrays[1:]]
-        targets[layer].set_weights(arrays)
-    return Loaded(path, tuple(taken), head)
+        first, *rest = found[layer]
+        kernel = first * np.float32(module.PREPROCESSING.kernel) if layer == module.FIRST else first
+        model.get_layer(layer).set_weights([kernel, *rest])
+    return Loaded(path, tuple(taken), head=not unfit)
 
 
 def check_contained(path: Path) -> None:
@@ -103,49 +105,25 @@ def check_contained(path: Path) -> None:
             )
 
 
-def _fetch(model: keras.Model, module: Any) -> Path:
-    file = module.WEIGHTS["top" if model.output_shape[-1] == 1000 else "base"]
-    try:
-        return Path(
-            keras.utils.get_file(file.url.rsplit("/", 1)[1], file.url, cache_subdir="models", file_hash=file.md5)
-        )
-    except Exception as problem:  # Keras wraps every failure of a download in a bare Exception
-        raise CnnlabError(
-            "the ImageNet weights cannot be fetched",
-            where=file.url,
-            received=problem,
-            hint="check the connection, or fetch the file elsewhere and give its path as weights",
-        ) from problem
+def _read(path: Path) -> dict[str, list[np.ndarray]]:
+    """The arrays of each layer, by its name."""
 
+    def names(group: Any, attribute: str) -> list[str]:
+        """A list attribute; Keras splits long ones into numbered pieces."""
+        pieces = {int(key.removeprefix(attribute) or 0): key for key in group.attrs if key.startswith(attribute)}
+        if not pieces:
+            raise KeyError(f"no attribute {attribute}")
+        found = [name for number in sorted(pieces) for name in group.attrs[pieces[number]]]
+        return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
 
-def _read(path: Path) -> Iterator[tuple[str, list[np.ndarray]]]:
     try:
         check_contained(path)
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
-            for layer in _names(root, "layer_names"):
-                yield layer, [np.asarray(root[layer][weight]) for weight in _names(root[layer], "weight_names")]
+            return {
+                layer: [np.asarray(root[layer][weight]) for weight in names(root[layer], "weight_names")]
+                for layer in names(root, "layer_names")
+            }
     except (OSError, KeyError) as problem:
-        expected = "a legacy .h5 weight file of keras.applications"
-        raise CnnlabError(
-            "the weight file cannot be read", where=path, received=problem, expected=expected
-        ) from problem
-
-
-def _names(group: Any, attribute: str) -> list[str]:
-    """A list attribute; Keras splits long ones into numbered pieces."""
-    pieces = {int(key.removeprefix(attribute) or 0): key for key in group.attrs if key.startswith(attribute)}
-    if not pieces:
-        raise KeyError(f"no attribute {attribute}")
-    found = [name for number in sorted(pieces) for name in group.attrs[pieces[number]]]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
-
-
-def _misfit(names: Any, targets: dict[str, Any], found: dict[str, list[np.ndarray]]) -> str | None:
-    """The first layer that the file lacks, or holds in another shape."""
-    for name in names:
-        wanted = [tuple(weight.shape) for weight in targets[name].weights]
-        held = [array.shape for array in found.get(name, [])]
-        if wanted != held:
-            return f"{name}: {held or 'missing'}, the network has {wanted}"
-    return None
+        what, expected = "the weight file cannot be read", "a legacy .h5 weight file of keras.applications"
+        raise CnnlabError(what, where=path, received=problem, expected=expected) from problem

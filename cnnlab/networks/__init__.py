@@ -7,17 +7,15 @@ its layers.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-from cnnlab.errors import LabError, did_you_mean
+from cnnlab.errors import LabError
 from cnnlab.paths import modules
 from cnnlab.spec import NetworkOptions
 
 
-@dataclass(frozen=True)
-class Adaptation:
+class Adaptation(NamedTuple):
     """One departure from a network as published: `code` names it, the other two are shapes, kernels or rates."""
 
     code: str
@@ -25,8 +23,7 @@ class Adaptation:
     used: str
 
 
-@dataclass(frozen=True)
-class WeightFile:
+class WeightFile(NamedTuple):
     """A weight file of `keras.applications`, with its MD5 as Keras checks it."""
 
     url: str
@@ -46,11 +43,9 @@ class Preprocessing(NamedTuple):
     kernel: float = 1.0
 
 
-IMAGENET_MEAN = (123.68, 116.779, 103.939)
-"""Mean red, green and blue of ImageNet's training images, as `keras.applications` subtracts it."""
-
-CENTRED = Preprocessing(IMAGENET_MEAN, (64.0, 64.0, 64.0), kernel=64.0)
-"""The mean is taken away; divided by what is near the standard deviation (57-58 on ImageNet), about [-2, 2.4]."""
+CENTRED = Preprocessing((123.68, 116.779, 103.939), (64.0, 64.0, 64.0), kernel=64.0)
+"""The mean colour of ImageNet's training images, as `keras.applications` subtracts it, is taken away; divided by what is near
+the standard deviation (57-58 on ImageNet), about [-2, 2.4]."""
 
 CAFFE = CENTRED._replace(reverse=True)
 """The same in the order of the networks that were trained with Caffe."""
@@ -68,32 +63,19 @@ class Published(NamedTuple):
 
 
 class Network(Protocol):
-    """What a network's file says, and how it is built.
+    """What a network's file says, and how it is built; `REFERENCES` may hold entries of the bibliography besides, which
+    `templates/literature.toml` lacks."""
 
-    Attributes:
-        TITLE: as prose prints it.
-        VERSION: enters every run id; bumped by hand when the layer table or the seeded outputs change.
-        YEAR: in which it was made known; networks stand in its order.
-        PUBLISHED: its results, the one that stands for it first.
-        REFERENCES: entries of the bibliography that `templates/literature.toml` lacks; may be left out.
-        PUBLISHED_SIZES: input sides in pixels that count as published, the first one being shown.
-        HEAD: names of the layers with weights behind the convolutional base; the last one is the classifier.
-        FIRST: name of the first convolution.
-        BLOCKS: pairs of layer-name prefix and block.
-        WEIGHTS: files of `keras.applications`: "top" and "base", or none.
-        PREPROCESSING: what its first layer does to raw pixels.
-    """
-
-    TITLE: str
-    VERSION: int
-    YEAR: int
-    PUBLISHED: tuple[Published, ...]
-    PUBLISHED_SIZES: tuple[int, ...]
-    HEAD: tuple[str, ...]
-    FIRST: str
-    BLOCKS: tuple[tuple[str, str], ...]
-    WEIGHTS: dict[str, WeightFile]
-    PREPROCESSING: Preprocessing
+    TITLE: str  # as prose prints it
+    VERSION: int  # enters every run id; bumped by hand when the layer table or the seeded outputs change
+    YEAR: int  # in which it was made known; networks stand in its order
+    PUBLISHED: tuple[Published, ...]  # its results, the one that stands for it first
+    PUBLISHED_SIZES: tuple[int, ...]  # input sides in pixels that count as published, the first one being shown
+    HEAD: tuple[str, ...]  # the layers with weights behind the convolutional base; the last one is the classifier
+    FIRST: str  # the first convolution
+    BLOCKS: tuple[tuple[str, str], ...]  # pairs of layer-name prefix and block
+    WEIGHTS: dict[str, WeightFile]  # files of `keras.applications`: "top" and "base", or none
+    PREPROCESSING: Preprocessing  # what its first layer does to raw pixels
 
     def build(self, image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
         """The model on (B, S, S, 3) raw pixels, giving (B, classes) probabilities; `make` is a `LayerFactory`."""
@@ -115,22 +97,20 @@ def find_network(name: str) -> Network:
     Raises:
         LabError: there is no such network.
     """
-    known = modules("cnnlab/networks")
-    if name not in known:
-        expected, hint = ", ".join(known), did_you_mean(name, known)
-        raise LabError("there is no such network", received=name, expected=expected, hint=hint)
+    if name not in (known := modules("cnnlab/networks")):
+        raise LabError.unknown("there is no such network", name, known)
     found: Any = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     return found
 
 
 def common_adaptations(
-    *, image_size: int, classes: int, published_sizes: tuple[int, ...], dense_units: int | None, options: NetworkOptions
+    image_size: int, classes: int, options: NetworkOptions, *, published_sizes: tuple[int, ...], dense_units: int = 0
 ) -> list[Adaptation]:
     """The departures that every network can take: input size, classes, width and dropout of its dense head.
 
     Args:
         published_sizes: input sides that count as published; the first one is named.
-        dense_units: published width of the hidden dense layers, None for a network that has none.
+        dense_units: published width of the hidden dense layers, 0 for a network that has none.
     """
     found = []
     if image_size not in published_sizes:
@@ -145,6 +125,13 @@ def common_adaptations(
     return found
 
 
+def stem_kind(image_size: int, options: NetworkOptions) -> Literal["published", "medium", "small"]:
+    """Which stem a network has that comes with smaller ones: where that is left to it, the published one from 112 px on."""
+    if options.stem == "published" or (options.stem == "auto" and image_size >= 112):
+        return "published"
+    return "medium" if image_size >= 64 else "small"
+
+
 def square(side: int, channels: int | None = None) -> str:
     """`7x7` or `7x7x512`."""
     return f"{side}x{side}" + (f"x{channels}" if channels is not None else "")
@@ -152,9 +139,5 @@ def square(side: int, channels: int | None = None) -> str:
 
 def refuse(name: str, option: str, received: object, expected: str) -> LabError:
     """The error for an option that the network does not have, or cannot take at this input size."""
-    return LabError(
-        f"{name} cannot be built with this option",
-        where=f"networks.{name}.{option}",
-        received=received,
-        expected=expected,
-    )
+    what, where = f"{name} cannot be built with this option", f"networks.{name}.{option}"
+    return LabError(what, where=where, received=received, expected=expected)

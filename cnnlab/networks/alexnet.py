@@ -11,9 +11,9 @@ Below 64 px the stem is a 5x5 convolution of stride 1; from 64 to 111 px it is 7
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from cnnlab.networks import CENTRED, Adaptation, Published, WeightFile, common_adaptations, refuse, square
+from cnnlab.networks import CENTRED, Adaptation, Published, WeightFile, common_adaptations, refuse, square, stem_kind
 from cnnlab.spec import NetworkOptions
 
 TITLE, VERSION, YEAR = "AlexNet", 2, 2012
@@ -42,15 +42,21 @@ DENSE_UNITS, DROPOUT = 4096, 0.5
 
 def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> Any:
     """The network on (B, S, S, 3) raw pixels, giving (B, classes) probabilities."""
-    _check(image_size, options)
+    kind = _check(image_size, options)
     inputs = make.image(image_size)
     x = make.centre(PREPROCESSING)(inputs)
+    if kind == "published" and image_size != 227:
+        x = make.pad(((1, 2), (1, 2)), name="pad1")(x)
+    size, stride = STEMS[kind]
+    padding = "valid" if kind == "published" else "same"
+    x = make.conv(STAGES[0][1], size, strides=stride, padding=padding, activation="relu", name=FIRST)(x)
     for number, filters, kernel, groups, normalise, pool in STAGES:
-        if number == 1:
-            x = _stem(x, filters, _stem_kind(image_size, options), make)
-        else:
+        if number > 1:
             x = make.conv(filters, kernel, groups=groups, padding="same", activation="relu", name=f"conv{number}")(x)
-        x = _after(x, number, normalise, pool, make)
+        if normalise:
+            x = make.response_norm(name=f"norm{number}")(x)
+        if pool:
+            x = make.max_pool(3, 2, name=f"pool{number}")(x)
     x = make.flatten()(x)  #               9216 = 6 * 6 * 256
     rate = DROPOUT if options.dropout is None else options.dropout
     for name in HEAD[:2]:
@@ -59,56 +65,29 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     return make.model(inputs, make.classifier(classes, name=HEAD[2])(x), name="alexnet")
 
 
-def _stem(x: Any, filters: int, kind: str, make: Any) -> Any:
-    kernel, stride = STEMS[kind]
-    if kind == "published" and x.shape[1] != 227:
-        x = make.pad(((1, 2), (1, 2)), name="pad1")(x)
-    padding = "valid" if kind == "published" else "same"
-    return make.conv(filters, kernel, strides=stride, padding=padding, activation="relu", name=FIRST)(x)
-
-
-def _after(x: Any, number: int, normalise: bool, pool: bool, make: Any) -> Any:
-    if normalise:
-        x = make.response_norm(name=f"norm{number}")(x)
-    return make.max_pool(3, 2, name=f"pool{number}")(x) if pool else x
-
-
 def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:
     """What differs from the network as published."""
-    _check(image_size, options)
-    found = common_adaptations(
-        image_size=image_size,
-        classes=classes,
-        published_sizes=PUBLISHED_SIZES,
-        dense_units=DENSE_UNITS,
-        options=options,
-    )
-    kind = _stem_kind(image_size, options)
+    kind = _check(image_size, options)
+    found = common_adaptations(image_size, classes, options, published_sizes=PUBLISHED_SIZES, dense_units=DENSE_UNITS)
     if kind != "published":
         found.append(Adaptation("stem", "11x11/4", "{0}x{0}/{1}".format(*STEMS[kind])))
-    if (side := _map_sides(image_size, kind)[-1]) != 6:
+    if (side := _last_side(image_size, kind)) != 6:
         found.append(Adaptation("flatten", square(6, 256), square(side, 256)))
     return found
 
 
-def _stem_kind(image_size: int, options: NetworkOptions) -> Literal["published", "medium", "small"]:
-    if options.stem == "published" or (options.stem == "auto" and image_size >= 112):
-        return "published"
-    return "medium" if image_size >= 64 else "small"
-
-
-def _map_sides(image_size: int, kind: str) -> list[int]:
-    """Side of the map after conv1 and after each of the three overlapping poolings."""
-    stride = STEMS[kind][1]
-    side = (image_size + 3 - 11) // 4 + 1 if kind == "published" else -(-image_size // stride)
-    sides = [side]
+def _last_side(image_size: int, kind: str) -> int:
+    """Side of the map after conv1 and the three overlapping poolings."""
+    side = (image_size + 3 - 11) // 4 + 1 if kind == "published" else -(-image_size // STEMS[kind][1])
     for _ in range(3):
-        sides.append((sides[-1] - 3) // 2 + 1)
-    return sides
+        side = (side - 3) // 2 + 1
+    return side
 
 
-def _check(image_size: int, options: NetworkOptions) -> None:
+def _check(image_size: int, options: NetworkOptions) -> str:
     if options.batch_norm:
         raise refuse("alexnet", "batch_norm", True, "false: it normalises local responses instead")
-    if _map_sides(image_size, _stem_kind(image_size, options))[-1] < 1:
+    kind = stem_kind(image_size, options)
+    if _last_side(image_size, kind) < 1:
         raise refuse("alexnet", "stem", options.stem, f'"auto": at {image_size} px the published stem leaves no map')
+    return kind

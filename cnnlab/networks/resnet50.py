@@ -12,9 +12,9 @@ convolution without the pooling. Either way the maps are twice as wide as publis
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from cnnlab.networks import CAFFE, Adaptation, Published, WeightFile, common_adaptations, refuse
+from cnnlab.networks import CAFFE, Adaptation, Published, WeightFile, common_adaptations, refuse, stem_kind
 from cnnlab.spec import NetworkOptions
 
 TITLE, VERSION, YEAR = "ResNet-50", 2, 2015
@@ -26,14 +26,7 @@ PREPROCESSING = CAFFE
 PUBLISHED_SIZES = (224,)
 HEAD = ("predictions",)
 FIRST = "conv1_conv"
-BLOCKS = (
-    ("conv1", "stem"),
-    ("pool1", "stem"),
-    ("conv2", "stage2"),
-    ("conv3", "stage3"),
-    ("conv4", "stage4"),
-    ("conv5", "stage5"),
-)
+BLOCKS = (("conv1", "stem"), ("pool1", "stem"), *((f"conv{n}", f"stage{n}") for n in range(2, 6)))
 _FILES = (
     "https://storage.googleapis.com/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels"
 )
@@ -56,7 +49,16 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     _check(options)
     inputs = make.image(image_size)
     x = make.centre(PREPROCESSING)(inputs)
-    x = _stem(x, _stem_kind(image_size, options), make)  # 56 x  56 x   64
+    if (stem := stem_kind(image_size, options)) == "small":
+        x = make.conv(64, 3, padding="same", name=FIRST)(x)
+    else:
+        x = make.pad(3, name="conv1_pad")(x)
+        x = make.conv(64, 7, strides=2, name=FIRST)(x)  #  112 x 112 x   64
+    x = make.batch_norm(name="conv1_bn")(x)
+    x = make.relu(name="conv1_relu")(x)
+    if stem != "medium":
+        x = make.pad(1, name="pool1_pad")(x)
+        x = make.max_pool(3, 2, name="pool1_pool")(x)  #    56 x  56 x   64
     for stage, blocks, filters, stride in STAGES:
         for number in range(1, blocks + 1):
             x = _bottleneck(x, f"{stage}_block{number}", filters, stride if number == 1 else 1, number == 1, make)
@@ -64,20 +66,6 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     if options.dropout:
         x = make.dropout(options.dropout, name="dropout")(x)
     return make.model(inputs, make.classifier(classes, name=HEAD[0])(x), name="resnet50")
-
-
-def _stem(x: Any, kind: str, make: Any) -> Any:
-    if kind == "small":
-        x = make.conv(64, 3, padding="same", name=FIRST)(x)
-    else:
-        x = make.pad(3, name="conv1_pad")(x)
-        x = make.conv(64, 7, strides=2, name=FIRST)(x)  #  112 x 112 x   64
-    x = make.batch_norm(name="conv1_bn")(x)
-    x = make.relu(name="conv1_relu")(x)
-    if kind != "medium":
-        x = make.pad(1, name="pool1_pad")(x)
-        x = make.max_pool(3, 2, name="pool1_pool")(x)
-    return x
 
 
 def _bottleneck(x: Any, name: str, filters: int, stride: int, project: bool, make: Any) -> Any:
@@ -101,21 +89,9 @@ def _bottleneck(x: Any, name: str, filters: int, stride: int, project: bool, mak
 def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:
     """What differs from the network as published."""
     _check(options)
-    found = common_adaptations(
-        image_size=image_size, classes=classes, published_sizes=PUBLISHED_SIZES, dense_units=None, options=options
-    )
-    kind = _stem_kind(image_size, options)
-    if kind == "small":
-        found.append(Adaptation("stem", "7x7/2", "3x3/1"))
-    if kind == "medium":
-        found.append(Adaptation("stem_pool", "3x3/2", "none"))
-    return found
-
-
-def _stem_kind(image_size: int, options: NetworkOptions) -> Literal["published", "medium", "small"]:
-    if options.stem == "published" or (options.stem == "auto" and image_size >= 112):
-        return "published"
-    return "medium" if image_size >= 64 else "small"
+    found = common_adaptations(image_size, classes, options, published_sizes=PUBLISHED_SIZES)
+    stems = {"small": Adaptation("stem", "7x7/2", "3x3/1"), "medium": Adaptation("stem_pool", "3x3/2", "none")}
+    return [*found, *(stem for kind, stem in stems.items() if kind == stem_kind(image_size, options))]
 
 
 def _check(options: NetworkOptions) -> None:

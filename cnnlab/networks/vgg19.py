@@ -25,7 +25,7 @@ PREPROCESSING = CAFFE
 PUBLISHED_SIZES = (224,)
 HEAD = ("fc1", "fc2", "predictions")
 FIRST = "block1_conv1"
-BLOCKS = (("block1", "block1"), ("block2", "block2"), ("block3", "block3"), ("block4", "block4"), ("block5", "block5"))
+BLOCKS = tuple((f"block{n}", f"block{n}") for n in range(1, 6))
 _FILES = "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels"
 WEIGHTS: dict[str, WeightFile] = {
     "top": WeightFile(f"{_FILES}.h5", "cbe5617147190e668d6c5d5026f83318"),
@@ -49,7 +49,12 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     inputs = make.image(image_size)
     x = make.centre(PREPROCESSING)(inputs)
     for block, convolutions, filters in STAGES:
-        x = _stage(x, block, convolutions, filters, options.batch_norm, make)
+        for number in range(1, convolutions + 1):
+            activation, name = None if options.batch_norm else "relu", f"{block}_conv{number}"
+            x = make.conv(filters, 3, padding="same", activation=activation, name=name)(x)
+            if options.batch_norm:
+                x = make.batch_norm(name=f"{block}_bn{number}")(x)
+                x = make.relu(name=f"{block}_relu{number}")(x)
         if x.shape[1] > 1:  # below 32 px the last map is a single pixel already
             x = make.max_pool(2, 2, name=f"{block}_pool")(x)
     x = make.flatten()(x)  #              25088 = 7 * 7 * 512
@@ -60,26 +65,10 @@ def build(image_size: int, classes: int, options: NetworkOptions, make: Any) -> 
     return make.model(inputs, make.classifier(classes, name=HEAD[2])(x), name="vgg19")
 
 
-def _stage(x: Any, block: str, convolutions: int, filters: int, batch_norm: bool, make: Any) -> Any:
-    for number in range(1, convolutions + 1):
-        name = f"{block}_conv{number}"
-        x = make.conv(filters, 3, padding="same", activation=None if batch_norm else "relu", name=name)(x)
-        if batch_norm:
-            x = make.batch_norm(name=f"{block}_bn{number}")(x)
-            x = make.relu(name=f"{block}_relu{number}")(x)
-    return x
-
-
 def adaptations(image_size: int, classes: int, options: NetworkOptions) -> list[Adaptation]:
     """What differs from the network as published."""
     _check(options)
-    found = common_adaptations(
-        image_size=image_size,
-        classes=classes,
-        published_sizes=PUBLISHED_SIZES,
-        dense_units=DENSE_UNITS,
-        options=options,
-    )
+    found = common_adaptations(image_size, classes, options, published_sizes=PUBLISHED_SIZES, dense_units=DENSE_UNITS)
     side = max(image_size // 32, 1)
     if image_size < 32:
         found.append(Adaptation("last_pool", "2x2/2", "none"))

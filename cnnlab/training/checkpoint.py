@@ -48,7 +48,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     with files.writing(final), files.finishing():
         with files.replacing(final) as temporary, temporary.open("wb") as handle:
             np.savez(handle, meta=np.frombuffer(meta, np.uint8), **arrays)
-        for old in _files(folder)[_KEPT:]:
+        for old in newest_first(folder)[_KEPT:]:
             old.unlink()
     return final
 
@@ -58,7 +58,7 @@ def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
 
     `warn` is told of each damaged file passed over; it keeps its content under another name, which nobody reads.
     """
-    for path in _files(folder):
+    for path in newest_first(folder):
         try:
             with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
                 if archive.zip.testzip() is not None:
@@ -70,22 +70,17 @@ def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
                 groups = {group: [archive[f"{group}.{index}"] for index in range(counts[group])] for group in _GROUPS}
             return Checkpoint(epoch=meta.pop("epoch"), meta=meta, **groups)
         except (OSError, EOFError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile) as problem:
-            _set_aside(path)
+            set_aside(path)
             warn(f"checkpoint {path} is damaged ({problem}) and is passed over for the one before")
     return None
 
 
-def set_all_aside(folder: Path) -> None:
-    """Give every checkpoint of a folder a name under which it is neither read nor counted. Raises Unwritable."""
-    for path in _files(folder):
-        _set_aside(path)
-
-
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
+    """Give a checkpoint a name under which it is neither read nor counted. Raises Unwritable."""
     with files.writing(path):
         path.rename(path.with_suffix(".damaged"))
 
 
-def _files(folder: Path) -> list[Path]:
-    """Checkpoints by epoch, newest first."""
+def newest_first(folder: Path) -> list[Path]:
+    """The files of checkpoints in a folder, by epoch."""
     return sorted(folder.glob("epoch-*.npz"), reverse=True)

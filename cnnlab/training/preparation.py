@@ -70,13 +70,6 @@ def make_plan(*, epochs: int, steps: int, pace: Pace, fixed_seconds: float, budg
     return Plan(epochs, planned, steps, fixed_seconds + planned * pace.epoch, budget_seconds)
 
 
-class Space(NamedTuple):
-    """Bytes of disk that a run takes: its record, and its checkpoints while it is trained, at most."""
-
-    record: int
-    checkpoints: int
-
-
 @dataclass(frozen=True)
 class Prepared:
     """What a run will take, measured on a model of its own that is gone by now.
@@ -88,7 +81,7 @@ class Prepared:
         seconds: that preparing took.
         fixed_seconds: of the run, whatever its number of epochs: these, building and tracing once more.
         memory_gib: the process's peak meanwhile, that of training; None where the system does not tell.
-        space: on the disk.
+        record_bytes, checkpoint_bytes: of the disk, at most; checkpoints are there while it is trained.
     """
 
     precision: Precision
@@ -98,7 +91,8 @@ class Prepared:
     seconds: float
     fixed_seconds: float
     memory_gib: float | None
-    space: Space
+    record_bytes: int
+    checkpoint_bytes: int
 
 
 def prepare_run(
@@ -146,11 +140,13 @@ def prepare_run(
         if faster.epoch < pace.epoch:
             pace, precision = faster, precision._replace(xla=True)
     weights = 4 * sum(math.prod(variable.shape) for variable in model.variables)
-    space = Space(weights + _RECORD_BYTES, 3 * weight_copies(recipe) * weights)  # two are kept while one is written
     trainer.release()
     seconds = time.perf_counter() - started
-    fixed = seconds + opening + pace.trace
-    return Prepared(precision, steps, pace, sanity, seconds, fixed, peak_memory_gib(), space)
+    return Prepared(
+        precision, steps, pace, sanity, seconds, fixed_seconds=seconds + opening + pace.trace,
+        memory_gib=peak_memory_gib(), record_bytes=weights + _RECORD_BYTES,
+        checkpoint_bytes=3 * weight_copies(recipe) * weights,  # two are kept while one is written
+    )  # fmt: skip
 
 
 def weight_copies(recipe: Recipe) -> int:

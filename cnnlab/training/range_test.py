@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from rich.console import Console
 
 from cnnlab.backend import keras
 from cnnlab.errors import LabError
-from cnnlab.progress import Progress
 from cnnlab.spec import RunSpec
 from cnnlab.training.engine import Build, Schedule
 from cnnlab.training.machine import resolve
@@ -22,6 +19,7 @@ from cnnlab.training.session import Session
 if TYPE_CHECKING:
     from cnnlab.datasets.split import Splits
     from cnnlab.datasets.table import ImageTable
+    from cnnlab.progress import Progress
 
 LEAST_STEPS, RISE = 10, 4.0
 """Steps of a test at least; it ends when the smoothed loss is over so many times its lowest."""
@@ -29,8 +27,7 @@ LEAST_STEPS, RISE = 10, 4.0
 _DECAY = 0.9
 
 
-@dataclass(frozen=True)
-class RangeTest:
+class RangeTest(NamedTuple):
     """One test. Step i trained at `rates[i]`; `losses[i]` (nats) is of its batch, before that step's update.
 
     `smoothed` is the bias-corrected exponential average of the losses. `suggested` is the rate at which it falls most
@@ -54,11 +51,11 @@ def range_test(
     table: ImageTable,
     splits: Splits,
     *,
-    low: float = 1e-6,
-    high: float = 1.0,
-    steps: int = 100,
+    low: float,
+    high: float,
+    steps: int,
+    progress: Progress,
     build: Build | None = None,
-    progress: Progress | None = None,
 ) -> RangeTest:
     """Train `steps` steps of the spec's recipe, but with the rate rising from `low` to `high`, and watch the loss.
 
@@ -69,7 +66,6 @@ def range_test(
         low, high: rates of the first and the last step, 0 < low < high.
         steps: at least 10.
         build: replaces `cnnlab.layers.factory.build_network`.
-        progress: told of each step.
 
     Raises:
         LabError: such rates or steps make no test, or the loss was never a finite number.
@@ -81,8 +77,8 @@ def range_test(
         lambda step: keras.ops.exp(math.log(low) + step / (steps - 1) * math.log(high / low))
     )
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
-    losses, why, shown = list[float](), "all steps are done", progress or Progress(Console(quiet=True))
-    shown.begin(spec.label, epochs=1, steps=steps)
+    losses, why = list[float](), "all steps are done"
+    progress.begin(spec.label, epochs=1, steps=steps)
     batches = (batch for epoch in count() for batch in session.batches(epoch))
     try:
         for batch in islice(batches, steps):
@@ -91,13 +87,13 @@ def range_test(
                 why = "the loss is not a finite number"
                 break
             losses.append(loss)
-            shown.step()
+            progress.step()
             if (smoothed := smooth(losses))[-1] > RISE * min(smoothed):
                 why = "the loss rose"
                 break
     finally:
         batches.close()
-        shown.end()
+        progress.end()
     if not losses:
         raise LabError("the loss of the untrained network is not a finite number", where=spec.network)
     return summarised(rates[: len(losses)].tolist(), losses, why)
@@ -110,13 +106,11 @@ def check_range(low: float, high: float, steps: int) -> None:
         LabError: the rates are not 0 < low < high, or there are fewer than 10 steps.
     """
     if not (0 < low < high and math.isfinite(high)):
-        received = f"{low:g}, {high:g}"
-        raise LabError(
-            "a range test needs two rates", where="--low, --high", received=received, expected="0 < low < high"
-        )
+        what, received = "a range test needs two rates", f"{low:g}, {high:g}"
+        raise LabError(what, where="--low, --high", received=received, expected="0 < low < high")
     if steps < LEAST_STEPS:
-        expected = f"{LEAST_STEPS} or more"
-        raise LabError("a range test needs more steps", where="--steps", received=steps, expected=expected)
+        what, expected = "a range test needs more steps", f"{LEAST_STEPS} or more"
+        raise LabError(what, where="--steps", received=steps, expected=expected)
 
 
 def smooth(losses: Sequence[float]) -> list[float]:

@@ -64,7 +64,6 @@ def train_model(
     store: RunStore,
     budget_seconds: float | None,
     progress: Progress,
-    dataset_record: str | None = None,
     build: Build | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     prepared: Prepared | None = None,
@@ -77,7 +76,6 @@ def train_model(
 
     Args:
         budget_seconds: wall time from now that the run should stay inside, by training fewer epochs (at least 1).
-        dataset_record: id of the data set's record, for the manifest.
         build: replaces `cnnlab.layers.factory.build_network`.
         checkpoint_seconds: least time between two checkpoints; an interruption loses at most that and the epoch begun.
         prepared: of this spec, if it has been prepared already.
@@ -107,7 +105,7 @@ def train_model(
             if not run.resumed():
                 run.start(prepared, budget_seconds)
             stopped = run.train(checkpoint_seconds)
-            record = store.publish("run", run_id, lambda work: run.write(work, stopped, dataset_record))
+            record = store.publish("run", run_id, lambda work: run.write(work, stopped))
             shutil.rmtree(folder, ignore_errors=True)
             progress.message(run.outcome(stopped, record.manifest["seconds"]))
             trainer = run.session.trainer
@@ -131,22 +129,19 @@ class _Run:
     plan: Plan = field(init=False)
     precision: Precision = field(init=False)
     sanity: dict[str, Any] = field(init=False)
-    memory: float | None = field(init=False)
 
     def start(self, prepared: Prepared | None, budget_seconds: float | None) -> None:
         """Lay out the run and say, to the user only where it differs from what was asked for, what it will take."""
         found = prepared or prepare_run(self.spec, self.table, self.splits, build=self.build)
         if prepared is not None:
             self.earlier = prepared.seconds
-        self.precision, self.sanity, self.memory = found.precision, found.sanity, found.memory_gib
-        self.plan = plan = make_plan(
+        plan = make_plan(
             epochs=self.spec.recipe.epochs, steps=found.steps, pace=found.pace, fixed_seconds=found.fixed_seconds,
             budget_seconds=budget_seconds,
         )  # fmt: skip
-        self._open()
-        text = (
-            f"{_epochs(plan.epochs_planned)} of {plan.steps_per_epoch} steps, about {duration(plan.predicted_seconds)}"
-        )
+        self._open(plan, found.precision, found.sanity)
+        text = f"{_epochs(plan.epochs_planned)} of {plan.steps_per_epoch} steps"
+        text += f", about {duration(plan.predicted_seconds)}"
         if plan.budget_seconds is not None and plan.shortened:
             text += f"; {plan.epochs_requested} were asked for, the budget is {duration(plan.budget_seconds)}"
         if not plan.fits:
@@ -162,15 +157,14 @@ class _Run:
         if found is None:
             return False
         meta = found.meta
-        self.plan, self.precision = Plan(**meta["plan"]), Precision(*meta["precision"])
-        self.sanity, self.memory = meta["sanity"], meta["memory"]
-        self._open()
+        self._open(Plan(**meta["plan"]), Precision(*meta["precision"]), meta["sanity"])
         try:
             self.session.resume(found)
         except ValueError as problem:
             self._warn(f"the checkpoint of epoch {found.epoch} is passed over and the run starts anew: {problem}")
             self.session.trainer.release()
-            checkpoints.set_all_aside(self.folder)
+            for path in checkpoints.newest_first(self.folder):
+                checkpoints.set_aside(path)
             return False
         self.earlier, self.resumptions = meta["seconds"], meta["resumed"] + 1
         text = f"resumed after epoch {found.epoch} of {self.plan.epochs_planned}"
@@ -178,9 +172,9 @@ class _Run:
         self.progress.message(f"{self.spec.label}: {text}")
         return True
 
-    def _open(self) -> None:
-        epochs = self.plan.epochs_planned
-        self.session = Session(self.spec, self.table, self.splits, self.precision, epochs=epochs, build=self.build)
+    def _open(self, plan: Plan, precision: Precision, sanity: dict[str, Any]) -> None:
+        self.plan, self.precision, self.sanity, epochs = plan, precision, sanity, plan.epochs_planned
+        self.session = Session(self.spec, self.table, self.splits, precision, epochs=epochs, build=self.build)
 
     def _warn(self, text: str) -> None:
         log.warning(text)
@@ -194,8 +188,7 @@ class _Run:
             nonlocal saved
             if time.perf_counter() - saved >= checkpoint_seconds:
                 meta: dict[str, Any] = {"plan": asdict(self.plan), "precision": list(self.precision)}
-                meta |= {"sanity": self.sanity, "memory": self.memory}
-                meta |= {"seconds": self._seconds(), "resumed": self.resumptions}
+                meta |= {"sanity": self.sanity, "seconds": self._seconds(), "resumed": self.resumptions}
                 checkpoints.save(self.folder, self.session.checkpoint(meta))
                 saved = time.perf_counter()
 
@@ -216,7 +209,7 @@ class _Run:
         text += {"completed": "", "early": ", stopped early", "diverged": f", diverged in epoch {done + 1}"}[stopped]
         return text + (f", validation accuracy {best.val_accuracy:.3f} (epoch {best.epoch} is kept)" if best else "")
 
-    def write(self, folder: Path, stopped: Stopped, dataset_record: str | None) -> dict[str, Any]:
+    def write(self, folder: Path, stopped: Stopped) -> dict[str, Any]:
         """Fill the record's folder; the further fields of its manifest."""
         spec, session, rows = self.spec, self.session, self.session.rows
         model, best = session.trainer.model, session.best_row
@@ -236,8 +229,7 @@ class _Run:
             "status": "diverged" if stopped == "diverged" else "done",
             "seconds": round(self._seconds(), 3),
             "hardware": hardware(), "versions": versions(), "git": git_state(),
-            "dataset": spec.dataset, "dataset_record": dataset_record, "fingerprint": self.table.fingerprint,
-            "network": spec.network,
+            "dataset": spec.dataset, "fingerprint": self.table.fingerprint, "network": spec.network,
             "resolved": {
                 **asdict(self.plan), "shortened": self.plan.shortened,
                 "precision": self.precision.policy, "precision_reason": self.precision.reason,
@@ -246,7 +238,7 @@ class _Run:
                 "epochs_run": len(rows), "best_epoch": best.epoch if best else None,
                 "stopped": stopped, "diverged_because": session.diverged_because, "resumed": self.resumptions,
                 "deterministic": True, "ema": spec.recipe.ema, "parameters": model.count_params(),
-                "predicted_memory_gib": self.memory, "memory_gib": peak_memory_gib(),
+                "memory_gib": peak_memory_gib(),
                 "images": {"train": len(session.train), "validation": len(session.validation)},
                 "seconds_per_epoch": float(np.median([row.seconds for row in rows])) if rows else None,
                 "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,

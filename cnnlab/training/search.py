@@ -11,8 +11,10 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +44,6 @@ log = logging.getLogger("cnnlab.training")
 PRUNING_TRIALS, PRUNING_EPOCHS = 4, 1
 """No trial is cut short before so many are complete, and none in its first epochs."""
 
-_ENTRY = "entry"
-
 Entry = dict[str, Any]
 """One trial, as in `trials.json`."""
 
@@ -56,7 +56,6 @@ def run_search(
     *,
     store: RunStore,
     progress: Progress,
-    dataset_record: str | None = None,
     build: Build | None = None,
     fresh: bool = False,
 ) -> Record:
@@ -69,7 +68,6 @@ def run_search(
     `runs/.work/<search id>/` until all are.
 
     Args:
-        dataset_record: id of the data set's record, for the manifest.
         build: replaces `cnnlab.layers.factory.build_network`.
         fresh: start anew where there are finished trials.
 
@@ -84,43 +82,16 @@ def run_search(
     with store.lock(search_id, on_wait=lambda: progress.message(waiting.format(store.holder(search_id)))):
         if store.sound("search", search_id, progress.message):
             return store.read("search", search_id)
-        try:
-            import optuna
-        except ImportError:
-            hint = 'pip install "cnnlab[search]"'
-            raise LabError("a search needs Optuna, which is not installed", hint=hint) from None
-        check_ranges(spec.recipe, search)
+        if find_spec("optuna") is None:
+            raise LabError("a search needs Optuna, which is not installed", hint='pip install "cnnlab[search]"')
         folder = store.work_folder() / search_id
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
+        run = _Search(spec, search, table, splits, folder, progress, build)
+        run.check_ranges()
         with logged(folder / "search.log", "cnnlab.training", "optuna"):
-            entries = list(_Search(spec, search, table, splits, folder, progress, build).entries())
-            best = best_trial(entries)
-            if best is None:
-                (folder / "journal.log").unlink()  # so that the same search can be tried again
-                raise LabError(
-                    f"all {len(entries)} trials of the search failed", where=search_id,
-                    received="; ".join(dict.fromkeys(str(entry["problem"]) for entry in entries)),
-                    expected="at least one trial that trains to its end",
-                    hint=f"lower the search's learning rates; {folder / 'search.log'} says more",
-                )  # fmt: skip
-
-            def write(work: Path) -> dict[str, Any]:
-                (work / "trials.json").write_text(json.dumps(entries, indent=1, allow_nan=False), encoding="utf-8")
-                shutil.copyfile(folder / "search.log", work / "search.log")
-                states = [entry["state"] for entry in entries]
-                return {
-                    "dataset": spec.dataset, "dataset_record": dataset_record, "network": spec.network,
-                    "seed": spec.seed, "fingerprint": table.fingerprint,
-                    "seconds": round(sum(entry["seconds"] for entry in entries), 3),
-                    "hardware": hardware(), "versions": versions() | {"optuna": optuna.__version__}, "git": git_state(),
-                    "objective": "val_accuracy", "space": search.model_dump(mode="json"),
-                    "varied": list(search.varied), "recipe": spec.recipe.model_dump(mode="json"),
-                    "selected": best["params"], "best": best["number"],
-                    "counts": {state: states.count(state) for state in ("complete", "pruned", "failed")},
-                }  # fmt: skip
-
-            record = store.publish("search", search_id, write)
+            run.try_all()
+            record = store.publish("search", search_id, run.write)
         shutil.rmtree(folder, ignore_errors=True)
         return record
 
@@ -137,7 +108,10 @@ class _CutShort(Exception):
 
 @dataclass
 class _Search:
-    """The trials of one call of `run_search`, from an empty folder or a journal to the last one."""
+    """The trials of one call of `run_search`, from those that are `done` to the last one.
+
+    `spaces`: of each varied key the range, or by what Optuna keeps of a choice the choice as JSON.
+    """
 
     spec: RunSpec
     search: SearchSpec
@@ -146,97 +120,120 @@ class _Search:
     folder: Path
     progress: Progress
     build: Build | None
+    spaces: dict[str, Range | dict[Any, Any]] = field(default_factory=dict)
+    done: list[Entry] = field(default_factory=list)
 
-    def entries(self) -> Iterator[Entry]:
-        """All trials; those that the journal does not have are made."""
-        from optuna.samplers import TPESampler
-        from optuna.trial import TrialState
+    def __post_init__(self) -> None:
+        for key in self.search.varied:
+            space = getattr(self.search, key)
+            if not isinstance(space, Range):
+                space = {_name(one): sorted(set(one)) if isinstance(one, tuple) else one for one in space}
+            self.spaces[key] = space
 
-        study, search, done = self._study(), self.search, list[Entry]()
-        for finished in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)):
-            done.append(finished.user_attrs[_ENTRY])
+    def check_ranges(self) -> None:
+        """Refuse a range before the first trial, not at the one that draws what no recipe can have. Raises LabError."""
+        ranges = {key: space for key, space in self.spaces.items() if isinstance(space, Range)}
+        for key, end in [(key, end) for key in ranges for end in ("low", "high")]:
+            try:
+                Recipe.model_validate({**self.spec.recipe.model_dump(), key: getattr(ranges[key], end)})
+            except ValidationError as problem:
+                raise LabError(
+                    "a search's range reaches beyond what a recipe can have", where=f"searches, {key}.{end}",
+                    received=f"{getattr(ranges[key], end):g}", expected=problem.errors(include_url=False)[0]["msg"],
+                ) from None  # fmt: skip
+
+    def try_all(self) -> None:
+        """Make the trials that an interrupted call has not made.
+
+        Raises:
+            LabError: every one failed.
+            Unwritable: what is finished cannot be kept.
+        """
+        path, search, done = self.folder / "trials.json", self.search, self.done
+        try:
+            done += json.loads(path.read_bytes()) if path.exists() else []
+        except ValueError:
+            self._tell(f"warning: {path} is damaged, its trials are made again: {path.replace(f'{path}.damaged')}")
         if done:
-            self.progress.message(f"search {self.folder.name}: goes on after trial {len(done)} of {search.trials}")
-        yield from done
+            self._tell(f"search {self.folder.name}: goes on after trial {len(done)} of {search.trials}")
         while len(done) < search.trials:
-            seed = int(np.random.SeedSequence([search.seed, len(done)]).generate_state(1)[0])
-            study.sampler = TPESampler(seed=seed, n_startup_trials=min(10, max(1, search.trials // 2)))
-            trial = study.ask()
-            entry = self._tried(trial, len(done) + 1)
-            trial.set_user_attr(_ENTRY, entry)
-            # A failed trial is told as a pruned one, from which the sampler learns where not to look; of one told as
-            # failed it learns nothing.
-            complete = entry["state"] == "complete"
-            study.tell(trial, entry["value"] if complete else None, None if complete else TrialState.PRUNED)
+            done.append(entry := self._tried(self._asked()))
+            files.replace_file(path, json.dumps(done, allow_nan=False).encode())
             gc.collect()  # what is left of the model: it and its traced functions refer to each other
-            done.append(entry)
             text = f"trial {len(done)} of {search.trials}: {_words(entry['params'])}: "
             text += f"failed ({entry['problem']})" if entry["state"] == "failed" else f"{100 * entry['value']:.1f} %"
             text += f", cut short after epoch {entry['epochs']}" if entry["state"] == "pruned" else ""
             if (best := best_trial(done)) is not None:
                 text += f", best so far {100 * best['value']:.1f} % (trial {best['number']})"
-            log.info(text)
-            self.progress.message(text)
-            yield entry
+            self._tell(text)
+        if best_trial(done) is None:
+            path.unlink()  # so that the same search can be tried again
+            raise LabError(
+                f"all {len(done)} trials of the search failed", where=self.folder.name,
+                received="; ".join(dict.fromkeys(str(entry["problem"]) for entry in done)),
+                expected="at least one trial that trains to its end",
+                hint=f"lower the search's learning rates; {self.folder / 'search.log'} says more",
+            )  # fmt: skip
 
-    def _study(self) -> optuna.Study:
-        """Optuna's study with the trials of the journal; one that cannot be read is set aside, which is said.
+    def _tell(self, text: str) -> None:
+        log.info(text)
+        self.progress.message(text)
 
-        A trial that was running when its process ended counts for nothing. Raises Unwritable.
-        """
+    def _asked(self) -> optuna.Trial:
+        """The next trial with its values, which Optuna chooses from those that are done and nothing else."""
         import optuna
-        from optuna.storages.journal import JournalFileBackend
-        from optuna.trial import TrialState
+        from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+        from optuna.trial import TrialState, create_trial
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.disable_default_handler()  # warnings go into the log alone
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if self.search.pruning == "median":
             pruner = optuna.pruners.MedianPruner(n_startup_trials=PRUNING_TRIALS, n_warmup_steps=PRUNING_EPOCHS)
-        path = self.folder / "journal.log"
-        with files.writing(path):
-            path.with_name("journal.log.lock").unlink(missing_ok=True)  # a dead process's: the search's lock is held
-            path.touch()
-            with path.open("rb+") as journal:
-                journal.truncate(journal.read().rfind(b"\n") + 1)  # of what it was writing
-
-            def opened() -> optuna.Study:
-                storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-                return optuna.create_study(
-                    storage=storage, pruner=pruner, study_name="search", direction="maximize", load_if_exists=True
-                )
-
-            try:
-                study = opened()
-            except (ValueError, LookupError, TypeError, AssertionError):
-                kept = path.replace(path.with_name("journal.damaged"))
-                text = f"warning: the journal of an interrupted search is damaged, its trials are made again: {kept}"
-                log.warning(text)
-                self.progress.message(text)
-                study = opened()
-            for trial in study.get_trials(states=(TrialState.RUNNING,)):
-                study.tell(trial.number, state=TrialState.FAIL)
-            own = {key: _name(getattr(self.spec.recipe, key)) for key in self.search.varied}
-            inside = all(
-                space.low <= own[key] <= space.high if isinstance(space, Range) else own[key] in space
-                for key, space in _spaces(self.search).items()
-            )
-            if inside and not study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING)):
-                study.enqueue_trial(own)
-        return study
-
-    def _tried(self, trial: optuna.Trial, number: int) -> Entry:
-        """Train one trial to its end, or as long as the pruner lets it."""
-        started, params, problem, state = time.perf_counter(), dict[str, Any](), None, "complete"
-        for key, space in _spaces(self.search).items():
+        seed = int(np.random.SeedSequence([self.search.seed, len(self.done)]).generate_state(1)[0])
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, max(1, self.search.trials // 2)))
+        study = optuna.create_study(sampler=sampler, pruner=pruner, direction="maximize")
+        kinds: dict[str, BaseDistribution] = {}
+        own = {key: _name(getattr(self.spec.recipe, key)) for key in self.spaces}
+        inside = not self.done
+        for key, space in self.spaces.items():
             if isinstance(space, Range):
-                params[key] = trial.suggest_float(key, space.low, space.high, log=space.log)
+                kinds[key] = FloatDistribution(space.low, space.high, log=space.log)
+                inside = inside and space.low <= own[key] <= space.high
             else:
-                params[key] = space[trial.suggest_categorical(key, list(space))]
+                kinds[key] = CategoricalDistribution(list(space))
+                inside = inside and own[key] in space
+        for one in self.done:
+            # A failed trial counts as a pruned one, from which the sampler learns where not to look; of a failed one it
+            # learns nothing.
+            complete, values = one["state"] == "complete", one["values"]
+            trial = create_trial(
+                state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+                value=one["value"] if complete else next(reversed(values), None),
+                params={key: _name(value) for key, value in one["params"].items()},
+                distributions=kinds, intermediate_values=dict(enumerate(values)),
+            )  # fmt: skip
+            study.add_trial(trial)
+        if inside:
+            study.enqueue_trial(own)
+        return study.ask(kinds)
+
+    def _tried(self, trial: optuna.Trial) -> Entry:
+        """Train one trial to its end, or as long as the pruner lets it."""
+        started, number, problem, state = time.perf_counter(), len(self.done) + 1, None, "complete"
+        params = {
+            key: value if isinstance(space := self.spaces[key], Range) else space[value]
+            for key, value in trial.params.items()
+        }
         log.info("trial %d: %s", number, _words(params))
         session: Session | None = None
         rows: list[EpochRow] = []
 
-        def at_boundary() -> None:
+        def report() -> None:
             trial.report(rows[-1].val_accuracy, rows[-1].epoch - 1)
+
+        def at_boundary() -> None:
+            report()
             if trial.should_prune():
                 raise _CutShort
 
@@ -249,7 +246,7 @@ class _Search:
             if session.run(self.progress, title, at_boundary) == "diverged":
                 state, problem = "failed", f"diverged in epoch {len(rows) + 1}: the loss is no longer a number"
             else:
-                trial.report(rows[-1].val_accuracy, rows[-1].epoch - 1)
+                report()
         except _CutShort:
             state = "pruned"
         except CnnlabError:
@@ -267,16 +264,21 @@ class _Search:
             "problem": problem, "seconds": round(time.perf_counter() - started, 3),
         }  # fmt: skip
 
-
-def _spaces(search: SearchSpec) -> dict[str, Range | dict[Any, Any]]:
-    """Of each varied key the range, or by what Optuna keeps of a choice the choice as JSON."""
-    spaces: dict[str, Range | dict[Any, Any]] = {}
-    for key in search.varied:
-        space = getattr(search, key)
-        if not isinstance(space, Range):
-            space = {_name(one): sorted(set(one)) if isinstance(one, tuple) else one for one in space}
-        spaces[key] = space
-    return spaces
+    def write(self, work: Path) -> dict[str, Any]:
+        """Fill the record's folder; the further fields of its manifest."""
+        spec, entries, best = self.spec, self.done, best_trial(self.done) or {}
+        (work / "trials.json").write_text(json.dumps(entries, indent=1, allow_nan=False), encoding="utf-8")
+        shutil.copyfile(self.folder / "search.log", work / "search.log")
+        states = [entry["state"] for entry in entries]
+        return {
+            "dataset": spec.dataset, "network": spec.network, "seed": spec.seed, "fingerprint": self.table.fingerprint,
+            "seconds": round(sum(entry["seconds"] for entry in entries), 3),
+            "hardware": hardware(), "versions": versions() | {"optuna": version("optuna")}, "git": git_state(),
+            "objective": "val_accuracy", "space": self.search.model_dump(mode="json"),
+            "varied": list(self.search.varied), "recipe": spec.recipe.model_dump(mode="json"),
+            "selected": best["params"], "best": best["number"],
+            "counts": {state: states.count(state) for state in ("complete", "pruned", "failed")},
+        }  # fmt: skip
 
 
 def _name(value: Any) -> Any:
@@ -287,20 +289,3 @@ def _name(value: Any) -> Any:
 def _words(params: dict[str, Any]) -> str:
     shown = {key: f"{value:.2g}" if isinstance(value, float) else _name(value) for key, value in params.items()}
     return ", ".join(f"{key} {value}" for key, value in shown.items())
-
-
-def check_ranges(recipe: Recipe, search: SearchSpec) -> None:
-    """Refuse a range before the first trial, not at the one that draws what no recipe can have.
-
-    Raises:
-        LabError: an end of a range is such a value.
-    """
-    ranges = {key: space for key, space in _spaces(search).items() if isinstance(space, Range)}
-    for key, end, value in [(key, end, getattr(one, end)) for key, one in ranges.items() for end in ("low", "high")]:
-        try:
-            Recipe.model_validate({**recipe.model_dump(), key: value})
-        except ValidationError as problem:
-            raise LabError(
-                "a search's range reaches beyond what a recipe can have", where=f"searches, {key}.{end}",
-                received=f"{value:g}", expected=problem.errors(include_url=False)[0]["msg"],
-            ) from None  # fmt: skip

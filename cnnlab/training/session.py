@@ -240,6 +240,6 @@ class Session:
 
 
 def _finite(loss: float, name: str) -> float:
-    if not np.isfinite(loss):
-        raise Diverged(f"the {name} is {loss}")
-    return loss
+    if math.isfinite(loss):
+        return loss
+    raise Diverged(f"the {name} is {loss}")

@@ -38,20 +38,23 @@ _PLACES = (
 
 def attention(run: RunData) -> dict[str, Any]:
     """The layer whose maps are shown, and how many cells they have; `known` is False in records without maps."""
-    found = run.attention
-    if found is None:
+    if not run.attention:
         return {"known": False}
-    return {"known": True, "layer": found.layer, "cells": "×".join(map(str, found.maps.shape[1:]))}
+    cells = next(iter(run.attention.values()))
+    return {
+        "known": True,
+        "layer": run.evaluation.manifest["attention"]["layer"],
+        "cells": "×".join(map(str, cells.shape)),
+    }
 
 
 def attention_gallery(
     run: RunData, classes: Sequence[str], best: ClassRank, worst: ClassRank, language: Language
 ) -> Gallery | None:
     """Photographs beside the same with the map of what speaks for the answer; None in records without maps."""
-    found, test, text = run.attention, run.predictions["test"], language.text
-    if found is None:
+    maps, test, text = run.attention, run.predictions["test"], language.text
+    if not maps:
         return None
-    maps = dict(zip(found.ids.tolist(), found.maps, strict=True))
     shown = _chosen(run, maps, best, worst)
     right = sum(bool(test.right[i]) for i in shown)
     items = []
@@ -77,7 +80,7 @@ def attention_gallery(
             "Grad-CAM of {network}'s answer, in pairs: a test image, and the same in grey under the map. Yellow (bright) is "
             "where most speaks for the answer, violet (dark) where nothing does; each map has its own scale. The map of "
             "layer {layer} has only {side}×{side} cells and is smoothed: it shows a region, not an outline.",
-            network=run.title, layer=found.layer, side=found.maps.shape[1],
+            network=run.title, layer=run.evaluation.manifest["attention"]["layer"], side=len(next(iter(maps.values()))),
         ),
         alt=text(
             "{n} test images, each beside its map: {right} answered right, {wrong} wrong.",

@@ -18,17 +18,17 @@ GALLERY_PART = "2_2"
 def leak_counts(dataset: DatasetData) -> dict[str, Any]:
     """How many images of validation and test have a copy among those seen before, and whether they were left out."""
     leaks, q = dataset.leaks, numbers_of(dataset.record)
-    total, exact = len(leaks.pairs), int(leaks.exact.sum())
+    total, exact = len(leaks["pairs"]), int(leaks["exact"].sum())
     names: dict[str, Any] = {
         "any": total > 0,
         "near_searched": bool(dataset.manifest["near_searched"]),
         "total": q.count(total),
         "exact": q.count(exact),
         "near": q.count(total - exact),
-        "excluded": total > 0 and leaks.excluded,
+        "excluded": total > 0 and dataset.split["leaks"] == "exclude",
     }
     for split in ("test", "validation"):
-        within = int(leaks.among(dataset.rows[split]).sum())
+        within = int(dataset.leaked(dataset.rows[split]).sum())
         names |= {f"in_{split}": within > 0, split: q.count(within), f"is_one_in_{split}": within == 1}
     return names
 
@@ -41,16 +41,16 @@ def gallery_is_elsewhere(lab: LabData, part: Part) -> bool:
 
 def leak_gallery(dataset: DatasetData, language: Language) -> Gallery:
     """Each leaked image beside its copy; without items where there is none."""
-    leaks, text, total = dataset.leaks, language.text, numbers_of(dataset.record).count(len(dataset.leaks.pairs))
+    leaks, text, total = dataset.leaks, language.text, numbers_of(dataset.record).count(len(dataset.leaks["pairs"]))
     words = {"train": text("training"), "validation": text("validation"), "test": text("test")}
-    shown, items = len(leaks.images), []
+    shown, items = len(leaks["images"]), []
     for index in range(shown):
-        same = text("same pixels") if leaks.exact[index] else text("nearly the same")
+        same = text("same pixels") if leaks["exact"][index] else text("nearly the same")
         for side, likeness in enumerate(("", f", {same}")):
-            row = leaks.pairs[index][side]
+            row = leaks["pairs"][index][side]
             split = next((words[split] for split in SPLITS if row in dataset.rows[split]), text("left out"))
-            label = dataset.class_names[leaks.labels[index][side]]
-            items.append(Exhibit(pixels=leaks.images[index][side], label=label, origin=split + likeness))
+            label = dataset.class_names[leaks["labels"][index][side]]
+            items.append(Exhibit(pixels=leaks["images"][index][side], label=label, origin=split + likeness))
     note = text(
         "Left an image of validation or test, right a copy of it; below, class and set, and how alike they are."
     )
@@ -73,7 +73,7 @@ def without_leaks(part: Part, run: RunData) -> dict[str, Any]:
     `clean` is None where no other image is left.
     """
     test, q = run.predictions["test"], numbers_of(run.run)
-    leaked = part.dataset.leaks.among(test.ids)
+    leaked = part.dataset.leaked(test.ids)
     if not leaked.any():
         return {}
     if leaked.all():

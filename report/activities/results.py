@@ -215,7 +215,7 @@ def _accuracy_table(by_network: Mapping[str, Mapping[str, Quantity]], data: Part
     for name, by_split in by_network.items():
         runs, interval = data.of(name), language.interval(by_split["test"])
         each = [_mean_of_classes(run, len(data.dataset.class_names)) for run in runs]
-        mean = each[0] if len(each) == 1 else over_seeds([one.value for one in each], runs)
+        mean = over_seeds(each, runs)
         rows.append({"network": titled(data, name, language), **by_split, "interval": interval, "mean": mean})
     rows += [{"network": titled(data, name, language)} for name in absent_networks(data)]
     note = text(

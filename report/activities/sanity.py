@@ -43,7 +43,7 @@ def answer(lab: LabData, language: Language) -> Evidence:
             "failures": failures,
             "all_passed": any(one["passed"] is not None for _, one in checks) and not failures,
             "diverged": [
-                {"network": one.title, "reason": str(one.resolved.get("diverged_because") or "")} for one in part.diverged
+                {"network": one.title, "reason": one.reason} for one in part.diverged
             ],
             "several_seeds": any(len(part.of(name)) > 1 for name in part.networks),
         })  # fmt: skip
@@ -178,7 +178,7 @@ def _table(part: Part, results: Mapping[str, Mapping[str, Check]], language: Lan
 def against_constant(part: Part, run: RunData) -> dict[str, Any]:
     """The kept epoch's validation loss and the test accuracy, beside those of answering without looking."""
     assert part.baseline is not None
-    constant, q = part.baseline.constant, numbers_of(part.baseline.record)
+    constant, q = part.baseline.manifest["constant"], numbers_of(part.baseline.record)
     loss, right = float(run.history["val_loss"][int(run.resolved["best_epoch"]) - 1]), accuracy(run)
     return {
         "loss": numbers_of(run.run)(loss, "loss", how="Cross entropy"),

@@ -44,8 +44,9 @@ def search_items(data: Part, run: RunData, language: Language) -> dict[str, Item
 
 
 def _names(search: SearchData, run: RunData, language: Language) -> dict[str, Any]:
-    counts, best, q, names = search.counts, search.best, numbers_of(search.record), names_of(search.varied, language)
-    chosen = [language.words(value_cell(key, search.selected[key], q, language)) for key in search.varied]
+    best, q, names = search.best, numbers_of(search.record), names_of(search.varied, language)
+    counts, space = search.manifest["counts"], search.manifest["space"]
+    chosen = [language.words(value_cell(key, search.manifest["selected"][key], q, language)) for key in search.varied]
     return {
         "network": run.title,
         "trials": q.count(len(search.trials)),
@@ -53,10 +54,10 @@ def _names(search: SearchData, run: RunData, language: Language) -> dict[str, An
         **{state: q.count(number) for state, number in counts.items()},
         "any_pruned": counts["pruned"] > 0,
         "any_failed": counts["failed"] > 0,
-        "prunes": search.space["pruning"] == "median",
+        "prunes": space["pruning"] == "median",
         "varied": names,
-        "ranges": [_range(key, search.space[key], q, language) for key in search.varied],
-        "seed": str(search.space["seed"]),
+        "ranges": [_range(key, space[key], q, language) for key in search.varied],
+        "seed": str(space["seed"]),
         "number": q.count(best.number),
         "best_epoch": q.count(best.best_epoch or 0),
         "selected": [

@@ -67,16 +67,16 @@ def audit_claims(document: Document) -> list[Finding]:
     for claim in (claim for claim in document.claims if claim.verdict != "supported"):
         gap, p = english.with_interval(claim.difference), english.quantity(claim.corrected)
         means = f", means over {claim.seeds} seeds" if claim.seeds > 1 else ""
-        about = (
-            f"the claim “{claim.text}” ({claim.on} on {claim.dataset}): {claim.first} minus {claim.second} is {gap}{means}, "
-            f"adjusted p {p if p.startswith('<') else f'= {p}'}"
+        wrong = claim.verdict == "contradicted"
+        what = (
+            f"the runs {'contradict' if wrong else 'do not decide'} the claim “{claim.text}” ({claim.on} on {claim.dataset}): "
+            f"{claim.first} minus {claim.second} is {gap}{means}, adjusted p {p if p.startswith('<') else f'= {p}'}"
         )
-        place = {"section": claim.section, "path": claim.path, "line": claim.line}
-        if claim.verdict == "contradicted":
-            what, mend = f"the runs contradict {about}", "turn the claim round, or take it out"
-            found.append(Finding(kind="claim", severity="fault", what=what, suggestion=mend, **place))  # type: ignore[arg-type]
-        else:
-            what = f"the runs do not decide {about}"
-            mend = "say that the two cannot be told apart here, or train from more seeds"
-            found.append(Finding(kind="claim", severity="hint", what=what, suggestion=mend, **place))  # type: ignore[arg-type]
+        mend = "say that the two cannot be told apart here, or train from more seeds"
+        found.append(
+            Finding(
+                kind="claim", severity="fault" if wrong else "hint", section=claim.section, path=claim.path, line=claim.line,
+                what=what, suggestion="turn the claim round, or take it out" if wrong else mend,
+            )
+        )  # fmt: skip
     return found

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnnlab.errors import StoreError
 from cnnlab.store.record import Kind
 from cnnlab.store.store import RunStore
-from report.data.trainings import BaselineData, FoldData, FoldProblem, Recorded, RunData, SearchData, TrainingData
+from report.data.trainings import BaselineData, FoldData, Recorded, RunData, SearchData, TrainingData
 
 REMOVED = "its record is no longer in the folder of runs"
 """Message of why a run is missing that was finished once."""
 
-MODEL = "modelVGG19"
-"""What a record's code calls the network that it builds."""
-
-
-@dataclass(frozen=True)
-class Leaks:
-    """Images of validation or test with a copy among those seen before, by row of the data set's table.
-
-    Attributes:
-        pairs: int32 (L, 2), the leaked row and the row of its copy.
-        exact: bool (L,), whether the two have the same pixels.
-        images, labels: uint8 (n, 2, S, S, 3) and int32 (n, 2) of the first n pairs.
-        excluded: whether the leaked rows were taken out of the splits.
-    """
-
-    pairs: np.ndarray
-    exact: np.ndarray
-    images: np.ndarray
-    labels: np.ndarray
-    excluded: bool
-
-    def among(self, rows: np.ndarray) -> np.ndarray:
-        """Which of `rows`, int (N,), are leaked: bool (N,)."""
-        return np.isin(rows, self.pairs[:, 0])
+_LAYER, _ARGUMENT = r"(?:Conv2D|Dense|Flatten|Input|MaxPooling2D|Sequential)", r'(?:\w+=)?(?:\d+|"\w+"|\([\d, ]*\))'
+_BUILDS = re.compile(
+    rf"from keras(?:\.layers|\.models)? import {_LAYER}(?:, {_LAYER})*|modelVGG19 = Sequential\(\)"
+    rf"|modelVGG19\.add\({_LAYER}\((?:{_ARGUMENT}(?:, {_ARGUMENT})*)?\)\)|print\(modelVGG19\.output_shape\)|"
+)
+"""A line that does nothing but import layers of Keras, add one to the network, or print what came of it."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +59,8 @@ class DatasetData(Recorded):
             StoreError: the record is older than this entry.
         """
         if "split" not in self.manifest:
-            raise StoreError(
-                "the data set record does not say how the images were divided: an older cnnlab wrote it",
-                where=self.record.folder,
-                hint="run the lab again, which writes the record anew",
-            )
+            what = "the data set record does not say how the images were divided: an older cnnlab wrote it"
+            raise StoreError(what, where=self.record.folder, hint="run the lab again, which writes the record anew")
         return dict(self.manifest["split"])
 
     @cached_property
@@ -90,11 +69,15 @@ class DatasetData(Recorded):
         return self.record.arrays("splits.npz")
 
     @cached_property
-    def leaks(self) -> Leaks:
-        """Images of validation or test that were seen before."""
-        found = self.record.arrays("leaks.npz")
-        arrays = {key: found[key] for key in ("pairs", "exact", "images", "labels")}
-        return Leaks(**arrays, excluded=self.split["leaks"] == "exclude")
+    def leaks(self) -> dict[str, np.ndarray]:
+        """Images of validation or test with a copy among those seen before, by row of the table: `pairs` int32 (L, 2), the
+        leaked row and the row of its copy, `exact` bool (L,), whether the two have the same pixels; of the first n pairs
+        `images` uint8 (n, 2, S, S, 3) and `labels` int32 (n, 2)."""
+        return self.record.arrays("leaks.npz")
+
+    def leaked(self, rows: np.ndarray) -> np.ndarray:
+        """Which of `rows`, int (N,), are leaked: bool (N,)."""
+        return np.isin(rows, self.leaks["pairs"][:, 0])
 
     @cached_property
     def exhibits(self) -> dict[str, np.ndarray]:
@@ -119,85 +102,44 @@ class Architecture(Recorded):
             StoreError: the code does more than build a network: the notebook would run it.
         """
         steps = list(self.record.json("construction.json"))
-        if foreign := "".join(foreign_part(step["code"]) for step in steps):
+        for line in (line for step in steps for line in step["code"].split("\n") if not _BUILDS.fullmatch(line)):
             raise StoreError(
                 "a record holds code that does more than build a network",
                 where=self.record.folder / "construction.json",
-                received=foreign[:300],
+                received=line[:300],
                 expected="Keras layers added to modelVGG19, and prints of its shape",
                 hint="do not trust these records; remove the folder and run the lab again",
             )
         return steps
 
-    @cached_property
-    def summary(self) -> str:
-        """Keras's own summary."""
-        return self.record.text("summary.txt")
 
-
-def foreign_part(code: str) -> str:
-    """What of the code is no building of a network; empty where it does nothing but import Keras's layers, add them to
-    `modelVGG19`, and print what came of it: the notebook runs it."""
-    layers = {"Conv2D", "Dense", "Flatten", "Input", "MaxPooling2D", "Sequential"}
-    try:
-        for node in ast.walk(ast.parse(code)):
-            match node:
-                case ast.ImportFrom(module=("keras" | "keras.layers" | "keras.models"), names=names, level=0):
-                    harmless = all(one.name in layers and one.asname is None for one in names)
-                case ast.Name(id=name, ctx=ast.Store()):
-                    harmless = name == MODEL
-                case ast.Name(id=name):
-                    harmless = name in {*layers, MODEL, "print"}
-                case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=ast.Load()):
-                    harmless = owner == MODEL and attribute in {"add", "output_shape", "summary"}
-                case (ast.Module() | ast.Expr() | ast.Assign() | ast.alias() | ast.Call() | ast.keyword() | ast.Constant()
-                      | ast.Tuple() | ast.Load() | ast.Store()):  # fmt: skip
-                    harmless = True
-                case _:
-                    harmless = False
-            if not harmless:
-                return ast.unparse(node)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return code
-    return ""
-
-
-class LostSeed(NamedTuple):
-    """A seed of a network without a finished training, and why; other seeds of the network have one."""
+@dataclass(frozen=True)
+class Missing:
+    """A training that the lab asks for and has not, of a seed or of the fold `index` (0-based) of `of`, and why."""
 
     network: str
     seed: int
     reason: str
+    index: int = 0
+    of: int = 0
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the assignment: a data set and the networks trained on it.
-
-    Attributes:
-        runs: every seed, in the lab's order.
-        problems: by network without a finished run, why.
-        lost_seeds: of networks with other finished runs.
-        diverged: the trainings among those of which there is a record.
-        folds: by network, the finished trainings of its cross-validation in fold order; `fold_problems` the others.
-        searches: by network, the search that chose hyper-parameters of its runs.
-        baseline: of the data set; None where none was measured.
-        test_uses: how many evaluations have looked at the data set's test images in this folder of runs; None in
-            older locks.
-    """
+    """One part of the assignment: a data set and the networks trained on it."""
 
     key: str
     dataset: DatasetData
-    runs: tuple[RunData, ...]
+    runs: tuple[RunData, ...]  # of every seed, in the lab's order
     primary: str | None
-    problems: Mapping[str, str]
-    diverged: tuple[TrainingData, ...] = ()
-    folds: Mapping[str, tuple[FoldData, ...]] = field(default_factory=dict)
-    fold_problems: tuple[FoldProblem, ...] = ()
-    searches: Mapping[str, SearchData] = field(default_factory=dict)
+    problems: Mapping[str, str]  # by network without a finished run, why
+    diverged: tuple[TrainingData, ...] = ()  # the trainings among those, and among lost seeds, that have a record
+    folds: Mapping[str, tuple[FoldData, ...]] = field(default_factory=dict)  # by network, the finished ones in order
+    fold_problems: tuple[Missing, ...] = ()
+    searches: Mapping[str, SearchData] = field(default_factory=dict)  # that chose hyper-parameters of a network's runs
     baseline: BaselineData | None = None
-    test_uses: int | None = None
-    lost_seeds: tuple[LostSeed, ...] = ()
+    test_uses: int | None = None  # how many evaluations have looked at these test images; None in older locks
+    lost_seeds: tuple[Missing, ...] = ()  # of networks with other finished runs
 
     @property
     def networks(self) -> list[str]:
@@ -222,11 +164,6 @@ class LabData:
     parts: Mapping[str, Part]
     architectures: Mapping[str, Architecture]
 
-    @property
-    def info(self) -> Mapping[str, Any]:
-        """Title, authors, course and language as the lab was run."""
-        return dict(self.lock["lab"])
-
 
 def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
     """Open what the lab lock names. A training whose run or evaluation cannot be trusted is a problem of that training.
@@ -237,75 +174,63 @@ def open_lab(store: RunStore, stem: str, *, strict: bool = False) -> LabData:
     Raises:
         StoreError: the lab was never run, or another record it names is absent or damaged.
     """
-    lock, where = store.read_lab(stem), store.root / "labs" / f"{stem}.json"
+    lock, read = store.read_lab(stem), store.read
     try:
         if not strict:
             lock = {**lock, "runs": [_trusted(store, entry) for entry in lock["runs"]]}
-        datasets = {
-            name: DatasetData(store.read("dataset", entry["record"]), name) for name, entry in lock["datasets"].items()
-        }
-        parts = {key: _part(store, key, part, datasets[part["dataset"]], lock) for key, part in lock["parts"].items()}
-        records = {name: store.read("architecture", record) for name, record in lock["architectures"].items()}
-    except OSError as problem:
-        what, hint = "a record that the lab lock names cannot be looked for", "see that the folder of runs can be read"
-        raise StoreError(what, where=where, received=problem.strerror, hint=hint) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as problem:
-        hint = f"write it again: cnnlab run {stem}"
-        raise StoreError("the lab lock is damaged", where=where, received=repr(problem), hint=hint) from None
-    return LabData(stem, lock, parts, {name: Architecture(record) for name, record in records.items()})
+        datasets = {name: DatasetData(read("dataset", one["record"]), name) for name, one in lock["datasets"].items()}
+        parts = {key: _part(store, key, datasets[part["dataset"]], lock) for key, part in lock["parts"].items()}
+        architectures = {name: Architecture(read("architecture", one)) for name, one in lock["architectures"].items()}
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as problem:
+        raise _damaged(store, stem, problem) from None
+    return LabData(stem, lock, parts, architectures)
 
 
-def _part(store: RunStore, key: str, part: Mapping[str, Any], dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
+def _part(store: RunStore, key: str, dataset: DatasetData, lock: Mapping[str, Any]) -> Part:
     mine = [entry for entry in lock["runs"] if entry["dataset"] == dataset.name]
-    whole = [entry for entry in mine if entry.get("fold") is None]
-    finished, failed = ([entry for entry in whole if bool(entry["evaluation"]) is is_done] for is_done in (True, False))
-    networks = {entry["network"] for entry in finished}
+    finished = [entry for entry in mine if entry.get("fold") is None and entry["evaluation"]]
+    failed = [entry for entry in mine if entry.get("fold") is None and not entry["evaluation"]]
 
     def training(entry: Mapping[str, Any]) -> dict[str, Any]:
         return {key: entry[key] for key in ("dataset", "network", "seed")} | {"run": store.read("run", entry["run"])}
 
-    unevaluated = [TrainingData(**training(entry)) for entry in failed if entry["run"]]
-    diverged = tuple(one for one in unevaluated if one.has_diverged)
-    reasons = {one.run.id: str(one.resolved.get("diverged_because") or "") for one in diverged}
-    folds: dict[str, tuple[FoldData, ...]] = {}
-    fold_problems = []
-    cut = [entry for entry in mine if entry.get("fold") is not None]
-    for entry in sorted(cut, key=lambda entry: (entry["fold"]["index"], entry["seed"])):
-        fold = FoldData(**training(entry), **entry["fold"]) if entry["run"] else None
-        if fold is None or fold.has_diverged:
-            reason = entry.get("problem") or (fold.resolved.get("diverged_because", "") if fold else "")
-            fold_problems.append(FoldProblem(entry["network"], **entry["fold"], reason=reason))
-        else:
-            folds[fold.network] = (*folds.get(fold.network, ()), fold)
-    runs = (
+    runs = [
         RunData(
-            **training(entry),
-            evaluation=store.read("evaluation", entry["evaluation"]),
-            architecture=store.read("architecture", entry["architecture"]),
-            flip=bool(entry.get("flip")),
+            evaluation=store.read("evaluation", entry["evaluation"]), flip=bool(entry.get("flip")),
+            architecture=store.read("architecture", entry["architecture"]), **training(entry),
         )
         for entry in finished
-    )
-    lost = (
-        LostSeed(entry["network"], entry["seed"], reasons.get(entry["run"]) or entry.get("problem", ""))
-        for entry in failed
-        if entry["network"] in networks
-    )
-    searches = {entry["network"]: entry["search"] for entry in whole if entry.get("search")}
+    ]  # fmt: skip
+    unevaluated = (TrainingData(**training(entry)) for entry in failed if entry["run"])
+    diverged = tuple(one for one in unevaluated if one.has_diverged)
+    reasons, networks = {one.run.id: one.reason for one in diverged}, {run.network for run in runs}
+    missing = [
+        Missing(one["network"], one["seed"], reasons.get(one["run"]) or one.get("problem", "")) for one in failed
+    ]
+    folds, fold_problems = dict[str, tuple[FoldData, ...]](), list[Missing]()
+    cut = [entry for entry in mine if entry.get("fold") is not None]
+    for entry in sorted(cut, key=lambda entry: (entry["fold"]["index"], entry["seed"])):
+        network, fold = entry["network"], FoldData(**training(entry), **entry["fold"]) if entry["run"] else None
+        if fold and not fold.has_diverged:
+            folds[network] = (*folds.get(network, ()), fold)
+        else:
+            reason = entry.get("problem") or (fold.reason if fold else "")
+            fold_problems.append(Missing(network, entry["seed"], reason, **entry["fold"]))
+    searches = {entry["network"]: entry["search"] for entry in (*finished, *failed) if entry.get("search")}
     baseline = (lock.get("baselines") or {}).get(dataset.name)
     return Part(
         key=key,
         dataset=dataset,
         runs=tuple(runs),
-        primary=part.get("primary"),
-        problems={entry["network"]: entry.get("problem", "") for entry in failed if entry["network"] not in networks},
+        primary=lock["parts"][key].get("primary"),
+        problems={one.network: one.reason for one in missing if one.network not in networks},
         diverged=diverged,
         folds=folds,
         fold_problems=tuple(fold_problems),
         searches={network: SearchData(store.read("search", one), network) for network, one in searches.items()},
         baseline=BaselineData(store.read("baseline", baseline)) if baseline else None,
         test_uses=lock["datasets"][dataset.name].get("test_uses"),
-        lost_seeds=tuple(lost),
+        lost_seeds=tuple(one for one in missing if one.network in networks),
     )
 
 
@@ -316,12 +241,25 @@ def _trusted(store: RunStore, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**entry, "run": None, "evaluation": None, "problem": reason} if reason else entry
 
 
-def locked_records(lock: Mapping[str, Any]) -> list[tuple[Kind, str]]:
-    """Every record that a lab lock names, each once."""
+def locked_records(store: RunStore, stem: str) -> list[tuple[Kind, str]]:
+    """Every record that a lab lock names, each once.
+
+    Raises:
+        StoreError: the lab was never run, or its lock is damaged.
+    """
+    lock = store.read_lab(stem)
     kinds: tuple[Kind, ...] = ("run", "evaluation", "architecture", "search")
-    return list(dict.fromkeys([
-        *(("dataset", entry["record"]) for entry in lock["datasets"].values()),
-        *((kind, entry[kind]) for entry in lock["runs"] for kind in kinds if entry.get(kind)),
-        *(("baseline", name) for name in (lock.get("baselines") or {}).values()),
-        *(("architecture", name) for name in lock["architectures"].values()),
-    ]))  # fmt: skip
+    try:
+        return list(dict.fromkeys([
+            *(("dataset", entry["record"]) for entry in lock["datasets"].values()),
+            *((kind, entry[kind]) for entry in lock["runs"] for kind in kinds if entry.get(kind)),
+            *(("baseline", name) for name in (lock.get("baselines") or {}).values()),
+            *(("architecture", name) for name in lock["architectures"].values()),
+        ]))  # fmt: skip
+    except (AttributeError, KeyError, TypeError) as problem:
+        raise _damaged(store, stem, problem) from None
+
+
+def _damaged(store: RunStore, stem: str, problem: Exception) -> StoreError:
+    where, hint = store.root / "labs" / f"{stem}.json", f"write it again: cnnlab run {stem}"
+    return StoreError("the lab lock is damaged", where=where, received=repr(problem), hint=hint)

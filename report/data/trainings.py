@@ -49,17 +49,6 @@ class Predictions:
         return np.asarray(self.predicted == self.labels)
 
 
-class Attention(NamedTuple):
-    """Grad-CAM of the answers to some test images, `ids` int32 (n,), from the map of `layer`.
-
-    `maps` are uint8 (n, h, w), the largest value of each 255; all 0 where nothing speaks for the answer.
-    """
-
-    layer: str
-    ids: np.ndarray
-    maps: np.ndarray
-
-
 @dataclass(frozen=True)
 class TrainingData:
     """One training, whatever came of it."""
@@ -97,14 +86,18 @@ class TrainingData:
 
     @cached_property
     def sanity(self) -> dict[str, Any] | None:
-        """What was checked before the first epoch: `classes`, `ln_classes`, `initial_loss`, `overfit`; None in older
-        records."""
+        """What was checked before the first epoch: `classes`, `ln_classes`, `initial_loss`, `overfit`; None in old records."""
         return dict(self.run.json("sanity.json")) if "sanity.json" in self.run.manifest["files"] else None
 
     @property
     def has_diverged(self) -> bool:
         """Whether the loss stopped being a number."""
         return bool(self.run.manifest["status"] == "diverged")
+
+    @property
+    def reason(self) -> str:
+        """Why it diverged, where that is known."""
+        return str(self.resolved.get("diverged_because") or "")
 
 
 @dataclass(frozen=True)
@@ -118,16 +111,6 @@ class FoldData(TrainingData):
     def accuracy(self) -> float:
         """Accuracy in 0-1 on the fold's own images, in the epoch that was kept."""
         return float(self.history["val_accuracy"][int(self.resolved["best_epoch"]) - 1])
-
-
-@dataclass(frozen=True)
-class FoldProblem:
-    """A fold without a finished training, 0-based, and why."""
-
-    network: str
-    index: int
-    of: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -150,10 +133,8 @@ class RunData(TrainingData):
             probabilities = arrays[f"{split}_probabilities"].astype(np.float32)
             wrong = int((~np.isfinite(probabilities).all(axis=1)).sum())
             if not len(probabilities):
-                hint = "give every split images in the lab file, and run it again"
-                raise StoreError(
-                    "an evaluation has no image of a split", where=where, received=f"no {split} images", hint=hint
-                )
+                what, hint = "an evaluation has no image of a split", "give every split images in the lab file"
+                raise StoreError(what, where=where, received=f"no {split} images", hint=f"{hint}, and run it again")
             if wrong:
                 raise StoreError(
                     f"{self.title} answers with what is no number: there is nothing to report of it",
@@ -171,55 +152,41 @@ class RunData(TrainingData):
         return dict(zip(arrays["ids"].tolist(), arrays["images"], strict=True))
 
     @cached_property
-    def attention(self) -> Attention | None:
-        """Where the network looks in some test images; None in older records."""
+    def attention(self) -> dict[int, np.ndarray]:
+        """Grad-CAM of the answers to some test images, uint8 (h, w) by row id, the largest value of each 255 (or all 0, where
+        nothing speaks for the answer); nothing in old records."""
         if "attention.npz" not in self.evaluation.manifest["files"]:
-            return None
+            return {}
         arrays = self.evaluation.arrays("attention.npz")
-        return Attention(str(self.evaluation.manifest["attention"]["layer"]), arrays["ids"], arrays["maps"])
+        return dict(zip(arrays["ids"].tolist(), arrays["maps"], strict=True))
 
 
 class Trial(NamedTuple):
-    """One trial of a search, with its value of each key that the search varies.
-
-    `value` is its best validation accuracy in 0-1, in the 1-based epoch `best_epoch`; None where there is none, as is the
-    `problem` of a trial that did not fail.
-    """
+    """One trial of a search."""
 
     number: int
     state: str
-    params: Mapping[str, Any]
-    value: float | None
-    best_epoch: int | None
+    params: Mapping[str, Any]  # its value of each key that the search varies
+    value: float | None  # its best validation accuracy in 0-1, if any
+    best_epoch: int | None  # the epoch of that, from 1
     epochs: int
-    problem: str | None
+    problem: str | None  # why it failed
 
 
 @dataclass(frozen=True)
 class SearchData(Recorded):
-    """A search record of one network."""
+    """A search record of one network.
+
+    Of the manifest: `space`, what the lab asked for (trials, seed, pruning, and the range or the choices of each key);
+    `selected`, the value of each varied key in the selected trial; `counts`, trials by how they ended.
+    """
 
     network: str
-
-    @property
-    def space(self) -> Mapping[str, Any]:
-        """What the lab asked for: trials, seed, pruning, and the range or the choices of each key."""
-        return dict(self.manifest["space"])
 
     @property
     def varied(self) -> list[str]:
         """The recipe's keys that trials differ in."""
         return list(self.manifest["varied"])
-
-    @property
-    def selected(self) -> Mapping[str, Any]:
-        """The selected trial's value of each varied key."""
-        return dict(self.manifest["selected"])
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Trials by how they ended."""
-        return {state: int(self.manifest["counts"][state]) for state in STATES}
 
     @cached_property
     def trials(self) -> list[Trial]:
@@ -234,13 +201,11 @@ class SearchData(Recorded):
 
 @dataclass(frozen=True)
 class BaselineData(Recorded):
-    """The baselines of one data set: a linear classifier, and always the same answer."""
+    """The baselines of one data set: a linear classifier, and always the same answer.
 
-    @property
-    def constant(self) -> Mapping[str, Any]:
-        """Always the most frequent class: `label`, `accuracy_test`, `accuracy_validation` in 0-1; and `loss`, the cross
-        entropy (nats) on validation of always answering the training class frequencies."""
-        return dict(self.record.manifest["constant"])
+    Of the manifest: `constant`, always the most frequent class: `label`, `accuracy_test`, `accuracy_validation` in 0-1,
+    and `loss`, the cross entropy (nats) on validation of always answering the training class frequencies.
+    """
 
     def right(self, labels: np.ndarray) -> np.ndarray:
         """Whether the linear classifier is right on each test image, bool (N,).
@@ -252,8 +217,7 @@ class BaselineData(Recorded):
             StoreError: the record is of other images.
         """
         arrays = self.record.arrays("predictions.npz")
-        found = arrays["test_labels"]
-        if not np.array_equal(found, labels):
+        if not np.array_equal(found := arrays["test_labels"], labels):
             raise StoreError(
                 "the baseline was not measured on the images that the networks were",
                 where=self.record.folder,

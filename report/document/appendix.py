@@ -71,8 +71,7 @@ def appendix(lab: LabData, language: Language, *, published: bool = True) -> App
                 facts.append((t("Evaluation"), one.evaluation.id))
                 architectures[one.architecture.id] = one.architecture
             else:
-                because = str(one.resolved.get("diverged_because") or "")
-                facts.append((t("Ended"), ": ".join(filter(None, (t("diverged"), because)))))
+                facts.append((t("Ended"), ": ".join(filter(None, (t("diverged"), one.reason)))))
             runs[one.run.id] = _entry(f"{one.title}, {one.run.id}", facts, *ids)
     data = {part.dataset.record.id: part.dataset for part in parts}
     groups = {

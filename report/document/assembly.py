@@ -81,7 +81,7 @@ def _problems(data: LabData, section: Section, language: Language) -> tuple[list
         shown = t(REMOVED) if reason == REMOVED else next(iter(reason.splitlines()), "") or t("it was not trained")
         problems.append(t(words, network=find_network(network).TITLE, reason=shown, **fields))
 
-    diverged = {one.network: str(one.resolved.get("diverged_because") or "") for one in part.diverged}
+    diverged = {one.network: one.reason for one in part.diverged}
     for network, reason in part.problems.items():
         if network in diverged:
             lacking(network, "", diverged[network] or reason, "{network}'s training diverged: {reason}")

@@ -112,7 +112,7 @@ def examine(data: LabData, part: str | None, text: str, on: str, dataset: str, *
     try:
         verdict = compare.better(meant.of(first), meant.of(second), split, k)
     except compare.Incomparable as problem:
-        raise CallError(str(problem), problem.received) from None
+        raise CallError(*problem.args) from None
     is_own = own is not None and own.dataset.name == meant.dataset.name
     return Claim(
         text=text, on=on, dataset=meant.dataset.name, elsewhere="" if is_own else str(meant.dataset.manifest["title"]),

@@ -14,7 +14,7 @@ from cnnlab.store.record import Record
 from report.document.tokens import Place, Printed
 from report.evidence.language import Language
 from report.evidence.quantity import Gallery, Item, Table
-from report.evidence.words import numbers_in
+from report.evidence.words import pieces
 
 if TYPE_CHECKING:
     from report.data.records import LabData
@@ -29,8 +29,9 @@ HASH_DIGITS = 12
 
 def of_words(section: str, name: str, text: str, place: Place) -> Iterator[Printed]:
     """The quantities of a text: `loss.caption.epoch`."""
-    for path, printed, quantity in numbers_in(text, name):
-        yield Printed(section, path, quantity, printed, place)
+    for printed, one in pieces(text):
+        if one is not None:
+            yield Printed(section, f"{name}.{one.name}".strip("."), one.quantity, printed, place)
 
 
 def of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:

@@ -20,28 +20,17 @@ from report.evidence.statistics import SIGNIFICANT
 class Incomparable(ValueError):
     """Two networks that have nothing to be compared in: what is wrong, and what was received."""
 
-    def __init__(self, what: str, received: str) -> None:
-        super().__init__(what)
-        self.received = received
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How far apart two networks are, in the order in which they were asked for.
+    """How far apart two networks are, in the order in which they were asked for."""
 
-    Attributes:
-        difference: first minus second, in points, with its 95 % interval.
-        p: of the test, whose name is its `how`; `adjusted` for all comparisons that it was made among.
-        seeds: how many of each were averaged; 1 where one run of each is compared.
-        only_first, only_second: images that only one of two runs gets right; None over seeds.
-    """
-
-    difference: Quantity
-    p: Quantity
-    seeds: int = 1
-    only_first: Quantity | None = None
+    difference: Quantity  # first minus second, in points, with its 95 % interval
+    p: Quantity  # of the test, whose name is its `how`
+    adjusted: float  # p for all comparisons that it was made among
+    seeds: int = 1  # of each that were averaged; 1 where one run of each is compared
+    only_first: Quantity | None = None  # images that only one of two runs gets right; None over seeds
     only_second: Quantity | None = None
-    adjusted: float
 
     @property
     def sign(self) -> int:
@@ -62,51 +51,50 @@ def better(a: Sequence[RunData], b: Sequence[RunData], split: str = "test", k: i
     Raises:
         Incomparable: the runs answered different images, or there are no more than `k` classes.
     """
-    classes = a[0].predictions[split].probabilities.shape[1]
-    if 1 < k >= classes:
-        raise Incomparable(f"top-{k} accuracy says nothing of so few classes", str(classes))
-    one, other = (
-        {run.seed: found.right if k == 1 else top_k(found.probabilities, found.labels, k)
-         for run in runs for found in [run.predictions[split]]}
-        for runs in (a, b)
-    )  # fmt: skip
-    for run in (*a, *b):
-        if not np.array_equal(run.predictions[split].ids, a[0].predictions[split].ids):
-            raise Incomparable("the networks were not evaluated on the same images", run.run.id)
+    answers = {run.run.id: run.predictions[split] for run in (*a, *b)}
+    first = answers[a[0].run.id]
+    if 1 < k >= first.probabilities.shape[1]:
+        few = str(first.probabilities.shape[1])
+        raise Incomparable(f"top-{k} accuracy says nothing of so few classes", few)
+    for run_id, found in answers.items():
+        if not np.array_equal(found.ids, first.ids):
+            raise Incomparable("the networks were not evaluated on the same images", run_id)
+    right = {
+        run_id: found.right if k == 1 else top_k(found.probabilities, found.labels, k)
+        for run_id, found in answers.items()
+    }
+    one, other = ({run.seed: right[run.run.id] for run in runs} for runs in (a, b))
+    shared = [seed for seed in one if seed in other]
     if min(len(one), len(other)) == 1:
-        shared = [seed for seed in one if seed in other]
         run_a, run_b = (next((run for run in runs if run.seed in shared), runs[0]) for runs in (a, b))
         return on_same_images(one[run_a.seed], other[run_b.seed], run_a.run.id, run_b.run.id)
-    paired = set(one) == set(other)
+    paired = len(one) == len(other) == len(shared)
     means_a = [float(one[seed].mean()) for seed in one]
     means_b = [float(other[seed].mean()) for seed in (one if paired else other)]
     test = statistics.student(means_a, means_b) if paired else statistics.welch(means_a, means_b)
     by_image = np.mean(list(one.values()), axis=0) - np.mean(list(other.values()), axis=0)
     value, low, high = statistics.bootstrap_mean(by_image.round(9), error=test.error, freedom=test.freedom)
-    q = numbers_of(*(run.run for run in (*a, *b)))
-    how = "Student's t test over paired seeds" if paired else "Welch's t test over seeds"
+    q, how = numbers_of(*answers), "Mean difference over seeds, bootstrap over images and seeds"
+    name = "Student's t test over paired seeds" if paired else "Welch's t test over seeds"
     return Verdict(
-        difference=q(
-            value, "points", n=by_image.size, low=max(-1.0, low), high=min(1.0, high),
-            how="Mean difference over seeds, bootstrap over images and seeds",
-        ),
-        p=q(test.p, "probability", n=len(means_a) + len(means_b), how=how),
+        difference=q(value, "points", n=by_image.size, low=max(-1.0, low), high=min(1.0, high), how=how),
+        p=q(test.p, "probability", n=len(one) + len(other), how=name),
         adjusted=test.p,
-        seeds=min(len(means_a), len(means_b)),
-    )  # fmt: skip
+        seeds=min(len(one), len(other)),
+    )
 
 
 def on_same_images(right_a: np.ndarray, right_b: np.ndarray, *runs: str) -> Verdict:
     """Two classifiers on the same images, bool (N,) of their right answers, which come from `runs`."""
-    paired, q = statistics.mcnemar(right_a, right_b), numbers_of(*runs)
-    value, low, high = statistics.paired_difference(paired.only_a, paired.only_b, right_a.size)
+    (only_a, only_b, p), q = statistics.mcnemar(right_a, right_b), numbers_of(*runs)
+    value, low, high = statistics.paired_difference(only_a, only_b, right_a.size)
     how = "Difference of accuracies on the same images, Bonett and Price interval"
     return Verdict(
         difference=q(value, "points", n=right_a.size, low=low, high=high, how=how),
-        p=q(paired.p, "probability", n=paired.only_a + paired.only_b, how="Exact McNemar test"),
-        adjusted=paired.p,
-        only_first=q.count(paired.only_a),
-        only_second=q.count(paired.only_b),
+        p=q(p, "probability", n=only_a + only_b, how="Exact McNemar test"),
+        adjusted=p,
+        only_first=q.count(only_a),
+        only_second=q.count(only_b),
     )
 
 
@@ -130,17 +118,17 @@ def accuracy(run: RunData, split: str = "test") -> Quantity:
 
 
 def network_accuracy(runs: Sequence[RunData], split: str = "test") -> Quantity:
-    """Accuracy of a network: of its run, or the mean over its seeds with a Student interval over them."""
-    each = [accuracy(run, split) for run in runs]
-    return each[0] if len(each) == 1 else over_seeds([one.value for one in each], runs)
+    """Accuracy of a network on one split, `over_seeds`."""
+    return over_seeds([accuracy(run, split) for run in runs], runs)
 
 
-def over_seeds(shares: Sequence[float], runs: Sequence[RunData]) -> Quantity:
-    """The mean of a share over at least two seeds."""
-    mean, low, high = statistics.mean_interval(shares)
-    return numbers_of(*(run.run for run in runs))(
-        mean, "share", n=len(runs), low=max(0.0, low), high=min(1.0, high), how="Mean over seeds, Student interval"
-    )
+def over_seeds(shares: Sequence[Quantity], runs: Sequence[RunData]) -> Quantity:
+    """A share of a network: that of its one run, or the mean over its seeds with a Student interval over them."""
+    if len(shares) == 1:
+        return shares[0]
+    mean, low, high = statistics.mean_interval([one.value for one in shares])
+    q, how = numbers_of(*(run.run for run in runs)), "Mean over seeds, Student interval"
+    return q(mean, "share", n=len(runs), low=max(0.0, low), high=min(1.0, high), how=how)
 
 
 def split_gap(run: RunData, one: str, other: str) -> Quantity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,9 +23,6 @@ from report.evidence.words import Words, filled, worded
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
-LARGEST = 1e15
-"""From here on a number is written with a power of ten."""
-
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Unit = Literal[
@@ -46,8 +43,12 @@ class Language:
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.locale = _locale(code)
-        self._catalogue = None if code == "en" else _catalogue(templates_dir() / "locale" / f"{code}.po")
+        try:
+            self.locale = Locale.parse(code)
+        except (UnknownLocaleError, ValueError):
+            raise TemplateProblem("the report's language is unknown", received=code, expected="es or en") from None
+        self._catalogue = None if code == "en" else catalogue(templates_dir() / "locale" / f"{code}.po")
+        self.decimal_sign = str(self.locale.number_symbols["latn"]["decimal"])
 
     def text(self, msgid: str, /, **fields: Any) -> str:
         """The message in this language, with `{fields}` filled in; numbers and quantities are formatted.
@@ -65,11 +66,10 @@ class Language:
 
     def quantity(self, q: Quantity, digits: int | None = None) -> Words:
         """A number with its unit: "63,2 %" or "63.2%", "143.667.240", "2 min 5 s"."""
-        digits = q.digits if digits is None else digits
-        unit, own = UNITS[q.unit], digits is None
-        if callable(unit.form):
-            return worded(unit.form(self, q.value, unit.digits if digits is None else digits, own), q)
-        return worded(self.text(unit.form, number=self._plain(q, digits)), q)
+        digits, unit = q.digits if digits is None else digits, UNITS[q.unit]
+        if isinstance(unit.form, str):
+            return worded(self.text(unit.form, number=self._plain(q, digits)), q)
+        return worded(unit.form(self, q.value, unit.digits if digits is None else digits, digits is None), q)
 
     def words(self, cell: Quantity | str) -> str:
         """A cell of a table as it is printed."""
@@ -93,7 +93,7 @@ class Language:
 
     def interval(self, q: Quantity, digits: int | None = None) -> Words:
         """The 95 % interval in parentheses, "(59,1–67,0 %)"; empty when the quantity has none."""
-        text = self._interval(q, digits, UNITS["share"].form if q.unit == "share" else "{number}")
+        text = self._interval(q, digits, "{number}%" if q.unit == "share" else "{number}")
         return worded(text, q) if text else Words("")
 
     def with_interval(self, q: Quantity, digits: int | None = None) -> Words:
@@ -107,7 +107,7 @@ class Language:
         """
         if not math.isfinite(value):
             return "∞" if value > 0 else (f"{MINUS}∞" if value < 0 else "–")
-        return self._with_power(value) if abs(value) >= LARGEST else _decimal(value, digits, trim, self.code)
+        return self._with_power(value) if abs(value) >= 1e15 else _decimal(value, digits, trim, self.locale)
 
     def join(self, words: Sequence[str]) -> str:
         """A list in words: "A, B y C"."""
@@ -118,11 +118,6 @@ class Language:
         """A date in words: "24 de abril de 2026"."""
         return format_date(moment.date(), format="long", locale=self.locale)
 
-    @cached_property
-    def decimal_sign(self) -> str:
-        """What separates the decimals from the whole."""
-        return str(self.locale.number_symbols["latn"]["decimal"])
-
     def _field(self, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             value = Quantity(value=value, unit="count")
@@ -131,10 +126,10 @@ class Language:
         return self.quantity(value) if isinstance(value, Quantity) else value
 
     def _plain(self, q: Quantity, digits: int | None) -> str:
-        unit, own = UNITS[q.unit], digits is None
-        return self.number(q.value * unit.scale, unit.digits if digits is None else digits, trim=unit.trim and own)
+        unit, trim = UNITS[q.unit], UNITS[q.unit].trim and digits is None
+        return self.number(q.value * unit.scale, unit.digits if digits is None else digits, trim=trim)
 
-    def _interval(self, q: Quantity, digits: int | None, unit: Any) -> str:
+    def _interval(self, q: Quantity, digits: int | None, unit: str) -> str:
         if q.low is None or q.high is None:
             return ""
         low, high = (self._plain(Quantity(value=bound, unit=q.unit), digits) for bound in (q.low, q.high))
@@ -153,17 +148,17 @@ class Language:
     def _duration(self, value: float, digits: int, own: bool) -> str:
         if abs(value) < 59.5:
             return f"{self.number(value, 0 if own and abs(value) >= 9.95 else digits)}{NBSP}s"
-        small, large, whole = (
-            ("s", "min", round(value)) if round(value) < 3600 else ("min", "h", round(round(value) / 60))
-        )
+        whole, small, large = round(value), "s", "min"
+        if whole >= 3600:
+            whole, small, large = round(whole / 60), "min", "h"
         first, rest = divmod(whole, 60)
         return f"{self.number(first)}{NBSP}{large}" + (f" {rest}{NBSP}{small}" if rest else "")
 
     def _bytes(self, value: float, digits: int, own: bool) -> str:
         """In the largest unit, each a thousand times the one before, that leaves a number of one or more."""
         power = min(int(math.log(max(abs(value), 1), 1000)), 4)
-        shown = 0 if own and power == 0 else digits
-        return f"{self.number(value / 1000**power, shown)}{NBSP}{('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+        number = self.number(value / 1000**power, 0 if own and power == 0 else digits)
+        return f"{number}{NBSP}{('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
     def _probability(self, value: float, digits: int, own: bool) -> str:
         return f"<{NBSP}{self.number(10**-digits, digits)}" if value < 10**-digits else self.number(value, digits)
@@ -199,27 +194,15 @@ UNITS: dict[Unit, Format] = {
 
 
 @lru_cache(maxsize=8192)  # a report prints the same few hundred numbers in several places
-def _decimal(value: float, digits: int, trim: bool, code: str) -> str:
+def _decimal(value: float, digits: int, trim: bool, locale: Locale) -> str:
     pattern = f"#,##0.{('#' if trim else '0') * digits}" if digits else "#,##0"
-    text = format_decimal(value, format=pattern, locale=_locale(code)).replace("-", MINUS)
+    text = format_decimal(value, format=pattern, locale=locale).replace("-", MINUS)
     return text if any(digit in text for digit in "123456789") else text.lstrip(MINUS)
 
 
 @lru_cache
-def _locale(code: str) -> Locale:
-    try:
-        return Locale.parse(code)
-    except (UnknownLocaleError, ValueError):
-        raise TemplateProblem("the report's language is unknown", received=code, expected="es or en") from None
-
-
-def forget_catalogues() -> None:
-    """Read message catalogues anew from here on."""
-    _catalogue.cache_clear()
-
-
-@lru_cache
-def _catalogue(path: Path) -> Catalog:
+def catalogue(path: Path) -> Catalog:
+    """The messages of a `.po` file; `catalogue.cache_clear()` has files read anew."""
     try:
         with path.open("rb") as handle:
             return read_po(handle, abort_invalid=True)

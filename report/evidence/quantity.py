@@ -11,9 +11,10 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Required, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict
 
 from cnnlab.errors import printable
+from cnnlab.store.record import Record
 from report.evidence.statistics import wilson
 from report.evidence.words import sourced
 
@@ -23,39 +24,22 @@ if TYPE_CHECKING:
 
     from report.evidence.language import Unit
 
+Source = Sequence[Record | str]
+"""Records, or ids of records."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """A number that prose, tables and captions can print.
+    """A number that prose, tables and captions can print."""
 
-    Attributes:
-        value: in the unit's base: shares in 0-1, seconds, nats, bytes.
-        n: how many images (or runs, layers, …) it was computed from, where that means something.
-        low, high: its 95 % interval, where it has one.
-        runs: ids of the records that it came from.
-        how: how it was computed, as a message id of the catalogue ("Wilson interval over test images").
-        digits: decimals to print where the unit's usual ones would not be the source's own, as of published figures.
-    """
-
-    value: float
+    value: float  # in the unit's base: shares in 0-1, seconds, nats, bytes
     unit: Unit
-    n: int | None = None
-    low: float | None = None
+    n: int | None = None  # how many images (or runs, layers, …) it was computed from, where that means something
+    low: float | None = None  # its 95 % interval, where it has one
     high: float | None = None
-    runs: tuple[str, ...] = ()
-    how: str = ""
-    digits: int | None = None
-
-
-class HasId(Protocol):
-    """A record: whatever tells its id."""
-
-    @property
-    def id(self) -> str: ...
-
-
-Source = Sequence[HasId | str]
-"""Records, or ids of records."""
+    runs: tuple[str, ...] = ()  # ids of the records that it came from
+    how: str = ""  # how it was computed, as a message id of the catalogue ("Wilson interval over test images")
+    digits: int | None = None  # decimals to print where the unit's usual ones would not be the source's own
 
 
 @dataclass(frozen=True)
@@ -82,22 +66,32 @@ class Numbers:
         return self(mean, "count" if mean.is_integer() else "number", n=len(values), how=how)
 
 
-def numbers_of(*sources: HasId | str) -> Numbers:
+def numbers_of(*sources: Record | str) -> Numbers:
     """The maker of quantities that come from these records, or from records of these ids."""
     return Numbers(tuple(one if isinstance(one, str) else one.id for one in sources))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Captioned:
-    """What stands under a caption of one sentence; numbers of its words that name no record come from its `source`."""
+    """What stands under a caption of one sentence, perhaps above a note; numbers of its words that name no record come
+    from its `source`."""
 
     caption: str
     source: Source = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         runs = numbers_of(*self.source).runs
         for key in {"caption", "note", "alt"} & {one.name for one in fields(self)}:
             object.__setattr__(self, key, sourced(getattr(self, key), runs))
+
+
+class Under(TypedDict, total=False):
+    """What every maker of a figure takes for it: what stands under it, and the records that it shows."""
+
+    caption: Required[str]
+    note: str
+    source: Source
 
 
 Cell = Quantity | str | None
@@ -112,26 +106,21 @@ class Column:
     best: Literal["max", "min"] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Attachment:
     """A file that a report brings along: its name, and its content as text."""
 
     name: str
     text: str
-    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Captioned):
-    """Rows of cells by column key; the first column heads its row. `note` gives n, split and interval.
-
-    `whole` is the table with all its rows where it shows only some.
-    """
+    """Rows of cells by column key; the first column heads its row. `note` gives n, split and interval."""
 
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, Cell], ...]
-    note: str = ""
-    whole: Attachment | None = None
+    whole: Attachment | None = None  # the table with all its rows where it shows only some
 
 
 def table(
@@ -145,44 +134,24 @@ def table(
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Captioned):
-    """A chart, drawn only when it is needed.
+    """A chart, drawn only when it is needed."""
 
-    Attributes:
-        draw: makes the chart in the colours and fonts of a `report.figures.theme.Theme`.
-        data: everything that `draw` depends on, in JSON terms; the cache key of the drawing.
-        alt: what a reader who cannot see it is told, made from the data.
-        wide: whether it deserves the full width of the page.
-    """
-
-    alt: str
-    draw: Callable[[Any], MplFigure]
-    data: Any
-    note: str = ""
-    wide: bool = False
-
-
-class Under(TypedDict, total=False):
-    """What every maker of a figure takes for it: what stands under it, and the records that it shows."""
-
-    caption: Required[str]
-    note: str
-    source: Source
+    alt: str  # what a reader who cannot see it is told, made from the data
+    draw: Callable[[Any], MplFigure]  # makes it in the colours and fonts of a `report.figures.theme.Theme`
+    data: Any  # everything that `draw` depends on, in JSON terms; the cache key of the drawing
+    wide: bool = False  # whether it deserves the full width of the page
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """One image of a gallery: `pixels` uint8 (h, w, 3), what it is, and what a network took it for.
+    """One image of a gallery: what it is, and what a network took it for."""
 
-    `origin` says where it stands, such as the split that it belongs to.
-    `alt` is what a reader who cannot see it is told, by default that it is an image of its class.
-    """
-
-    pixels: Any
+    pixels: Any  # uint8 (h, w, 3)
     label: str
-    origin: str = ""
+    origin: str = ""  # where it stands, such as the split that it belongs to
     predicted: str | None = None
     confidence: Quantity | None = None
-    alt: str = ""
+    alt: str = ""  # what a reader who cannot see it is told, by default that it is an image of its class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +160,6 @@ class Gallery(Captioned):
 
     alt: str
     items: tuple[Exhibit, ...]
-    note: str = ""
     group: int = 1
 
     @property
@@ -219,18 +187,11 @@ Value: TypeAlias = "Quantity | str | bool | Sequence[Value] | Mapping[str, Value
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that one activity can say.
-
-    Attributes:
-        names: quantities, texts, truths and lists that its commentary can print or test, by name.
-        items: what its commentary can show, by name, in the order in which they appear when it shows none.
-    """
+    """All that one activity can say: what its commentary can print or test by name, and what it can show by name, in the
+    order in which that appears when it shows none."""
 
     names: Mapping[str, Value] = field(default_factory=dict)
     items: Mapping[str, Item] = field(default_factory=dict)
-
-
-_FORMULA = tuple("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}＠")
 
 
 def csv_attachment(name: str, head: Sequence[str], rows: Sequence[Sequence[str | int | float | None]]) -> Attachment:
@@ -238,14 +199,14 @@ def csv_attachment(name: str, head: Sequence[str], rows: Sequence[Sequence[str |
 
     A text that a spreadsheet would take for a formula begins with an apostrophe.
     """
+    formula, stream = tuple("=+-@\t\r\n＝＋－＠"), io.StringIO()
 
     def cell(value: str | int | float | None) -> str | int | float | None:
         text = printable(value) if isinstance(value, str) else ""
-        return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text or value
+        return f"'{text}" if text.startswith(formula) or text.lstrip().startswith(formula) else text or value
 
-    stream = io.StringIO()
     csv.writer(stream).writerows([[cell(value) for value in row] for row in (head, *rows)])
-    return Attachment(name=name, text=stream.getvalue(), rows=len(rows))
+    return Attachment(name, stream.getvalue())
 
 
 def csv_uri(attachment: Attachment) -> str:

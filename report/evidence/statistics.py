@@ -41,19 +41,11 @@ def mean_of_proportions(right: Sequence[int], n: Sequence[int]) -> Interval:
     return mean, mean - below, mean + above
 
 
-class Paired(NamedTuple):
-    """Two classifiers on the same images: what only one of them gets right, and the exact two-sided p-value."""
-
-    only_a: int
-    only_b: int
-    p: float
-
-
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Paired:
-    """Exact McNemar test (McNemar 1947, binomial form) on bool (N,) arrays over the same images."""
+def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int, float]:
+    """Two classifiers on the same images, bool (N,) each: how many only one of them gets right, and the two-sided p-value of
+    the exact test (McNemar 1947, binomial form)."""
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    n = only_a + only_b
-    return Paired(only_a, only_b, min(1.0, 2 * binomial_tail(max(only_a, only_b), n, 0.5)))
+    return only_a, only_b, min(1.0, 2 * binomial_tail(max(only_a, only_b), only_a + only_b, 0.5))
 
 
 def binomial_tail(k: int, n: int, p: float) -> float:

@@ -7,16 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from report.evidence.quantity import Quantity
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A quantity printed at `text[start:end]`; `name` is the field that it filled, empty where it is the whole text."""
 
     start: int
@@ -26,7 +25,7 @@ class Number:
 
 
 class Words(str):
-    """A text with its numbers, in order.
+    """A text with its `numbers`, in order.
 
     They survive `+` and replacements of equal length; every other method of `str` gives a plain string.
     """
@@ -58,11 +57,11 @@ def worded(text: str, quantity: Quantity) -> Words:
 
 def joined(parts: Iterable[str], between: str = "") -> Words:
     """The parts one after the other, with `between` them."""
-    text, numbers = "", []
+    text, numbers = "", list[Number]()
     for index, part in enumerate(parts):
         text += between if index else ""
-        by = len(text)
-        numbers += [replace(one, start=one.start + by, end=one.end + by) for one in getattr(part, "numbers", ())]
+        own, by = getattr(part, "numbers", ()), len(text)
+        numbers += [one._replace(start=one.start + by, end=one.end + by) for one in own]
         text += str(part)
     return Words(text, numbers)
 
@@ -72,14 +71,14 @@ def filled(pattern: str, fields: Mapping[str, Any]) -> str:
 
     Numbers carry the fields' names, but for those that begin with an underscore.
     """
-    parts: list[Any] = []
+    parts: list[str] = []
     for literal, field, spec, conversion in Formatter().parse(pattern):
         if spec or conversion:
             raise ValueError(f"a message takes plain fields only: {pattern}")
         parts.append(literal)
         if field is not None:
             value, outer = fields[field], "" if field.startswith("_") else field
-            own = (replace(one, name=f"{outer}.{one.name}".strip(".")) for one in getattr(value, "numbers", ()))
+            own = (one._replace(name=f"{outer}.{one.name}".strip(".")) for one in getattr(value, "numbers", ()))
             parts.append(Words(str(value), own))
     text = joined(parts)
     return text if text.numbers else str(text)
@@ -89,8 +88,9 @@ def sourced(text: str, runs: tuple[str, ...]) -> str:
     """The same text; those of its numbers that name no record come from `runs`."""
     if not isinstance(text, Words):
         return text
-    known = (replace(one, quantity=replace(one.quantity, runs=one.quantity.runs or runs)) for one in text.numbers)
-    return Words(text, known)
+    return Words(
+        text, (one._replace(quantity=replace(one.quantity, runs=one.quantity.runs or runs)) for one in text.numbers)
+    )
 
 
 def pieces(text: str) -> Iterator[tuple[str, Number | None]]:
@@ -103,10 +103,3 @@ def pieces(text: str) -> Iterator[tuple[str, Number | None]]:
         at = one.end
     if text[at:]:
         yield text[at:], None
-
-
-def numbers_in(text: str, name: str) -> Iterator[tuple[str, str, Quantity]]:
-    """Each number of a text that is called `name`: its own name (`name.field`), how it is printed, what it is."""
-    for printed, one in pieces(text):
-        if one is not None:
-            yield f"{name}.{one.name}".strip("."), printed, one.quantity

@@ -6,53 +6,39 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import Any, Literal, Unpack
 
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
-from report.figures.theme import Theme, bands, canvas, network_style, network_title, round_ticks
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MplFigure
+from report.figures.theme import Drawing, Theme, bands, canvas, chart, network_style, network_title, round_ticks
 
 Metric = Literal["loss", "accuracy"]
+Line = dict[str, Any]
 _FEW = 15  # epochs up to which each has its marker
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The training of one network with one seed.
-
-    Attributes:
-        loss, accuracy, val_loss, val_accuracy: one value an epoch (nats; shares in 0-1); a NaN is a gap.
-        learning_rate: one value an epoch, or empty: then no panel shows it.
-        best_epoch: 1-based; stopped: "completed", "early" or "diverged".
-        run: id of its record, where there is one.
-    """
+    """The training of one network with one seed: a value an epoch each, of which a NaN is a gap."""
 
     network: str
-    loss: Sequence[float]
-    accuracy: Sequence[float]
+    loss: Sequence[float]  # nats, as `val_loss`
+    accuracy: Sequence[float]  # shares in 0-1, as `val_accuracy`
     val_loss: Sequence[float]
     val_accuracy: Sequence[float]
-    best_epoch: int
-    learning_rate: Sequence[float] = ()
-    stopped: str = "completed"
+    best_epoch: int  # from 1 on
+    learning_rate: Sequence[float] = ()  # empty: then no panel shows it
+    stopped: str = "completed"  # or "early", "diverged"
     seed: int = 0
-    run: str = ""
+    run: str = ""  # id of its record, where there is one
 
 
 def network_curves(metric: Metric, histories: Sequence[History], language: Language, **under: Unpack[Under]) -> Figure:
-    """Loss or accuracy on training and validation images against the epoch, of one network.
+    """Loss or accuracy on training and validation images against the epoch, of one network (else ValueError).
 
     Args:
         histories: one a seed; several give the mean with the range between seeds as a band.
-
-    Raises:
-        ValueError: no history, or histories of several networks.
     """
     if len({history.network for history in histories}) != 1:
         raise ValueError("histories of exactly one network are needed")
@@ -61,11 +47,11 @@ def network_curves(metric: Metric, histories: Sequence[History], language: Langu
     validation = _line_of(f"val_{metric}", histories, text("validation"))
     epochs, best = len(validation["mean"]), validation["best"]
 
-    def at(one: dict[str, Any], epoch: int) -> Quantity | str:
+    def at(one: Line, epoch: int) -> Quantity | str:
         return _value(one, epoch, histories, missing=text("no value"))
 
     if metric == "loss":
-        axis, alt = text("Loss"), text(
+        alt = text(
             "Loss of {network} against the epoch: validation loss is {validation} at the best epoch, {epoch} of "
             "{epochs}, where training loss is {train}; at the last epoch they are {last_validation} and {last_train}.",
             network=title, validation=at(validation, best), epoch=best, epochs=epochs, train=at(train, best),
@@ -74,7 +60,7 @@ def network_curves(metric: Metric, histories: Sequence[History], language: Langu
     else:
         shown = [-math.inf if value is None else value for value in validation["mean"]]
         peak = shown.index(max(shown)) + 1 if math.isfinite(max(shown)) else epochs
-        axis, alt = text("Accuracy"), text(
+        alt = text(
             "Accuracy of {network} against the epoch: validation accuracy peaks at epoch {peak} of {epochs} at {value}, "
             "where training accuracy is {train}; the best epoch by the criterion used is {epoch}.",
             network=title, peak=peak, epochs=epochs, value=at(validation, peak), train=at(train, peak), epoch=best,
@@ -84,8 +70,11 @@ def network_curves(metric: Metric, histories: Sequence[History], language: Langu
     end = ends.get(stops.pop()) if len(stops) == 1 else None
     marked = " · ".join(filter(None, [text("best epoch: {epoch}", epoch=best), end]))
     rates = [float(rate) for rate in max((history.learning_rate for history in histories), key=len)]
-    more = {"rates": rates if all(map(math.isfinite, rates)) else [], "marked": marked, "best": best}
-    return _figure(metric, axis, [train, validation], alt, language, under, **more)
+    return chart(
+        _draw, language, alt, under, metric=metric, lines=[train, validation], marked=marked, best=best,
+        rates=rates if all(map(math.isfinite, rates)) else [],
+        words=_words(language, text("Loss") if metric == "loss" else text("Accuracy")),
+    )  # fmt: skip
 
 
 def comparison_curves(
@@ -94,10 +83,7 @@ def comparison_curves(
     """Validation accuracy (or loss) of several networks against the epoch, the best epoch of each marked.
 
     Args:
-        histories: any number a network (one a seed), networks in the order in which they are named.
-
-    Raises:
-        ValueError: no history.
+        histories: any number a network (one a seed), networks in the order in which they are named; ValueError without.
     """
     if not histories:
         raise ValueError("no history to draw")
@@ -111,50 +97,46 @@ def comparison_curves(
                  epochs=len(one["mean"]), value=_value(one, one["best"], mine, missing="–"))
         )  # fmt: skip
     key = [text("ringed: best epoch"), *([text("barred: stopped early")] if any(one["early"] for one in lines) else [])]
-    axis = text("Validation accuracy") if accuracy else text("Validation loss")
-    return _figure(metric, axis, lines, joined(told, " "), language, under, key=" · ".join(key), rates=[])
+    words = _words(language, text("Validation accuracy") if accuracy else text("Validation loss"))
+    return chart(
+        _draw, language, joined(told, " "), under, metric=metric, lines=lines, key=" · ".join(key), words=words
+    )
 
 
-def _figure(
-    metric: Metric, axis: str, lines: list[dict[str, Any]], alt: str, language: Language, under: Under, **more: Any
-) -> Figure:
-    data = {
-        "metric": metric, "axis": axis, "lines": lines, "code": language.code, "epoch": language.text("Epoch"),
-        "rate": language.text("Learning rate"), "kept": language.text("best epoch"), "seeds": language.text("seeds"), **more,
-    }  # fmt: skip
-    return Figure(alt=alt, data=data, draw=partial(_draw, data), **under)
+def _words(language: Language, axis: str) -> dict[str, str]:
+    text = language.text
+    return {"axis": axis, "epoch": text("Epoch"), "rate": text("Learning rate"), "kept": text("best epoch"),
+            "seeds": text("seeds")}  # fmt: skip
 
 
-def _value(one: dict[str, Any], epoch: int, histories: Sequence[History], *, missing: str) -> Quantity | str:
+def _value(one: Line, epoch: int, histories: Sequence[History], *, missing: str) -> Quantity | str:
     """The mean of an epoch, from the records of these trainings."""
     runs, value = tuple(history.run for history in histories if history.run), one["mean"][epoch - 1]
     return missing if value is None else Quantity(value=value, unit="number", n=len(runs) or None, runs=runs)
 
 
-def _line_of(key: str, histories: Sequence[History], name: str, *, marks_best: bool = True) -> dict[str, Any]:
+def _line_of(key: str, histories: Sequence[History], name: str, *, marks_best: bool = True) -> Line:
     """Mean, low and high over seeds by epoch, None where no seed has a finite value, and how many seeds have one.
 
     A line with a `best` epoch, the median over seeds, is drawn as its network's, another one thin and grey.
     """
     best = sorted(history.best_epoch for history in histories)[(len(histories) - 1) // 2] if marks_best else 0
-    one: dict[str, Any] = {
-        "name": name, "network": histories[0].network, "best": best, "mean": [], "low": [], "high": [], "seeds": [],
+    by_epoch = itertools.zip_longest(*(getattr(history, key) for history in histories), fillvalue=math.nan)
+    values = [[float(value) for value in epoch if math.isfinite(value)] for epoch in by_epoch]
+    return {
+        "name": name, "network": histories[0].network, "best": best, "seeds": [len(some) for some in values],
+        "mean": [round(sum(some) / len(some), 6) if some else None for some in values],
+        "low": [round(min(some), 6) if some else None for some in values],
+        "high": [round(max(some), 6) if some else None for some in values],
         "early": best > 0 and all(history.stopped == "early" for history in histories),
     }  # fmt: skip
-    for epoch in itertools.zip_longest(*(getattr(history, key) for history in histories), fillvalue=math.nan):
-        values = [float(value) for value in epoch if math.isfinite(value)]
-        for what, value in (
-            ("mean", sum(values) / (len(values) or 1)),
-            ("low", min(values, default=0)),
-            ("high", max(values, default=0)),
-        ):
-            one[what].append(round(value, 6) if values else None)
-        one["seeds"].append(len(values))
-    return one
 
 
-def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
-    rates, lines, language, panels = data["rates"], data["lines"], Language(data["code"]), 1 + bool(data["rates"])
+def _draw(
+    theme: Theme, language: Language, metric: Metric, lines: list[Line], words: dict[str, str],
+    rates: Sequence[float] = (), key: str = "", marked: str = "", best: int = 0,
+) -> Drawing:  # fmt: skip
+    panels = 1 + bool(rates)
     figure, grid = canvas(theme, theme.width * (0.62 if rates else 0.52), panels, squeeze=False, sharex=True,
                           height_ratios=(5, 1)[:panels])  # fmt: skip
     axes = grid[0, 0]
@@ -167,36 +149,34 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
     axes.set_xticks([1] * (step > 2) + list(range(step, epochs + 1, step)))
     axes.margins(y=0.08)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(0.0, low), min(1.0, high) if data["metric"] == "accuracy" else high)
+    axes.set_ylim(max(0.0, low), min(1.0, high) if metric == "accuracy" else high)
     round_ticks(axes.yaxis, language.number, least=1)
     axes.grid(axis="y")
     _name_ends(axes, theme, lines, epochs)
-    axes.set_title(data["axis"])
-    if "marked" in data:
-        axes.axvline(data["best"], color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    axes.set_title(words["axis"])
+    if marked:
+        axes.axvline(best, color=theme["rule"], linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
         # Over its line, as far as the title to the left and the end of the axes to the right leave room.
-        half, title = (
-            0.25 * theme.size * len(said) / (theme.width * 54) for said in (data["marked"], data["axis"] + "    ")
-        )
+        half, title = (0.25 * theme.size * len(said) / (theme.width * 54) for said in (marked, words["axis"] + "    "))
         left, right = axes.get_xlim()
-        place = max(2 * title + half, min((data["best"] - left) / (right - left), 1 - half))
-        axes.annotate(data["marked"], (place, 1), xycoords="axes fraction", xytext=(0, 2), va="bottom", ha="center",
+        place = max(2 * title + half, min((best - left) / (right - left), 1 - half))
+        axes.annotate(marked, (place, 1), xycoords="axes fraction", xytext=(0, 2), va="bottom", ha="center",
                       textcoords="offset points", color=theme["muted"])  # fmt: skip
     else:
-        axes.set_title(data["key"], loc="right", fontweight="normal", color=theme["muted"])
+        axes.set_title(key, loc="right", fontweight="normal", color=theme["muted"])
     for below in grid[1:, 0]:
         below.plot(range(1, len(rates) + 1), rates, color=theme["muted"], linewidth=1.1, drawstyle="steps-mid",
                    marker="." if len(rates) == 1 else None)  # fmt: skip
         below.set_ylim(0, max(rates) * 1.15 or 1)
         highest = Quantity(value=float(f"{max(rates):.1e}"), unit="rate")
         below.set_yticks([0, max(rates)], ["0", language.quantity(highest)])
-        below.set_title(data["rate"], fontweight="normal", color=theme["muted"])
-    grid[-1, 0].set_xlabel(data["epoch"])
-    bands(axes.axvspan, theme, ((at + 1, _said(data, at, language)) for at in range(epochs)))
+        below.set_title(words["rate"], fontweight="normal", color=theme["muted"])
+    grid[-1, 0].set_xlabel(words["epoch"])
+    bands(axes.axvspan, theme, ((at + 1, _said(at, lines, rates, words, language)) for at in range(epochs)))
     return figure
 
 
-def _line(axes: Axes, theme: Theme, one: dict[str, Any]) -> None:
+def _line(axes: Any, theme: Theme, one: Line) -> None:
     """A mean with its band over seeds, faint where seeds have ended; a ring at the best epoch, a bar at an early end.
 
     Of long ones only some epochs have markers.
@@ -205,10 +185,12 @@ def _line(axes: Axes, theme: Theme, one: dict[str, Any]) -> None:
     mean, low, high = ([math.nan if value is None else value for value in one[key]] for key in ("mean", "low", "high"))
     whole = max((at + 1 for at, seeds in enumerate(one["seeds"]) if seeds == max(one["seeds"])), default=0)
     colour = theme[style.colour if best else "muted"]
-    look: dict[str, Any] = (
-        {"linestyle": style.dash, "marker": style.marker} if best else {"linewidth": 0.9, "marker": "."}
-    )
-    look |= {"color": colour, "markersize": 4, "markevery": None if count <= _FEW else max(1, count // 8)}
+    look: dict[str, Any] = {
+        "color": colour,
+        "markersize": 4,
+        "markevery": None if count <= _FEW else max(1, count // 8),
+    }
+    look |= {"linestyle": style.dash, "marker": style.marker} if best else {"linewidth": 0.9, "marker": "."}
     axes.plot(range(1, whole + 1), mean[:whole], **look)
     if whole < count:
         rest = max(1, whole)
@@ -221,16 +203,15 @@ def _line(axes: Axes, theme: Theme, one: dict[str, Any]) -> None:
         axes.plot([best], [mean[best - 1]], marker=style.marker, markersize=9, color=colour, markerfacecolor="none")
 
 
-def _name_ends(axes: Axes, theme: Theme, lines: Sequence[dict[str, Any]], last: int) -> None:
+def _name_ends(axes: Any, theme: Theme, lines: Sequence[Line], last: int) -> None:
     """Names beside the last values of their lines, pushed apart."""
-    found = [[value for value in one["mean"] if value is not None] for one in lines]
-    ends = sorted(
-        (values[-1], one["name"], one["network"] if one["best"] else "")
-        for values, one in zip(found, lines, strict=True)
-        if values
-    )
+    ends = []
+    for one in lines:
+        if values := [value for value in one["mean"] if value is not None]:
+            ends.append((values[-1], one["name"], one["network"] if one["best"] else ""))
+    ends.sort()
     low, high = axes.get_ylim()
-    height = axes.get_position().height * axes.get_figure(root=True).get_figheight() * 72 * 0.9  # type: ignore[union-attr]
+    height = axes.get_position().height * axes.get_figure(root=True).get_figheight() * 72 * 0.9
     gap = (high - low) * theme.size * 1.4 / height
     places = [value for value, *_ in ends]
     for lower in [*range(len(places) - 1)] * 8 * len(places):
@@ -242,14 +223,14 @@ def _name_ends(axes: Axes, theme: Theme, lines: Sequence[dict[str, Any]], last: 
                       fontweight="bold" if network else "normal", annotation_clip=False)  # fmt: skip
 
 
-def _said(data: dict[str, Any], at: int, language: Language) -> str:
+def _said(at: int, lines: Sequence[Line], rates: Sequence[float], words: dict[str, str], language: Language) -> str:
     """What an epoch says: the values of all lines, with their range over seeds, and the learning rate."""
-    rows = [f"{data['epoch']} {at + 1}"]
-    for one in data["lines"]:
+    rows = [f"{words['epoch']} {at + 1}"]
+    for one in lines:
         if at < len(one["mean"]) and one["mean"][at] is not None:
             mean, low, high = (language.number(one[key][at], 3) for key in ("mean", "low", "high"))
-            seeds = f" ({low}–{high}; {data['seeds']}: {one['seeds'][at]})" if max(one["seeds"]) > 1 else ""
-            rows.append(f"{one['name']}: {mean}{seeds}" + (f", {data['kept']}" if at + 1 == one["best"] else ""))
-    if at < len(data["rates"]):
-        rows.append(f"{data['rate']}: {language.quantity(Quantity(value=data['rates'][at], unit='rate'))}")
+            seeds = f" ({low}–{high}; {words['seeds']}: {one['seeds'][at]})" if max(one["seeds"]) > 1 else ""
+            rows.append(f"{one['name']}: {mean}{seeds}" + (f", {words['kept']}" if at + 1 == one["best"] else ""))
+    if at < len(rates):
+        rows.append(f"{words['rate']}: {language.quantity(Quantity(value=rates[at], unit='rate'))}")
     return "\n".join(rows)

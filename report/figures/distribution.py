@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity, Under
-from report.figures.theme import Theme, bands, canvas, clean, round_ticks
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MplFigure
+from report.figures.theme import Drawing, Theme, bands, canvas, chart, clean, round_ticks
 
 ONE_COLUMN = 30
 """Classes that fit below each other, each on its own row."""
@@ -25,13 +21,10 @@ _APART = 150  # columns that can be told apart
 def class_distribution(
     names: Sequence[str], counts: Mapping[str, Sequence[int]], language: Language, **under: Unpack[Under]
 ) -> Figure:
-    """Number of images of each class, stacked by split, sorted.
+    """Number of images of each class, stacked by split, sorted; ValueError where there is no class, or lengths differ.
 
     Args:
-        names: class names; counts: images by class for each of `train`, `validation`, `test` that there is.
-
-    Raises:
-        ValueError: lengths differ, or there is no class.
+        counts: images by class for each of `train`, `validation`, `test` that there is.
     """
     splits, text = [split for split in SPLITS if split in counts], language.text
     if not names or not splits:
@@ -55,23 +48,23 @@ def class_distribution(
         row["total"] = language.number(total)
         told = [f"{name}: {language.number(value)}" for name, value in zip(words, row["counts"], strict=True)]
         row["said"] = "\n".join([row["name"], f"{text('Images')}: {row['total']}", *told])
-    data = {
-        "rows": rows, "mean": mean, "splits": words, "axis": text("Images"), "code": language.code,
-        "told": text("mean: {value}", value=language.number(mean, 0 if mean == int(mean) else 1)),
-        "classes": text("Classes, by number of images"),
-    }  # fmt: skip
-    return Figure(alt=alt, data=data, draw=partial(_draw, data), **under)
+    told_mean = text("mean: {value}", value=language.number(mean, 0 if mean == int(mean) else 1))
+    return chart(_draw, language, alt, under, rows=rows, mean=mean, told_mean=told_mean, splits=words,
+                 axis=text("Images"), classes=text("Classes, by number of images"))  # fmt: skip
 
 
-def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
-    rows, count = data["rows"], len(data["rows"])
+def _draw(
+    theme: Theme, language: Language, rows: list[dict[str, Any]], mean: float, told_mean: str, splits: list[str],
+    axis: str, classes: str,
+) -> Drawing:  # fmt: skip
+    count = len(rows)
     named = count <= ONE_COLUMN
     figure, axes = canvas(theme, (count * 1.5 + 6) * theme.size / 72 if named else theme.width * 0.42)
     base = [0] * count
-    for index, (name, tint) in enumerate(zip(data["splits"], (1, 0.55, 0.28), strict=False)):
-        top = [below + row["counts"][index] for below, row in zip(base, rows, strict=True)]
-        look: dict[str, Any] = {"color": theme["series-1"], "alpha": tint, "label": name, "linewidth": 0}
+    for index, (name, tint) in enumerate(zip(splits, (1, 0.55, 0.28), strict=False)):
         part = [row["counts"][index] for row in rows]
+        top = [below + more for below, more in zip(base, part, strict=True)]
+        look: dict[str, Any] = {"color": theme["series-1"], "alpha": tint, "label": name, "linewidth": 0}
         if count > _APART:
             axes.fill_between(range(count), base, top, step="mid", **look)
         elif named:
@@ -80,18 +73,17 @@ def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
             axes.bar(range(count), part, 0.86, base, **look)
         base = top
     line = axes.axvline if named else axes.axhline
-    line(data["mean"], color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=data["told"])
-    round_ticks(axes.xaxis if named else axes.yaxis, Language(data["code"]).number, whole=True)
+    line(mean, color=theme["ink"], linewidth=0.9, linestyle=(0, (3, 2)), label=told_mean)
+    round_ticks(axes.xaxis if named else axes.yaxis, language.number, whole=True)
     figure.legend(loc="outside upper right", ncols=4, handlelength=1.3, columnspacing=1.2)
     axes.grid(axis="x" if named else "y")
     if named:
         axes.barh(range(count), base, 0.72, fill=False, edgecolor=theme["series-1"], linewidth=0.7)
-        axes.set(yticks=range(count), yticklabels=[row["name"] for row in rows], ylim=(count - 0.4, -0.6))
-        axes.set_xlabel(data["axis"])
+        axes.set(yticks=range(count), yticklabels=[row["name"] for row in rows], ylim=(count - 0.4, -0.6), xlabel=axis)
         axes.tick_params(axis="y", length=0)
     else:
-        axes.set(xlim=(-0.8, count - 0.2), xticks=[], xlabel=data["classes"], ylim=(0, max(base) * 1.16))
-        axes.set_title(data["axis"], fontweight="normal", color=theme["muted"])
+        axes.set(xlim=(-0.8, count - 0.2), xticks=[], xlabel=classes, ylim=(0, max(base) * 1.16))
+        axes.set_title(axis, fontweight="normal", color=theme["muted"])
         # Names of the largest and the smallest class, where there is no room for all names.
         for index, side in ((0, "left"), (count - 1, "right")) if base[0] != base[-1] else ():
             arrow = {"arrowstyle": "-", "color": theme["rule"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": 1,

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
-from dataclasses import dataclass, replace
+import io
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cnnlab.paths import cache_dir
+from cnnlab.store.files import replace_file
 
 Medium = Literal["screen", "print"]
 
@@ -23,8 +23,7 @@ VERSION = 3
 """Bumped when the same face would be cut otherwise."""
 
 FORMATS = {"screen": ("woff2", "woff2"), "print": ("ttf", "truetype")}
-"""By medium, the file's extension and its CSS name: small for a page that travels; for paper as WeasyPrint wants it, which
-would spend a quarter of a second on unpacking."""
+"""By medium, extension and CSS name: small for a page that travels; WeasyPrint would spend 0.25 s on unpacking it."""
 
 _TEXT = (
     *range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2028), *range(0x2030, 0x2040), *range(0x2070, 0x20A0),
@@ -36,8 +35,7 @@ _CHARTS = (*range(0x20, 0x180), *range(0x370, 0x460), *range(0x2010, 0x2040), 0x
 _FEATURES = ("kern", "liga", "tnum", "lnum", "pnum", "mark", "mkmk", "ccmp", "locl", "sups", "case")
 
 
-@dataclass(frozen=True)
-class Face:
+class Face(NamedTuple):
     """One font face: CSS family, weight and style, and the variable font, axes and characters that it is cut to."""
 
     family: str
@@ -108,8 +106,7 @@ def font_file(face: Face, kind: str) -> Path:
         subsetter.subset(font)
         font = instantiateVariableFont(font, dict(face.axes))
         font.flavor = kind if kind != "ttf" else None
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            font.save(stream)
-        Path(temporary).replace(path)
+        content = io.BytesIO()
+        font.save(content)
+        replace_file(path, content.getvalue())
     return path

@@ -5,17 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Source, Under, numbers_of
 from report.evidence.words import joined, worded
-from report.figures.theme import Theme, clean, network_style, network_title
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MplFigure
+from report.figures.theme import Drawing, Theme, chart, clean, network_style, network_title
 
 Row = Mapping[str, Any]
 Group = dict[str, Any]
@@ -27,16 +22,13 @@ def vgg19_drawing(layers: Sequence[Row], language: Language, **under: Unpack[Und
     """The network as green stacks of convolutions with blue pooling slabs, its layers listed beneath each block.
 
     Args:
-        layers: the rows of `layers.json`: name, kind, block, output_shape, activation.
-
-    Raises:
-        ValueError: the table has no convolution or dense layer.
+        layers: the rows of `layers.json`: name, kind, block, output_shape, activation; ValueError where none is a
+            convolution or dense.
     """
     groups, text = _groups(layers), language.text
     for group in groups:
         group["size"] = shape_words(group["shape"], language)
-    stacks = [group for group in groups if group["kind"] == "conv"]
-    dense = [group for group in groups if group["kind"] == "dense"]
+    stacks, dense = ([group for group in groups if group["kind"] == kind] for kind in ("conv", "dense"))
     alt = text(
         "Drawing of {network}: {blocks} blocks with {convolutions} convolutions each, feature maps {sizes}, then dense "
         "layers of {units} units.",
@@ -58,18 +50,14 @@ def vgg19_drawing(layers: Sequence[Row], language: Language, **under: Unpack[Und
         if row["kind"] == "Flatten" and stacks:
             stacks[-1]["lines"].append([text("flatten: {size}", size=int(row["output_shape"][0])), "dense-edge"])
     kinds = {"conv": text("convolution + activation"), "pool": text("max pooling"), "dense": text("dense layer")}
-    data = {"groups": groups, "kinds": kinds}
-    return Figure(alt=alt, data=data, draw=partial(_draw_vgg19, data), wide=True, **under)
+    return chart(_draw_vgg19, language, alt, under, wide=True, groups=groups, kinds=kinds)
 
 
 def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Language, **under: Unpack[Under]) -> Figure:
-    """Networks above each other on one scale, from their layer tables; repeated blocks of a stage are counted (×3).
+    """Networks above each other on one scale; repeated blocks of a stage are counted (×3).
 
     Args:
-        tables: the rows of `layers.json` by network.
-
-    Raises:
-        ValueError: no network, or a table without convolution or dense layer.
+        tables: the rows of `layers.json` by network; ValueError where none, or none of one is a convolution or dense.
     """
     if not tables:
         raise ValueError("no network to draw")
@@ -90,9 +78,8 @@ def networks_drawing(tables: Mapping[str, Sequence[Row]], language: Language, **
         )  # fmt: skip
         title = network_title(network)
         rows.append({"network": network, "title": title, "count": str(count), "groups": groups})
-        told.append(joined([f"{title}: ", count, "."]))
-    data = {"rows": rows}
-    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw_networks, data), wide=True, **under)
+        told.append(f"{title}: " + count + ".")
+    return chart(_draw_networks, language, joined(told, " "), under, wide=True, rows=rows)
 
 
 def _groups(layers: Sequence[Row]) -> list[Group]:
@@ -128,39 +115,32 @@ def shape_words(shape: Sequence[int], language: Language, source: Source = ()) -
     return joined((worded(str(side), q.count(side)) for side in shape), "×")
 
 
-def _draw_vgg19(data: dict[str, Any], theme: Theme) -> MplFigure:
+def _draw_vgg19(theme: Theme, language: Language, groups: list[Group], kinds: dict[str, str]) -> Drawing:
     from matplotlib.patches import Rectangle
 
-    largest = max(group["shape"][0] for group in data["groups"] if group["kind"] == "conv")
-    groups = _measured(data["groups"], largest)
-    width = groups[-1]["x"] + groups[-1]["wide"]
-    line = theme.size * 1.16 * width / (theme.wide * 72)
+    (placed,), width, line = _measured(theme, [groups])
     below, above = line * (max(len(group["lines"]) for group in groups) + 1.6), _TALLEST * (1 + _RISE)
     figure, axes = _canvas(theme, width, -below, above + line * 1.4)
-    for group in groups:
+    for group in placed:
         _place(axes, theme, group, 0)
-        middle, small = group["x"] + group["wide"] / 2, theme.size * 0.9
+        middle, small = group["middle"], theme.size * 0.9
         axes.text(middle, group["top"] + line * 0.3, group["size"], ha="center", fontsize=small, color=theme["ink"])
         axes.text(middle, -line * 1.2, group["title"], ha="center", fontsize=small, fontweight="bold")
         for index, (text, colour) in enumerate(group["lines"]):
             axes.text(middle, -line * (2.2 + index), text, ha="center", fontsize=small * 0.96, color=theme[colour])
-    for index, (kind, text) in enumerate(data["kinds"].items()):
+    for index, (kind, text) in enumerate(kinds.items()):
         x, y, edge = width * 0.7, above - line * 1.25 * index, theme[f"{kind}-edge"]
         axes.add_patch(Rectangle((x, y - 4), 7, 6, linewidth=0.6, facecolor=theme[kind], edgecolor=edge))
         axes.text(x + 11, y - 1, text, va="center", fontsize=theme.size * 0.92, color=theme["muted"])
     return figure
 
 
-def _draw_networks(data: dict[str, Any], theme: Theme) -> MplFigure:
-    rows = data["rows"]
-    largest = max(group["shape"][0] for row in rows for group in row["groups"] if group["kind"] == "conv")
-    measured = [_measured(row["groups"], largest) for row in rows]
-    width = max(groups[-1]["x"] + groups[-1]["wide"] for groups in measured)
-    line = theme.size * 1.16 * width / (theme.wide * 72)
-    heights = [max(group["top"] for group in groups) for groups in measured]
+def _draw_networks(theme: Theme, language: Language, rows: list[dict[str, Any]]) -> Drawing:
+    placed, width, line = _measured(theme, [row["groups"] for row in rows])
+    heights = [max(group["top"] for group in groups) for groups in placed]
     top = sum(heights) + len(rows) * line * 4.6
     figure, axes = _canvas(theme, width, 0, top)
-    for row, groups, high in zip(rows, measured, heights, strict=True):
+    for row, groups, high in zip(rows, placed, heights, strict=True):
         colour = theme[network_style(row["network"]).colour]
         axes.text(0, top - line, row["title"], fontweight="bold", color=colour)
         axes.text(width, top - line, row["count"], ha="right", fontsize=theme.size * 0.92, color=theme["muted"])
@@ -168,13 +148,13 @@ def _draw_networks(data: dict[str, Any], theme: Theme) -> MplFigure:
         for group in groups:
             _place(axes, theme, group, floor)
             for index, (text, colour) in enumerate(group["lines"]):
-                axes.text(group["x"] + group["wide"] / 2, floor - line * (1.1 + index), text, ha="center",
-                          fontsize=theme.size * 0.88, color=theme[colour])  # fmt: skip
+                axes.text(group["middle"], floor - line * (1.1 + index), text, ha="center", fontsize=theme.size * 0.88,
+                          color=theme[colour])  # fmt: skip
         top = floor - line * 3.1
     return figure
 
 
-def _canvas(theme: Theme, width: float, low: float, high: float) -> tuple[MplFigure, Axes]:
+def _canvas(theme: Theme, width: float, low: float, high: float) -> tuple[Drawing, Any]:
     """A figure whose axes fill it, in drawing units; the height follows from the width."""
     from matplotlib.figure import Figure as Canvas
 
@@ -185,32 +165,37 @@ def _canvas(theme: Theme, width: float, low: float, high: float) -> tuple[MplFig
     return figure, axes
 
 
-def _measured(groups: Sequence[Group], largest: int) -> list[Group]:
-    """Groups with their `boxes` (kind, left edge, width, height, lean, rise), `top`, and their columns, `x` and `wide`."""
-    placed, x = [], 0.0
-    for group in groups:
-        if group["kind"] == "dense":
-            high = max(9.0, 58 * math.sqrt(min(group["shape"][-1], 4096) / 4096))
-            boxes, right, top = [("dense", 0.0, 5.0, high, 5.0, 3.2)], 10.0, high + 3.2
-            need = max(right, 0.8 * _COLUMN, 3.5 * len(group["names"][0]))
-        else:
-            high = max(8.0, _TALLEST * (group["shape"][0] / largest) ** 0.6)
-            channels = group["shape"][-1]
-            slab = 3.0 * math.sqrt(min(channels, 512) / 64 if channels < 1024 else channels / 128)
-            count = group["repeat"] or len(group["names"])
-            boxes = [("conv", slab * index, slab, high, high * _LEAN, high * _RISE) for index in range(count)]
-            right, top = slab * count + high * _LEAN, high * (1 + _RISE)
-            if group["pool"]:
-                small = max(8.0, _TALLEST * (group["pool"][0] / largest) ** 0.6)
-                boxes.append(("pool", slab * count + 2, slab, small, small * _LEAN, small * _RISE))
-                right += slab + 2
-            need = max(right, _COLUMN)
-        placed.append(group | {"boxes": boxes, "top": top, "x": x, "wide": need, "left": x + (need - right) / 2})
-        x += need + _GAP
-    return placed
+def _measured(theme: Theme, networks: Sequence[Sequence[Group]]) -> tuple[list[list[Group]], float, float]:
+    """Groups on one scale, with their `boxes` (kind, left edge, width, height, lean, rise), `top` and `middle`; the width
+    of all, and the height of a line of text."""
+    largest = max(group["shape"][0] for groups in networks for group in groups if group["kind"] == "conv")
+    placed, width = [], 0.0
+    for groups in networks:
+        row, x = list[Group](), 0.0
+        for group in groups:
+            if group["kind"] == "dense":
+                high = max(9.0, 58 * math.sqrt(min(group["shape"][-1], 4096) / 4096))
+                boxes, right, top = [("dense", 0.0, 5.0, high, 5.0, 3.2)], 10.0, high + 3.2
+                need = max(right, 0.8 * _COLUMN, 3.5 * len(group["names"][0]))
+            else:
+                high, channels = max(8.0, _TALLEST * (group["shape"][0] / largest) ** 0.6), group["shape"][-1]
+                slab = 3.0 * math.sqrt(min(channels, 512) / 64 if channels < 1024 else channels / 128)
+                count = group["repeat"] or len(group["names"])
+                boxes = [("conv", slab * index, slab, high, high * _LEAN, high * _RISE) for index in range(count)]
+                right, top = slab * count + high * _LEAN, high * (1 + _RISE)
+                if group["pool"]:
+                    small = max(8.0, _TALLEST * (group["pool"][0] / largest) ** 0.6)
+                    boxes.append(("pool", slab * count + 2, slab, small, small * _LEAN, small * _RISE))
+                    right += slab + 2
+                need = max(right, _COLUMN)
+            row.append(group | {"boxes": boxes, "top": top, "middle": x + need / 2, "left": x + (need - right) / 2})
+            x += need + _GAP
+        placed.append(row)
+        width = max(width, x - _GAP)
+    return placed, width, theme.size * 1.16 * width / (theme.wide * 72)
 
 
-def _place(axes: Axes, theme: Theme, group: Group, floor: float) -> None:
+def _place(axes: Any, theme: Theme, group: Group, floor: float) -> None:
     """The group's boxes on a floor, each with its front, top and right face."""
     from matplotlib.patches import Polygon
 

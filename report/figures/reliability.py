@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
-from report.figures.theme import Theme, canvas, network_style, network_title, round_ticks, tip
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MplFigure
+from report.figures.theme import Drawing, Theme, canvas, chart, network_style, network_title, round_ticks, tip
 
 FEWEST = 5
 """Bins with fewer images are not drawn: their interval would say nothing."""
@@ -31,11 +27,8 @@ class Bin(NamedTuple):
 def reliability_diagram(
     networks: Mapping[str, Sequence[Bin | None]], language: Language, **under: Unpack[Under]
 ) -> Figure:
-    """Accuracy against confidence with 95 % intervals, and the diagonal.
-
-    Args:
-        networks: by network, its bins of confidence in rising order; None for an empty one.
-    """
+    """Accuracy against confidence with 95 % intervals, and the diagonal; `networks` holds the bins of each in rising
+    order of confidence, None for an empty one."""
     text, series = language.text, []
     told = [text("Accuracy against confidence, with the diagonal on which the two are equal.")]
     for network, bins in networks.items():
@@ -56,37 +49,30 @@ def reliability_diagram(
             )
             if shown else text("{network}: too few images in every bin.", network=title)
         )  # fmt: skip
-    data = {
-        "series": series, "code": language.code, "sure": text("surer than right"), "unsure": text("less sure than right"),
-        "x": text("Confidence: the probability of the answer"), "y": text("Accuracy"),
-    }  # fmt: skip
-    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw, data), **under)
+    words = {"unsure": text("less sure than right"), "sure": text("surer than right"), "y": text("Accuracy"),
+             "x": text("Confidence: the probability of the answer")}  # fmt: skip
+    return chart(_draw, language, joined(told, " "), under, series=series, words=words)
 
 
-def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
+def _draw(theme: Theme, language: Language, series: list[dict[str, Any]], words: dict[str, str]) -> Drawing:
     figure, axes = canvas(theme, theme.width * 0.6)
     axes.plot([0, 1], [0, 1], color=theme["rule"], linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     for place, text, ha, va in (((0.02, 0.97), "unsure", "left", "top"), ((0.98, 0.03), "sure", "right", "bottom")):
-        axes.annotate(data[text], place, xycoords="axes fraction", ha=ha, va=va, color=theme["muted"])
-    for one in data["series"]:
-        look, bins = network_style(one["network"]), one["bins"]
-        x, y = ([entry[key] for entry in bins] for key in ("confidence", "accuracy"))
-        axes.plot(
-            x, y, color=theme[look.colour], linestyle=look.dash, marker=look.marker, markersize=5, label=one["title"]
-        )
-        axes.vlines(x, [entry["low"] for entry in bins], [entry["high"] for entry in bins], color=theme[look.colour],
-                    linewidth=0.8, zorder=2)  # fmt: skip
-        for entry, said in zip(bins, one["said"], strict=True):
-            spot = axes.plot(
-                [entry["confidence"]], [entry["accuracy"]], "o", markersize=12, markeredgewidth=0, alpha=0, zorder=9
-            )
-            tip(spot[0], one["title"], said)
-    least = min((entry["confidence"] for one in data["series"] for entry in one["bins"]), default=0.0)
+        axes.annotate(words[text], place, xycoords="axes fraction", ha=ha, va=va, color=theme["muted"])
+    for one in series:
+        look = network_style(one["network"])
+        x, y, low, high = ([entry[key] for entry in one["bins"]] for key in ("confidence", "accuracy", "low", "high"))
+        colour = theme[look.colour]
+        axes.plot(x, y, color=colour, linestyle=look.dash, marker=look.marker, markersize=5, label=one["title"])
+        axes.vlines(x, low, high, color=colour, linewidth=0.8, zorder=2)
+        for *spot, said in zip(x, y, one["said"], strict=True):
+            tip(axes.plot(*spot, "o", markersize=12, markeredgewidth=0, alpha=0, zorder=9)[0], one["title"], said)
+    least = min((entry["confidence"] for one in series for entry in one["bins"]), default=0.0)
     axes.set(xlim=(max(0.0, int(10 * least - 1) / 10) - 0.01, 1.01), ylim=(-0.03, 1.03))
     for axis in (axes.xaxis, axes.yaxis):
-        round_ticks(axis, Language(data["code"]).number, scale=100)
+        round_ticks(axis, language.number, scale=100)
     axes.grid(axis="both")
-    axes.set_title(f"{data['y']} (%)")
-    axes.set_xlabel(f"{data['x']} (%)")
+    axes.set_title(f"{words['y']} (%)")
+    axes.set_xlabel(f"{words['x']} (%)")
     figure.legend(loc="outside upper right", ncols=3)
     return figure

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Quantity, Under
 from report.evidence.words import joined
-from report.figures.theme import Theme, bands, canvas, clean, network_style, network_title
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MplFigure
+from report.figures.theme import Drawing, Theme, bands, canvas, chart, clean, network_style, network_title
 
 
 class NetworkSize(NamedTuple):
@@ -29,13 +24,10 @@ class NetworkSize(NamedTuple):
 
 
 def block_counts(layers: Sequence[Mapping[str, Any]], language: Language, **under: Unpack[Under]) -> Figure:
-    """Filters, parameters, multiply-adds and activations by block, the largest of each emphasised.
+    """Filters, parameters, multiply-adds and activations by block, the largest of each emphasised; ValueError without.
 
     Args:
         layers: the rows of `layers.json`; blocks with convolutions each have a row, all dense layers share one.
-
-    Raises:
-        ValueError: no block to draw.
     """
     text = language.text
     convolved = list(dict.fromkeys(row["block"] for row in layers if row["kind"] == "Conv2D"))
@@ -47,23 +39,17 @@ def block_counts(layers: Sequence[Mapping[str, Any]], language: Language, **unde
         parts[text("Dense layers")] = dense
     if not parts:
         raise ValueError("no block to draw")
-    panels: dict[str, list[Any]] = {
-        text("Filters"): [sum(int(row["filters"] or 0) for row in rows if row["kind"] == "Conv2D") or None for rows in parts.values()]
-    }  # fmt: skip
+    filters = [sum(int(row["filters"] or 0) for row in rows if row["kind"] == "Conv2D") for rows in parts.values()]
+    panels: dict[str, list[Any]] = {text("Filters"): [count or None for count in filters]}
     heads = {"Parameters": "parameters", "Multiply-adds": "multiply_adds", "Activations": "activations"}
-    panels |= {
-        text(head): [sum(int(row[key]) for row in rows) for rows in parts.values()] for head, key in heads.items()
-    }
-    log = {"log": text("Parameters"), "scale": text("logarithmic scale")}
-    return _multiples(panels, [*parts], language, under, **log)
+    for head, key in heads.items():
+        panels[text(head)] = [sum(int(row[key]) for row in rows) for rows in parts.values()]
+    return _multiples(panels, [*parts], language, under, log=text("Parameters"), scale=text("logarithmic scale"))
 
 
 def networks_compared(sizes: Sequence[NetworkSize], language: Language, **under: Unpack[Under]) -> Figure:
-    """Parameters, multiply-adds and ImageNet accuracy of networks, with the protocol of the latter under each name.
-
-    Raises:
-        ValueError: no network to draw.
-    """
+    """Parameters, multiply-adds and ImageNet accuracy of networks, with the protocol of the latter under each name;
+    ValueError without one."""
     if not sizes:
         raise ValueError("no network to draw")
     panels: dict[str, list[Any]] = {
@@ -81,42 +67,38 @@ def _multiples(
     """A panel for each title, with a value for each name: shares up to 1, counts above."""
     shown, told = [], []
     for title, values in panels.items():
-        given = [Quantity(value=value or 0, unit="share" if value and value <= 1 else "count") for value in values]
-        printed = [
-            "–" if value is None else language.quantity(q) if q.unit == "share" else language.compact(q)
-            for value, q in zip(values, given, strict=True)
-        ]
-        said = [
-            f"{name}\n{title}: {'–' if value is None else language.quantity(q)}"
-            for name, value, q in zip(names, values, given, strict=True)
-        ]
+        printed, said, pairs = [], [], []
+        for name, value in zip(names, values, strict=True):
+            q = Quantity(value=value or 0, unit="share" if value and value <= 1 else "count")
+            printed.append("–" if value is None else language.quantity(q) if q.unit == "share" else language.compact(q))
+            said.append(f"{name}\n{title}: {'–' if value is None else language.quantity(q)}")
+            pairs.append(f"{name} " + printed[-1])
         shown.append({"title": title, "values": values, "printed": printed, "said": said})
-        pairs = [joined([name, text], " ") for name, text in zip(names, printed, strict=True)]
-        told.append(joined([f"{title}: ", joined(pairs, ", "), "."]))
-    data = {"panels": shown, "names": names, **more}
-    return Figure(alt=joined(told, " "), data=data, draw=partial(_draw, data), wide=True, **under)
+        told.append(f"{title}: " + joined(pairs, ", ") + ".")
+    return chart(_draw, language, joined(told, " "), under, wide=True, panels=shown, names=names, **more)
 
 
-def _draw(data: dict[str, Any], theme: Theme) -> MplFigure:
-    names, panels, under = data["names"], data["panels"], data.get("protocols", [])
-    height = len(names) * (3.0 if any(under) else 2.1) + 3.4
+def _draw(
+    theme: Theme, language: Language, panels: list[dict[str, Any]], names: list[str], log: str = "", scale: str = "",
+    networks: Sequence[str] = (), protocols: Sequence[str] = (),
+) -> Drawing:  # fmt: skip
+    height = len(names) * (3.0 if any(protocols) else 2.1) + 3.4
     figure, grid = canvas(theme, height * theme.size / 72, 1, len(panels), wide=True)
     for axes, panel in zip(grid, panels, strict=True):
-        log = panel["title"] == data.get("log")
-        _panel(axes, theme, panel, data.get("networks"), log=log)
+        _panel(axes, theme, panel, networks, log=panel["title"] == log)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_yticks(range(len(names)), [""] * len(names))
         axes.set_title(fill(panel["title"], 18 if len(panels) > 3 else 40))
-        if log:
-            axes.annotate(data["scale"], (0, 0), xycoords="axes fraction", xytext=(0, -4), va="top",
+        if panel["title"] == log:
+            axes.annotate(scale, (0, 0), xycoords="axes fraction", xytext=(0, -4), va="top",
                           textcoords="offset points", fontsize=theme.size * 0.85, color=theme["muted"])  # fmt: skip
         bands(axes.axhspan, theme, enumerate(panel["said"]))
-    heads = names if not under else ["\n".join(filter(None, pair)) for pair in zip(names, under, strict=True)]
+    heads = ["\n".join(filter(None, pair)) for pair in zip(names, protocols or [""] * len(names), strict=True)]
     grid[0].set_yticks(range(len(names)), heads)
     return figure
 
 
-def _panel(axes: Axes, theme: Theme, panel: dict[str, Any], networks: list[str] | None, *, log: bool) -> None:
+def _panel(axes: Any, theme: Theme, panel: dict[str, Any], networks: Sequence[str], *, log: bool) -> None:
     """Bars from nought; where values need a logarithmic scale dots, since such bars would have no foot.
 
     Of one network's blocks all but the largest are fainter; networks have their colours and their markers.

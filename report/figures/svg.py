@@ -14,15 +14,11 @@ from dataclasses import asdict
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.store.files import replace_file
-from report.figures.theme import COLOURS, WRITTEN, Theme
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MplFigure
-
-    from report.evidence.quantity import Figure
+from report.evidence.quantity import Figure
+from report.figures.theme import COLOURS, WRITTEN, Drawing, Theme
 
 VERSION = 6
 """Bumped by hand when the same figure would be drawn otherwise."""
@@ -35,10 +31,7 @@ _TIP = re.compile(r'<g id="tip:([0-9a-f]*)">')
 def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
     """The figure as an `<svg>` element, from `folder` when it was drawn before, which imports no matplotlib.
 
-    A file that is cut or altered is drawn again.
-
-    Raises:
-        Unwritable: the folder cannot be written.
+    A file that is cut or altered is drawn again; Unwritable where the folder is.
     """
     path = folder / f"{drawing_key(figure, theme)}.svg"
     digest, _, body = (path.read_bytes() if path.is_file() else b"").partition(b"\n")
@@ -51,8 +44,7 @@ def drawn(figure: Figure, theme: Theme, folder: Path) -> str:
 def drawing_key(figure: Figure, theme: Theme) -> str:
     """Sha256 (hex) of all that the drawing depends on: function, data, alternative text, theme and `VERSION`.
 
-    Raises:
-        TypeError, ValueError: `figure.data` is not JSON (a NaN is not).
+    `figure.data` that are not JSON (a NaN is not) are a TypeError or a ValueError.
     """
     draw: Any = figure.draw
     while isinstance(draw, partial):
@@ -64,15 +56,9 @@ def drawing_key(figure: Figure, theme: Theme) -> str:
 
 def settings(theme: Theme) -> dict[str, Any]:
     """matplotlib's settings for a theme; `$` and `_` of class names are text, not formulas."""
-    sides = {
-        f"{side}tick.{key}": value
-        for side in "xy"
-        for key, value in {
-            "color": theme["rule"], "labelcolor": theme["muted"], "labelsize": theme.size * 0.92, "major.width": 0.7,
-            "major.size": 3,
-        }.items()
-    }  # fmt: skip
-    return sides | {
+    ticks = {"color": theme["rule"], "labelcolor": theme["muted"], "labelsize": theme.size * 0.92, "major.width": 0.7,
+             "major.size": 3}  # fmt: skip
+    return {f"{side}tick.{key}": value for side in "xy" for key, value in ticks.items()} | {
         "font.family": list(theme.family), "font.size": theme.size,
         "text.parse_math": False, "text.usetex": False, "text.color": theme["ink"], "axes.formatter.use_mathtext": False,
         "axes.titlesize": theme.size, "axes.titleweight": "bold", "axes.titlelocation": "left",
@@ -86,7 +72,7 @@ def settings(theme: Theme) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def paint(figure: Figure, theme: Theme) -> MplFigure:
+def paint(figure: Figure, theme: Theme) -> Drawing:
     """The matplotlib figure, made in the theme's settings."""
     import matplotlib
 
@@ -97,33 +83,40 @@ def paint(figure: Figure, theme: Theme) -> MplFigure:
         return figure.draw(theme)
 
 
-def svg(figure: Figure, theme: Theme) -> str:
-    """Draw `figure` as an `<svg>` element to be put into a page; the same input gives the same bytes."""
+def saved(figure: Figure, theme: Theme, **form: Any) -> tuple[bytes, tuple[float, float]]:
+    """The drawing as a file of this `format`, and how wide and high it is in inches.
+
+    Scripts that no font here has are left to the reader's fonts in an SVG; in a picture they are boxes.
+    """
     import matplotlib
 
-    buffer = io.StringIO()
+    buffer = io.BytesIO()
     with warnings.catch_warnings(), matplotlib.rc_context(settings(theme)):  # type: ignore[arg-type]
-        # Glyphs that Source Sans lacks are drawn by the reader's fonts: here they only lack a measured width.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        paint(figure, theme).savefig(buffer, format="svg", metadata=nothing)
-    head, body = buffer.getvalue().partition("<svg")[2].strip().split(">", 1)
+        drawing = paint(figure, theme)
+        drawing.savefig(buffer, **form)
+    width, height = drawing.get_size_inches()
+    return buffer.getvalue(), (width, height)
+
+
+def svg(figure: Figure, theme: Theme) -> str:
+    """Draw `figure` as an `<svg>` element to be put into a page; the same input gives the same bytes."""
+    content, _ = saved(figure, theme, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    head, body = content.decode().partition("<svg")[2].strip().split(">", 1)
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()  # type: ignore[union-attr]
     body = re.sub(r"\s*<metadata>.*?</metadata>|<!--.*?-->\s*", "", body, flags=re.S)
-    said = theme.name == "screen"
-    body = _TIP.sub(
-        lambda found: (
-            f'<g pointer-events="all"><title>{escape(bytes.fromhex(found[1]).decode())}</title>' if said else "<g>"
-        ),
-        body,
-    )
+    own, title = f'width="{width}pt" height="{height}pt"', f"<title>{escape(figure.alt)}</title>"
+    if theme.name == "screen":  # browsers would show a title over those of the marks
+        own, title = f'style="width:100%;max-width:{float(width) / 0.75:.0f}px;height:auto"', ""
+
+    def mark(tip: re.Match[str]) -> str:
+        said = f' pointer-events="all"><title>{escape(bytes.fromhex(tip[1]).decode())}</title>'
+        return f"<g{said}" if theme.name == "screen" else "<g>"
+
     # Only inside tags: a class may be called “#174a93”.
     prefix = f"f{drawing_key(figure, theme)[:10]}"
-    body = re.sub(r"<[^>]*>", lambda found: _tag(found[0], theme, prefix), re.sub(r"\n\s*", "\n", body))
-    if theme.name == "print":
-        own, title = f'width="{width}pt" height="{height}pt"', f"<title>{escape(figure.alt)}</title>"
-    else:  # browsers would show a title over those of the marks
-        own, title = f'style="width:100%;max-width:{float(width) / 0.75:.0f}px;height:auto"', ""
+    body = re.sub(r"\n\s*", "\n", _TIP.sub(mark, body))
+    body = re.sub(r"<[^>]*>", lambda found: _tag(found[0], theme, prefix), body)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="drawing" '
         f'role="img" aria-label="{escape(figure.alt)}" viewBox="0 0 {width} {height}" {own}>{title}{body}'
@@ -132,7 +125,7 @@ def svg(figure: Figure, theme: Theme) -> str:
 
 def _tag(tag: str, theme: Theme, prefix: str) -> str:
     """A tag with its places rounded, an id of the drawing's own, and colours as the page takes them."""
-    tag = _PLACES.sub(lambda found: _shortened(found[0]), tag)
+    tag = _PLACES.sub(_shortened, tag)
     tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", tag)
     families = ", ".join(f"'{name}'" for name in theme.family)
     tag = tag.replace(families, f"{families}, sans-serif")
@@ -147,8 +140,7 @@ def _tag(tag: str, theme: Theme, prefix: str) -> str:
     return re.sub(r"#[0-9a-f]{6}\b", colour, tag)
 
 
-def _shortened(places: str) -> str:
+def _shortened(found: re.Match[str]) -> str:
     """Places to a hundredth of a point, which is finer than any printer, without the space that paths do not need."""
-    places = re.sub(r"(\.\d\d)\d+", r"\1", places)
-    places = re.sub(r"\.0+(?!\d)|(?<=\.\d)0(?!\d)", "", places)
+    places = re.sub(r"\.0+(?!\d)|(?<=\.\d)0(?!\d)", "", re.sub(r"(\.\d\d)\d+", r"\1", found[0]))
     return re.sub(r"\s*([MLCQz])\s*", r"\1", places) if places.startswith(" d=") else places

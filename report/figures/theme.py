@@ -11,16 +11,19 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cnnlab.errors import printable
 from cnnlab.networks import find_network, network_names
 from cnnlab.style import LEAST_CONTRAST, readable
+from report.evidence.language import Language
+from report.evidence.quantity import Figure, Under
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure as MplFigure
+    import matplotlib.figure
+
+Drawing: TypeAlias = "matplotlib.figure.Figure"
 
 COLOURS: dict[str, tuple[str, str]] = {
     "ink": ("#1c1f24", "#e9eaec"), "muted": ("#555d69", "#a7aeb9"), "rule": ("#858c97", "#7d8590"),
@@ -45,22 +48,13 @@ WRITTEN = {
 
 @dataclass(frozen=True)
 class Theme:
-    """What a figure is drawn for.
+    """What a figure is drawn for; its items are the hex values of `COLOURS` by name."""
 
-    Attributes:
-        name: `screen` (colours become custom properties) or `print` (plain colours).
-        colours: hex value by name of `COLOURS`.
-        size: points of ordinary text in the figure.
-        width: inches of a figure in the text column.
-        wide: inches of a figure that has the full width.
-        family: font families, the preferred one first.
-    """
-
-    name: Literal["screen", "print"]
+    name: Literal["screen", "print"]  # on screen colours become custom properties
     colours: Mapping[str, str]
-    size: float
-    width: float
-    wide: float
+    size: float  # points of ordinary text
+    width: float  # inches of a figure in the text column
+    wide: float  # inches of one that has the full width
     family: tuple[str, ...] = ("Source Sans 3", "DejaVu Sans")
 
     def __getitem__(self, name: str) -> str:
@@ -103,9 +97,9 @@ def network_style(network: str) -> NetworkStyle:
     if network in FIRST:
         return STYLES[FIRST.index(network)]
     added, others = [name for name in network_names() if name not in FIRST], STYLES[len(FIRST) :]
-    known = network in added
-    place = added.index(network) if known else int.from_bytes(hashlib.sha256(network.encode()).digest()[:4])
-    return others[place % len(others)]
+    if network in added:
+        return others[added.index(network) % len(others)]
+    return others[int.from_bytes(hashlib.sha256(network.encode()).digest()[:4]) % len(others)]
 
 
 def network_title(network: str) -> str:
@@ -120,25 +114,29 @@ def clean(text: str, limit: int = 40) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 
 
+def chart(
+    draw: Callable[..., Drawing], language: Language, alt: str, under: Under, *, wide: bool = False, **data: Any
+) -> Figure:
+    """The figure that `draw(theme, language=…, **data)` draws; `data` are JSON, and all that the drawing depends on."""
+    drawing = partial(draw, language=language, **data)
+    return Figure(alt=alt, data={"code": language.code, **data}, draw=drawing, wide=wide, **under)
+
+
 def canvas(
     theme: Theme, height: float, rows: int = 1, columns: int = 1, *, wide: bool = False, **grid: Any
-) -> tuple[MplFigure, Any]:
-    """A figure of the column's or of the full width, `height` inches high, and its axes as `Figure.subplots` gives them."""
-    from matplotlib.figure import Figure
+) -> tuple[Drawing, Any]:
+    """A figure of the column's or of the full width, `height` inches high, and its axes as `subplots` gives them."""
+    from matplotlib.figure import Figure as Canvas
 
-    figure = Figure(figsize=(theme.wide if wide else theme.width, height), layout="constrained")
+    figure = Canvas(figsize=(theme.wide if wide else theme.width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **grid)
 
 
 def round_ticks(
-    axis: Axis, show: Callable[[float, int], str], *, most: int = 6, least: int = 0, scale: int = 1, whole: bool = False
+    axis: Any, show: Callable[[float, int], str], *, most: int = 6, least: int = 0, scale: int = 1, whole: bool = False
 ) -> None:
-    """Round ticks, all with as many decimals as they need.
-
-    Args:
-        show: a value times `scale` in words, with so many decimals.
-        most: ticks; least: decimals; whole: whether only whole numbers have ticks.
-    """
+    """At most `most` round ticks, of `whole` numbers alone if need be; `show` puts a value times `scale` into words,
+    with as many decimals as all ticks need, and no fewer than `least`."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=most, integer=whole, steps=[1, 2, 2.5, 5, 10]))
@@ -148,17 +146,14 @@ def round_ticks(
     axis.set_major_formatter(FuncFormatter(lambda value, _: show(value * scale, digits)))
 
 
-def tip(artist: Artist, *lines: str) -> None:
+def tip(artist: Any, *lines: str) -> None:
     """Have the page say these lines where the pointer rests on the artist; `report.figures.svg` writes its title."""
     artist.set_gid("tip:" + "\n".join(filter(None, lines)).encode().hex())
 
 
-def bands(draw: Callable[..., Artist], theme: Theme, said: Iterable[tuple[float, str]]) -> None:
-    """Invisible bands across the axes that say these words half a unit around each place, on screen.
-
-    Args:
-        draw: `axvspan` or `axhspan` of axes whose limits are set.
-    """
+def bands(draw: Callable[..., Any], theme: Theme, said: Iterable[tuple[float, str]]) -> None:
+    """Invisible bands across the axes that say these words half a unit around each place, on screen; `draw` is `axvspan`
+    or `axhspan` of axes whose limits are set."""
     for place, words in said if theme.name == "screen" else ():
         tip(draw(place - 0.5, place + 0.5, alpha=0, linewidth=0, zorder=9), words)
 

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnlab.errors import Incomplete, TemplateProblem, printable
-from cnnlab.identity import canonical_json
+from cnnlab.errors import Incomplete, printable
 from cnnlab.lab import Lab
 from cnnlab.paths import code_hash
 from cnnlab.store.files import replace_file
 from cnnlab.store.store import RunStore
 from report.document.model import Document
-from report.document.provenance import record_hashes
+from report.document.provenance import record_hashes, sha256_of
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Gallery, Item
 from report.notebook.kernel import CELL_SECONDS, execute, has_output
@@ -47,14 +46,13 @@ def build_notebook(
         Incomplete: a cell failed, took too long or showed nothing; the notebook there before is left as it was.
         StoreError: `out` cannot be written.
     """
-    path = out / "report.ipynb"
-    writer = CellWriter(store, lab, document, out)
+    path, writer = out / "report.ipynb", CellWriter(store, lab, document, out)
     cells = writer.cells()
     code = [source for kind, source in cells if kind == "code"]
     shown = [_shown(one.item, document.language) for section in document.sections for one in section.items]
     stamp = {
-        "evidence": _sha256([code_hash(), document.language.code, code, shown, record_hashes(document.lab)]),
-        "cells": _sha256(cells),
+        "evidence": sha256_of([code_hash(), document.language.code, code, shown, record_hashes(document.lab)]),
+        "cells": sha256_of(cells),
         "numbers": document.evidence_hash,
     }
     old = _read(path)
@@ -87,7 +85,7 @@ def build_notebook(
         texts = ("".join(one.get("text") or one.get("data", {}).get("text/plain", "")) for one in cell["outputs"])
         if sum(text.count("\n") for text in texts) > LONG_OUTPUT:
             cell["metadata"]["scrolled"] = True
-    if old and _sha256([(cell["cell_type"], "".join(cell["source"])) for cell in old["cells"]]) != found["cells"]:
+    if old and sha256_of([(cell["cell_type"], "".join(cell["source"])) for cell in old["cells"]]) != found["cells"]:
         replace_file(out / "report-edited.ipynb", path.read_bytes())
     replace_file(path, json.dumps(notebook, indent=1, ensure_ascii=False).encode())
     return path
@@ -106,10 +104,6 @@ def _shown(item: Item, language: Language) -> Any:
     return bundle(item, language)[0]
 
 
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value).encode("utf-8", "backslashreplace")).hexdigest()
-
-
 def _read(path: Path) -> dict[str, Any] | None:
     """A notebook written here before; None when there is none, or a file that is not one of ours."""
     try:
@@ -125,15 +119,15 @@ def _code_cells(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def too_large(path: Path) -> list[str]:
-    """What to tell of a notebook that is larger than what a course's site or a front end takes: what is large in it."""
+    """What to tell of a notebook larger than what a course's site or a front end takes: which cells are large."""
     size = path.stat().st_size
     if size <= MOST_BYTES:
         return []
-    cells = json.loads(path.read_bytes())["cells"]
-    sizes = {index: len(json.dumps(cell)) for index, cell in enumerate(cells, 1)}
-    largest = sorted(sizes, key=lambda index: -sizes[index])[:3]
-    first = {index: "".join(cells[index - 1]["source"]).split("\n")[0][:60] for index in largest}
-    told = ", ".join(f"cell {index} ({first[index]}) {sizes[index] / 1e6:.1f} MB" for index in largest)
+    cells = enumerate(json.loads(path.read_bytes())["cells"], 1)
+    largest = sorted(((len(json.dumps(cell)), index, "".join(cell["source"])) for index, cell in cells), reverse=True)[
+        :3
+    ]
+    told = ", ".join(f"cell {at} ({code.split(chr(10))[0][:60]}) {held / 1e6:.1f} MB" for held, at, code in largest)
     return [f"report.ipynb has {size / 1e6:.1f} MB, over {MOST_BYTES // 10**6} MB; the most is in {told}"]
 
 
@@ -150,28 +144,23 @@ def notebook_page(path: Path, language: Language, *, templates: Sequence[Path]) 
     try:
         from nbconvert import HTMLExporter
     except ModuleNotFoundError:
-        raise Incomplete(
-            "the notebook as a page needs nbconvert, which is not installed",
-            hint="install it: pip install 'cnnlab[page]', or in a checkout .venv/bin/pip install -e '.[page]'",
-        ) from None
+        hint = "install it: pip install 'cnnlab[page]', or in a checkout .venv/bin/pip install -e '.[page]'"
+        raise Incomplete("the notebook as a page needs nbconvert, which is not installed", hint=hint) from None
     import nbformat
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     from report.figures.fonts import font_faces
+    from report.render.assets import template_file
 
-    files = {}
-    for name in ("notebook.html.j2", "style/common.css", "style/notebook.css"):
-        place = next((folder / name for folder in templates if (folder / name).is_file()), None)
-        if place is None:
-            raise TemplateProblem("a file of the notebook's page is missing", where=templates[-1] / name)
-        files[name] = place.read_text(encoding="utf-8")
-    shell, *sheets = files.values()
+    sheets = [template_file(templates, f"style/{name}.css") for name in ("common", "notebook")]
     notebook = nbformat.read(path, as_version=4)
     for output in (output for cell in _code_cells(notebook) for output in cell["outputs"]):
         if str(output.get("data", {}).get("text/html", "")).startswith("<pre"):
             del output["data"]["text/html"]  # Keras prints in colours too pale to read; the same is there as text
     body, _ = HTMLExporter(template_name="basic", anchor_link_text=" ").from_notebook_node(notebook)
-    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(shell)
+    shell = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        template_file(templates, "notebook.html.j2")
+    )
     title, style = notebook.metadata.get("title", path.stem), Markup("\n".join([font_faces(), *sheets]))
-    return printable(page.render(title=title, language=language.code, body=Markup(body), style=style))
+    return printable(shell.render(title=title, language=language.code, body=Markup(body), style=style))

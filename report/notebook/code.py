@@ -100,24 +100,22 @@ del model, modelVGG19"""
 
 def built_cell(part: Part, run: RunData) -> str:
     """The network at the size of the part's images, with the options that its run changed."""
-    options = run.spec["options"]
-    default = NetworkOptions().model_dump(mode="json")
-    changed = {key: options[key] for key, usual in default.items() if options.get(key, usual) != usual}
+    usual, options = NetworkOptions().model_dump(mode="json"), run.spec["options"]
+    changed = [f"{key}={quoted(options[key])}" for key in usual if options.get(key, usual[key]) != usual[key]]
     size, classes = whole(run.spec["data"]["image_size"]), len(part.dataset.classes)
-    arguments = f"{quoted(run.network)}, image_size={size}, classes={classes}"
-    words = ", ".join(f"{key}={quoted(value)}" for key, value in changed.items())
     first = "from cnnlab.spec import NetworkOptions\n\n" if changed else ""
-    more = f", options=NetworkOptions({words})" if changed else ""
-    return f"{first}model = build_network({arguments}{more})\nmodel.summary()"
+    more = f", options=NetworkOptions({', '.join(changed)})" if changed else ""
+    call = f"build_network({quoted(run.network)}, image_size={size}, classes={classes}{more})"
+    return f"{first}model = {call}\nmodel.summary()"
 
 
 def run_cell(part: Part, run: RunData, names: str) -> str:
     """A training, in the time that it had where that made it shorter."""
-    budget = run.resolved["budget_seconds"] if run.resolved["shortened"] else None
+    alone = len(part.of(run.network)) == 1 and not run.seed
     return RUN.format(
-        names=names if len(part.of(run.network)) == 1 and not run.seed else f"{names}, seed={whole(run.seed)}",
+        names=names if alone else f"{names}, seed={whole(run.seed)}",
         dataset=quoted(part.dataset.name),
-        budget=None if budget is None else round(budget, 1),
+        budget=round(run.resolved["budget_seconds"], 1) if run.resolved["shortened"] else None,
         flip=", flip=True" if run.flip else "",
     )
 
@@ -128,11 +126,7 @@ def quoted(value: Any) -> str:
 
 
 def whole(value: Any) -> int:
-    """A whole number of a record, which is written into code.
-
-    Raises:
-        StoreError: it is anything else.
-    """
+    """A whole number of a record, which is written into code; StoreError where it is anything else."""
     if not isinstance(value, int):
         raise StoreError("a record holds something else in place of a whole number", received=repr(value)[:200])
     return int(value)

@@ -58,12 +58,10 @@ def execute(
             ip=f"{private}/kernel",
         )
         client, index, group = _client(notebook, manager, cell_seconds), 0, 0
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "IPYTHONDIR": f"{private}/ipython"}
+        own = {"PYTHONPATH": os.pathsep.join(path), "IPYTHONDIR": f"{private}/ipython", **(variables or {})}
         # Not client.execute(): it takes the handlers of SIGINT and SIGTERM away from the caller.
         try:
-            with client.setup_kernel(
-                cleanup_kc=True, cwd=str(folder), env={**environment, **(variables or {})}, **quiet
-            ):
+            with client.setup_kernel(cleanup_kc=True, cwd=str(folder), env={**os.environ, **own}, **quiet):
                 group = getattr(manager.provisioner, "pgid", None) or 0
                 for index, cell in enumerate(notebook.cells):
                     client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
@@ -76,11 +74,8 @@ def execute(
             much = f"showed more than {CELL_BYTES // 10**6} MB" if client.received > CELL_BYTES else ""
             raise _failure(much or "ended the kernel; there may not be enough memory", notebook, index) from None
         except RuntimeError as problem:
-            raise Incomplete(
-                "the notebook's kernel does not start",
-                received=_tail(str(problem)),
-                hint=f"try it by hand: {sys.executable} -m ipykernel_launcher",
-            ) from None
+            hint = f"try it by hand: {sys.executable} -m ipykernel_launcher"
+            raise Incomplete("the notebook's kernel does not start", received=_tail(str(problem)), hint=hint) from None
         finally:
             if manager.has_kernel:  # an interrupt, or a death that nbclient found first
                 run_sync(manager.shutdown_kernel)(now=True)
@@ -106,16 +101,10 @@ def _client(notebook: Any, manager: Any, cell_seconds: int) -> Any:
             return super().process_message(msg, cell, cell_index)
 
     return Client(
-        notebook,
-        km=manager,
-        timeout=cell_seconds,
-        startup_timeout=120,
-        interrupt_on_timeout=True,
-        error_on_timeout={"ename": _LATE, "evalue": "", "traceback": []},
-        coalesce_streams=True,
-        record_timing=False,
+        notebook, km=manager, timeout=cell_seconds, startup_timeout=120, interrupt_on_timeout=True,
+        error_on_timeout={"ename": _LATE, "evalue": "", "traceback": []}, coalesce_streams=True, record_timing=False,
         log=logging.Logger("nbclient", logging.CRITICAL),  # it repeats on stderr what is raised here
-    )
+    )  # fmt: skip
 
 
 def has_output(cell: Mapping[str, Any]) -> bool:

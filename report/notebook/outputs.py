@@ -6,19 +6,15 @@ text stands beside them.
 
 from __future__ import annotations
 
-import io
-import warnings
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.errors import printable
 from report.document.tokens import Tokens
 from report.evidence.language import Language
 from report.evidence.quantity import Figure, Gallery, Item, Listing, Table
+from report.figures.theme import SCREEN, Drawing, Theme, clean
 from report.render.tables import table_view
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MplFigure
 
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 """A MIME bundle and its metadata."""
@@ -33,7 +29,7 @@ def bundle(item: Item, language: Language) -> Bundle:
         case Figure():
             return _picture(item)
         case Table():
-            return _table(item, language)
+            return _table(item, language), {}
         case Gallery():
             words = captions(item, language)
             drawn = Figure(caption="", alt=item.alt, data=None, draw=lambda theme: _grid(item, words, theme))
@@ -57,39 +53,35 @@ def captions(gallery: Gallery, language: Language) -> list[list[str]]:
     return found
 
 
-def _table(table: Table, language: Language) -> Bundle:
+def _table(table: Table, language: Language) -> dict[str, str]:
     """The table as HTML and as aligned text; the best value of a column is bold and starred."""
     view = table_view(table, Tokens(language), "print")
     note = language.text("★ best value of its column.") if view.marked else ""
-    align = ["right" if numeric else "left" for _, numeric in view.heads]
-    heads, texts = "", [[column.head for column, _ in view.heads]]
-    for side, head in zip(align, texts[0], strict=True):
-        heads += f'<th scope="col" style="text-align:{side}">{escape(head)}</th>'
+    sides = [f'style="text-align:{"right" if numeric else "left"}"' for _, numeric in view.heads]
+    texts = [[column.head for column, _ in view.heads]]
+    heads = "".join(f'<th scope="col" {side}>{escape(head)}</th>' for side, head in zip(sides, texts[0], strict=True))
     rows = []
     for cells in view.rows:
-        shown = [f"<strong>★ {cell.content}</strong>" if cell.best else str(cell.content) for cell in cells]
-        first, *others = [(f'style="text-align:{side}">', words) for side, words in zip(align, shown, strict=True)]
-        rest = "".join(f"<td {style}{words}</td>" for style, words in others)
-        rows.append(f'<tr><th scope="row" {first[0]}{first[1]}</th>{rest}</tr>')
         texts.append([("★ " if cell.best else "") + cell.content.unescape() for cell in cells])
+        shown = [f"<strong>★ {cell.content}</strong>" if cell.best else str(cell.content) for cell in cells]
+        rest = "".join(f"<td {side}>{words}</td>" for side, words in zip(sides[1:], shown[1:], strict=True))
+        rows.append(f'<tr><th scope="row" {sides[0]}>{shown[0]}</th>{rest}</tr>')
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in texts]
+    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in texts] + [note] * bool(note)
     body = "\n".join(rows)
     grid = f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
     foot = f"<p>{escape(note)}</p>" if note else ""
     # Class names may hold `$`: neither MathJax 2 nor 3 and later may take what is between two of them for a formula.
     html = f'<div class="tex2jax_ignore mathjax_ignore">{grid}{foot}</div>'
-    return {"text/html": printable(html), "text/plain": printable("\n".join([*lines, *([note] if note else [])]))}, {}
+    return {"text/html": printable(html), "text/plain": printable("\n".join(lines))}
 
 
-def _grid(gallery: Gallery, words: list[list[str]], theme: Any) -> MplFigure:
-    from matplotlib.figure import Figure as MplFigure
-
-    from report.figures.theme import clean
+def _grid(gallery: Gallery, words: list[list[str]], theme: Theme) -> Drawing:
+    from matplotlib.figure import Figure as Canvas
 
     columns = gallery.across
     rows = max(1, -(-len(gallery.items) // columns))
-    figure = MplFigure(figsize=(theme.wide, rows * (theme.wide / columns + 0.56)), layout="constrained")
+    figure = Canvas(figsize=(theme.wide, rows * (theme.wide / columns + 0.56)), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for place in axes.flat:
         place.set_axis_off()
@@ -102,18 +94,12 @@ def _grid(gallery: Gallery, words: list[list[str]], theme: Any) -> MplFigure:
 
 def _picture(figure: Figure, dpi: int = DPI) -> Bundle:
     """The drawing as a PNG in the colours of a light page."""
-    import matplotlib
+    from report.figures.svg import saved
 
-    from report.figures.svg import paint, settings
-    from report.figures.theme import SCREEN
-
-    buffer, drawn_with = io.BytesIO(), settings(SCREEN)
-    with warnings.catch_warnings(), matplotlib.rc_context(drawn_with):  # type: ignore[arg-type]
-        # A script that neither font has shows as boxes in the picture; its names are in the tables too.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
-        drawing = paint(figure, SCREEN)
-        drawing.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
-    width, height = (round(inches * SCREEN_DPI) for inches in drawing.get_size_inches())
-    alt = printable(figure.alt)
-    data = {"image/png": buffer.getvalue(), "text/plain": alt}
-    return data, {"image/png": {"width": width, "height": height, "alt": alt}}
+    form = {"dpi": dpi, "facecolor": "white", "metadata": {"Software": None}}
+    content, inches = saved(figure, SCREEN, format="png", **form)
+    size, alt = (
+        dict(zip(("width", "height"), (round(side * SCREEN_DPI) for side in inches), strict=True)),
+        printable(figure.alt),
+    )
+    return {"image/png": content, "text/plain": alt}, {"image/png": {**size, "alt": alt}}

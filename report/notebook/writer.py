@@ -17,21 +17,9 @@ from report.document.ledger import asked
 from report.document.markdown import under_heading
 from report.document.model import Document, Placed, Prose, SectionText
 from report.document.provenance import used_records
-from report.evidence.quantity import Figure, Gallery, Listing, Table
-from report.notebook.code import (
-    COUNTED,
-    LAB_VARIABLE,
-    OPEN,
-    SETUP,
-    SHAPES_ONLY,
-    SUMMARY,
-    TRAINING,
-    VALUES_AGAIN,
-    built_cell,
-    quoted,
-    run_cell,
-    steps_shown,
-)
+from report.evidence.quantity import Listing, Table
+from report.notebook import code
+from report.notebook.code import OPEN, quoted
 from report.render.html import colophon
 
 Cell = tuple[str, str]
@@ -52,34 +40,41 @@ class CellWriter:
 
     def variables(self) -> dict[str, str]:
         """What the kernel has to be told, since the cells do not say it."""
-        told = {"CNNLAB_RUNS": self.store.root, LAB_VARIABLE: self.lab.path}
+        told = {"CNNLAB_RUNS": self.store.root, code.LAB_VARIABLE: self.lab.path}
         return {name: str(path.resolve()) for name, path in told.items() if not self._beside(path)}
 
     def _all(self) -> Iterator[Cell]:
-        document, parts = self.document, self.document.lab.parts
-        yield from self._opening()
+        document, networks = self.document, self.document.lab.architectures
         part: str | None = None
+        yield from self._opening()
         for section in document.sections:
             if section.part != part and (title := document.part_titles.get(section.part or "")):
                 yield "markdown", f"## {self._data(title)}"
             part = section.part
-            if section.module == "training" and part in parts:
-                yield from self._training(parts[str(part)], section.level)
+            if section.module == "training" and part in document.lab.parts:
+                yield from self._training(document.lab.parts[str(part)], section.level)
             head = [f"{'#' * section.level} {self._data(section.heading)}"]
             head += [f"*{self.text(section.notice)}*"] if section.notice else []
             yield "markdown", "\n\n".join([*head, *(f"> {self._data(problem)}" for problem in section.problems)])
             yield from self._construction(section)
-            if section.module == "comparison":
-                yield from self._counted()
+            sizes = [(name, int(one.manifest["image_size"])) for name, one in networks.items() if name != "vgg19"]
+            if section.module == "comparison" and sizes and any(map(self._steps, document.sections)):
+                yield "markdown", self.text("The parameters of the three networks, counted by Keras:")
+                yield "code", code.COUNTED.format(sizes=", ".join(f"({quoted(name)}, {size})" for name, size in sizes))
         if document.bibliography:
             lines = [f"## {self.text('Bibliography')}"]
             for cited in document.bibliography:
                 r = cited.reference
-                url = f" <{r.url}>" if r.url else ""
                 words = self._data(f"{r.authors}. {r.title}. {r.venue}, {r.year}.")
-                lines.append(f"\\[{cited.number}\\] {words}{url}")
+                lines.append(f"\\[{cited.number}\\] {words}" + (f" <{r.url}>" if r.url else ""))
             yield "markdown", "\n\n".join(lines)
-        yield "markdown", self._appendix()
+        lines = [f"## {self.text('Appendix: runs and data')}"]
+        for heading, entries in document.appendix.items():
+            lines.append(f"### {self.text(heading)}")
+            for entry in entries:
+                facts = "\n".join(f"- {self._data(term)}: {self._data(text)}" for term, text in entry.facts)
+                lines.append(f"#### {self._data(entry.title)}\n\n{facts}")
+        yield "markdown", "\n\n".join([*lines, self._data(colophon(document))])
         yield "markdown", self._asked()
 
     def _opening(self) -> Iterator[Cell]:
@@ -90,22 +85,19 @@ class CellWriter:
         date = max(datetime.fromisoformat(record.manifest["created"]) for record in used_records(document.lab))
         student = self.text("Student ID: {id}", id=number) if number else ""
         lines = [document.course or "", ", ".join(document.authors), student, document.language.date(date)]
-        yield (
-            "markdown",
-            "\n\n".join([f"# {self._data(document.title)}", *(self._data(line) for line in lines if line)]),
-        )
+        lines = [self._data(line) for line in lines if line]
+        yield "markdown", "\n\n".join([f"# {self._data(document.title)}", *lines])
         ran = self.text(
             "Every cell of this notebook was run. It reads cached runs: “Restart and run all” shows the same."
         )
         elsewhere = self.text(
             "In Colab, or on another machine, put the file {bundle} beside it first, which the command "
             "{command} makes: the first cell installs what is missing.",
-            bundle=f"`{bundle}`",
-            command="`cnnlab bundle`",
-        )
+            bundle=f"`{bundle}`", command="`cnnlab bundle`",
+        )  # fmt: skip
         yield "markdown", f"{ran} {elsewhere}"
         runs, lock = self._beside(self.store.root), f"labs/{lab.stem}.json"
-        yield "code", SETUP.format(bundle=quoted(bundle), runs=quoted(runs or "runs"), lock=quoted(lock))
+        yield "code", code.SETUP.format(bundle=quoted(bundle), runs=quoted(runs or "runs"), lock=quoted(lock))
         entries = zip(self.store.read_lab(lab.stem)["runs"], document.lab.lock["runs"], strict=True)
         rubric = lab.file.report.rubric
         arguments = {
@@ -136,25 +128,25 @@ class CellWriter:
             return
         built = [one for one in self.document.sections if self._steps(one)]
         if section is built[0]:
-            yield "code", SHAPES_ONLY
+            yield "code", code.SHAPES_ONLY
         left, cells = dict(steps), list[Cell]()
         for piece in section.pieces:
             if isinstance(piece, Placed) and isinstance(piece.item, Listing):
                 cells.append(("markdown", self._caption(piece)))
-                cells += [("code", left.pop(name)) for name in steps_shown(left, piece.item.code)]
-                cells += [("code", SUMMARY)] if SUMMARY in piece.item.code else []
+                cells += [("code", left.pop(name)) for name in code.steps_shown(left, piece.item.code)]
+                cells += [("code", code.SUMMARY)] if code.SUMMARY in piece.item.code else []
             else:
                 cells += self._piece(section, piece)
         # Whatever the prose shows, the network is built and summarised here; a step runs before what comes after it.
         codes = [index for index, (kind, _) in enumerate(cells) if kind == "code"]
         place = codes[0] if codes and len(left) == len(steps) else len(cells)
-        cells[place:place] = [("code", code) for code in left.values()]
-        if ("code", SUMMARY) not in cells:
+        cells[place:place] = [("code", step) for step in left.values()]
+        if ("code", code.SUMMARY) not in cells:
             last = max(index for index, (_, source) in enumerate(cells) if source in steps.values())
-            cells.insert(last + 1, ("code", SUMMARY))
+            cells.insert(last + 1, ("code", code.SUMMARY))
         yield from cells
         if section is built[-1]:
-            yield "code", VALUES_AGAIN
+            yield "code", code.VALUES_AGAIN
 
     def _steps(self, section: SectionText) -> dict[str, str]:
         """The steps of VGG-19's construction that the section is about, in the order in which they build on each other."""
@@ -166,35 +158,22 @@ class CellWriter:
     def _piece(self, section: SectionText, piece: Prose | Placed) -> Iterator[Cell]:
         if isinstance(piece, Prose):
             yield "markdown", under_heading(piece.markdown, section.level)
-            return
-        match piece.item:
-            case Listing() as listing:
-                fence = "`" * 4
-                while fence in listing.code or fence in listing.output:
-                    fence += "`"
-                output = f"\n\n{fence}text\n{listing.output.rstrip()}\n{fence}" if listing.output else ""
-                code = f"{fence}{listing.language}\n{listing.code.rstrip()}\n{fence}{output}"
-                yield "markdown", f"{self._caption(piece)}\n\n{code}"
-            case Figure() | Gallery() | Table() as item:
-                call = {Figure: "figure", Gallery: "gallery", Table: "table"}[type(item)]
-                activity = section.number or section.key
-                shown = [
-                    ("code", f"lab.{call}({quoted(activity)}, {quoted(piece.name)})"),
-                    ("markdown", self._caption(piece)),
-                ]
-                yield from reversed(shown) if isinstance(item, Table) else shown
+        elif isinstance(piece.item, Listing):
+            listing, fence = piece.item, "`" * 4
+            while fence in listing.code or fence in listing.output:
+                fence += "`"
+            shown = [(listing.language, listing.code), *([("text", listing.output)] if listing.output else [])]
+            blocks = (f"{fence}{language}\n{text.rstrip()}\n{fence}" for language, text in shown)
+            yield "markdown", "\n\n".join([self._caption(piece), *blocks])
+        else:
+            caption, activity = ("markdown", self._caption(piece)), section.number or section.key
+            call = f"lab.{type(piece.item).__name__.lower()}({quoted(activity)}, {quoted(piece.name)})"
+            yield from [caption, ("code", call)] if isinstance(piece.item, Table) else [("code", call), caption]
 
     def _caption(self, placed: Placed) -> str:
         note = placed.item.note if not isinstance(placed.item, Listing) else ""
         below = f"  \n{self._data(note)}" if note else ""  # two spaces: a line of its own
         return f"**{placed.label}.** {self._data(placed.item.caption)}{below}"
-
-    def _counted(self) -> Iterator[Cell]:
-        architectures = self.document.lab.architectures.items()
-        sizes = [(name, int(one.manifest["image_size"])) for name, one in architectures if name != "vgg19"]
-        if sizes and any(map(self._steps, self.document.sections)):
-            yield "markdown", self.text("The parameters of the three networks, counted by Keras:")
-            yield "code", COUNTED.format(sizes=", ".join(f"({quoted(name)}, {size})" for name, size in sizes))
 
     def _training(self, part: Part, level: int) -> Iterator[Cell]:
         """Under a heading of its own: each network's code, the network at this size, its recipe and its training."""
@@ -207,7 +186,7 @@ class CellWriter:
                 self.printed_sources.add(network)
                 module = network.replace("-", "_")
                 yield "code", f"from cnnlab.networks import {module}\n\nprint(inspect.getsource({module}))"
-            yield "code", built_cell(part, runs[0])
+            yield "code", code.built_cell(part, runs[0])
             names = f"{quoted(part.dataset.name)}, {quoted(network)}"
             yield "code", f"lab.recipe({names})"
             if first:
@@ -216,18 +195,8 @@ class CellWriter:
                     "the step that the optimiser takes. They are the same for all networks."
                 )
                 yield "markdown", words
-                yield "code", TRAINING
-            yield from (("code", run_cell(part, run, names)) for run in runs)
-
-    def _appendix(self) -> str:
-        document = self.document
-        lines = [f"## {self.text('Appendix: runs and data')}"]
-        for heading, entries in document.appendix.items():
-            lines.append(f"### {self.text(heading)}")
-            for entry in entries:
-                facts = "\n".join(f"- {self._data(term)}: {self._data(text)}" for term, text in entry.facts)
-                lines.append(f"#### {self._data(entry.title)}\n\n{facts}")
-        return "\n\n".join([*lines, self._data(colophon(document))])
+                yield "code", code.TRAINING
+            yield from (("code", code.run_cell(part, run, names)) for run in runs)
 
     def _asked(self) -> str:
         """The ledger as a table; the links are those that Jupyter gives headings."""

@@ -15,11 +15,8 @@ from cnnlab.errors import LabError, TemplateProblem
 from cnnlab.style import readable
 from report.figures.theme import COLOURS
 
-LARGEST = 512 * 1024
-"""Bytes of a logo."""
-
-LONGEST_SIDE = 4096
-"""Pixels of a logo that is PNG or JPEG."""
+LARGEST, LONGEST_SIDE = 512 * 1024, 4096
+"""Bytes of a logo, and pixels of one that is PNG or JPEG."""
 
 DARK_CONTRAST = 7.0
 """Least contrast of the accent on the dark page, where it is lightened until it has it."""
@@ -51,8 +48,8 @@ def template_file(folders: Sequence[Path], name: str) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise TemplateProblem("a file of the report's templates cannot be read", where=path, received=problem) from None
-    blanked = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text) if path.suffix == ".css" else ""
-    if found := _OUTSIDE.search(blanked):
+    blanked = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
+    if path.suffix == ".css" and (found := _OUTSIDE.search(blanked)):
         raise TemplateProblem(
             "a style sheet asks for something outside the page",
             where=f"{path}, line {text.count(chr(10), 0, found.start()) + 1}",
@@ -82,23 +79,21 @@ def logo_uri(path: Path) -> str:
         hint = "style.logo is relative to the lab file"
         raise LabError("the logo cannot be read", where=path, received=lost.strerror, hint=hint) from None
     kind = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}.get(content[: 3 + content.startswith(b"\x89")], "svg+xml")
-    problem, expected = "", "a PNG, JPEG or SVG file"
+    received, expected = "", "a PNG, JPEG or SVG file"
     try:
         if len(content) > LARGEST:
-            problem, expected = f"{len(content) / 1024:.0f} KiB", f"at most {LARGEST // 1024} KiB"
+            received, expected = f"{len(content) / 1024:.0f} KiB", f"at most {LARGEST // 1024} KiB"
         elif kind == "svg+xml":
             root = ElementTree.fromstring(content).tag
-            problem = "" if root == "{http://www.w3.org/2000/svg}svg" else f"XML that begins with <{root}>"
+            received = "" if root == "{http://www.w3.org/2000/svg}svg" else f"XML that begins with <{root}>"
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                with Image.open(io.BytesIO(content), formats=[kind]) as image:
-                    if max(image.size) > LONGEST_SIDE:
-                        problem, expected = f"{image.width}×{image.height}", f"at most {LONGEST_SIDE} pixels a side"
-                    else:
-                        image.load()
+            with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(content), formats=[kind]) as image:
+                if max(image.size) > LONGEST_SIDE:
+                    received, expected = f"{image.width}×{image.height}", f"at most {LONGEST_SIDE} pixels a side"
+                else:
+                    image.load()
     except (OSError, ValueError, SyntaxError, LookupError, Warning, Image.DecompressionBombError) as wrong:
-        problem = str(wrong)
-    if problem:
-        raise LabError("the logo cannot be used", where=path, received=problem, expected=expected)
+        received = str(wrong)
+    if received:
+        raise LabError("the logo cannot be used", where=path, received=received, expected=expected)
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from cnnlab.errors import TemplateProblem, printable
 from report.document.commentary import compiled_templates, late
 from report.document.ledger import asked
-from report.document.model import Document, Prose, SectionText
+from report.document.model import Document, Prose
 from report.document.problems import line_reached
 from report.document.provenance import record_hashes
 from report.evidence.quantity import Exhibit, Figure, Listing, csv_uri
@@ -26,14 +26,6 @@ from report.figures.svg import drawn
 from report.figures.theme import PRINT, SCREEN, screen_css
 from report.render.assets import accent_css, logo_uri, template_file
 from report.render.tables import Medium, table_view
-
-
-class Group(NamedTuple):
-    """Sections under one heading of level 2; without a title they are such headings themselves."""
-
-    part: str | None
-    title: str | None
-    sections: list[SectionText]
 
 
 def render_html(document: Document, medium: Medium, *, templates: Sequence[Path], cache: Path) -> str:
@@ -53,8 +45,8 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             .get_template("report.html.j2")
             .render(
                 document=document,
-                groups=[
-                    Group(part, document.part_titles.get(part or ""), list(sections))
+                groups=[  # sections under one heading of level 2; without a title they are such headings themselves
+                    {"part": part, "title": document.part_titles.get(part or ""), "sections": list(sections)}
                     for part, sections in groupby(document.sections, key=lambda section: section.part)
                 ],
                 colophon=colophon(document),
@@ -66,11 +58,10 @@ def render_html(document: Document, medium: Medium, *, templates: Sequence[Path]
             )
         )
     except jinja2.TemplateSyntaxError as problem:
-        what, where = f"the template cannot be read: {problem.message}", f"{problem.filename}, line {problem.lineno}"
-        raise TemplateProblem(what, where=where) from None
+        where = f"{problem.filename}, line {problem.lineno}"
+        raise TemplateProblem(f"the template cannot be read: {problem.message}", where=where) from None
     except jinja2.TemplateNotFound as problem:
-        hint = "restore it from the project; a new activity needs a template of its module's name"
-        what = "a template of the report is missing"
+        what, hint = "a template of the report is missing", "restore it from the project"
         raise TemplateProblem(what, where=templates[-1], received=problem.name, hint=hint) from None
     except jinja2.TemplateError as problem:
         where = line_reached(problem, templates[-1])

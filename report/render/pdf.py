@@ -11,13 +11,13 @@ import platform
 import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from logging.handlers import BufferingHandler
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
 from cnnlab.errors import Incomplete
 from report.evidence.quantity import Attachment
@@ -30,8 +30,8 @@ _LIBRARIES = {
     "harfbuzz": ("libharfbuzz.so.0", "libharfbuzz.0.dylib"),
     "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib"),
 }
-# WeasyPrint 70 keeps the space that ends a text at a line's end, and where it alone exceeds the measure breaks the line after its
-# first word. Inside the element that follows it does no harm; code keeps it outside, since its own is wider.
+# WeasyPrint 70 keeps the space that ends a text at a line's end, and where it alone exceeds the measure breaks the line
+# after its first word. Inside the element that follows it does no harm; code keeps it outside, since its own is wider.
 _SPACE_BEFORE = re.compile(r"(?<=\S)[ \n](<(?:strong|em|a)\b[^>]*>)")
 _NO_GLYPH = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)")
 _PICTURE = re.compile(r"""<img\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
@@ -40,28 +40,23 @@ _ALTERNATIVE = re.compile(r"""\salt\s*=\s*(["'])(.*?)\1""", re.DOTALL)
 _CONTENT = re.compile(r"data:[^\s'\"]+")
 _LONGEST_MESSAGE = 400
 _SYSTEMS = {"debian": "Debian/Ubuntu", "fedora": "Fedora", "darwin": "macOS"}
-_PANGO = {
-    "debian": "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
-    "fedora": "sudo dnf install pango",
-    "darwin": "brew install pango "
+_PANGO = (
+    "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0", "sudo dnf install pango",
+    "brew install pango "
     "(and, for a Python that is not Homebrew's: export DYLD_FALLBACK_LIBRARY_PATH=$(brew --prefix)/lib)",
-}
-_FONTS = {
-    "debian": "sudo apt-get install fonts-noto",
-    "fedora": "sudo dnf install google-noto-sans-fonts",
-    "darwin": "macOS has them",
-}
+)  # fmt: skip
+_FONTS = ("sudo apt-get install fonts-noto", "sudo dnf install google-noto-sans-fonts", "macOS has them")
 
 
-def _on_this_system(commands: Mapping[str, str]) -> str:
-    """The command of the system at hand; where it cannot be told, all of them."""
+def _on_this_system(commands: Sequence[str]) -> str:
+    """The command of the system at hand; where it cannot be told, all of them, in the order of `_SYSTEMS`."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {"ID": sys.platform}
-    names = [release["ID"], *release.get("ID_LIKE", "").split()]
-    own = [commands[name] for name in names if name in commands]
-    return own[0] if own else "; ".join(f"{_SYSTEMS[name]}: {command}" for name, command in commands.items())
+    own, names = dict(zip(_SYSTEMS, commands, strict=True)), [release["ID"], *release.get("ID_LIKE", "").split()]
+    every = "; ".join(f"{_SYSTEMS[name]}: {command}" for name, command in own.items())
+    return next((own[name] for name in names if name in own), every)
 
 
 def pango_problem() -> str | None:
@@ -69,35 +64,28 @@ def pango_problem() -> str | None:
 
     Asks the system's loader without importing WeasyPrint: quick enough before hours of training.
     """
-    absent = [name for name, files in _LIBRARIES.items() if not any(map(_loads, files))]
-    if not absent:
-        return None
-    return (
-        f"the PDF cannot be made: the system lacks {', '.join(absent)} (Pango). Install it: {_on_this_system(_PANGO)}"
-    )
+    absent = ", ".join(name for name, files in _LIBRARIES.items() if not any(map(_loads, files)))
+    lacks = f"the PDF cannot be made: the system lacks {absent} (Pango). Install it: {_on_this_system(_PANGO)}"
+    return lacks if absent else None
 
 
 def pango_version() -> str:
     """The version of the system's Pango, which sets the PDF's text; empty where there is none."""
-    for file in _LIBRARIES["pango-1.0"]:
-        if _loads(file):
-            told = ctypes.CDLL(file).pango_version_string
-            told.restype = ctypes.c_char_p
-            return str(told().decode())
+    for library in filter(None, map(_loads, _LIBRARIES["pango-1.0"])):
+        library.pango_version_string.restype = ctypes.c_char_p
+        return str(library.pango_version_string().decode())
     return ""
 
 
-def _loads(file: str) -> bool:
-    """Whether the system's loader finds the library, which is how WeasyPrint looks for it too."""
+def _loads(file: str) -> ctypes.CDLL | None:
+    """The library, where the system's loader finds it, which is how WeasyPrint looks for it too."""
     try:
-        ctypes.CDLL(file)
+        return ctypes.CDLL(file)
     except OSError:
-        return False
-    return True
+        return None
 
 
-@dataclass(frozen=True)
-class Pdf:
+class Pdf(NamedTuple):
     """The file's content, what is missing from it, and what else WeasyPrint said, both in words and each once."""
 
     content: bytes
@@ -121,9 +109,8 @@ def render_pdf(page: str, attachments: Sequence[Attachment] = ()) -> Pdf:
     logger.addHandler(heard)
     try:
         laid_out = HTML(string=_SPACE_BEFORE.sub(r"\1 ", page), url_fetcher=URLFetcher(allowed_protocols={"data"}))
-        content = laid_out.write_pdf(
-            pdf_variant="pdf/ua-1", pdf_tags=True, attachments=files, finisher=lambda _, made: Tagging(made).mend()
-        )
+        content = laid_out.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True, attachments=files,
+                                     finisher=lambda _, made: Tagging(made).mend())  # fmt: skip
     finally:
         logger.removeHandler(heard)
     pictures, others, unshown = _PICTURE.findall(page), list[str](), ""
@@ -157,7 +144,7 @@ def _description(tag: str) -> str:
 
 
 class PdfProcess:
-    """A process that loads WeasyPrint while the page is still being put together, then lays it out while other files are made.
+    """A process that loads WeasyPrint while the page is put together, then lays it out while other files are made.
 
     It begins when it is entered; nothing of it is left when it is exited.
     """
@@ -194,11 +181,9 @@ class PdfProcess:
             yield
         except (EOFError, OSError):
             self._process.join()
-            raise Incomplete(
-                "the PDF could not be made",
-                received=f"its process ended with code {self._process.exitcode}",
-                hint="what it said is above; code -9 is what the system does where memory runs out",
-            ) from None
+            received = f"its process ended with code {self._process.exitcode}"
+            hint = "what it said is above; code -9 is what the system does where memory runs out"
+            raise Incomplete("the PDF could not be made", received=received, hint=hint) from None
 
 
 def _serve(pipe: Connection) -> None:
@@ -216,11 +201,11 @@ def try_pdf() -> tuple[str, list[str]]:
 
     if problem := pango_problem():
         return problem, []
+    style = f"<style>{font_faces('print')} p {{ font-family: 'Source Serif 4' }}</style>"
     try:
         with PdfProcess() as paper:
-            style = f"<style>{font_faces('print')} p {{ font-family: 'Source Serif 4' }}</style>"
             paper.begin(f"<html lang=en><title>A page</title>{style}<p>A page</p></html>")
-            made = paper.result()
+            _, missing, heard = paper.result()
+            return "; ".join(missing), heard
     except Incomplete as failure:
         return str(failure), []
-    return "; ".join(made.missing), made.heard

@@ -23,7 +23,8 @@ class Tagging:
                 case "/LI":
                     self._item(element)
                 case "/TH":
-                    element["A"]["Scope"] = "/Column" if self._within_head(element) else "/Row"
+                    within = self._parent(self._parent(element))["S"]
+                    element["A"]["Scope"] = "/Column" if within == "/THead" else "/Row"
                 case kind if kind in _REPEATED and self._parent(element)["S"] == kind:
                     element["S"] = "/Span"
 
@@ -55,19 +56,13 @@ class Tagging:
         kept = [kid for kid in element["K"] if kid not in body["K"]]
         element["K"][:] = [*kept, body.reference]
 
-    def _within_head(self, cell: Any) -> bool:
-        return bool(self._parent(self._parent(cell))["S"] == "/THead")
-
-    def _parent(self, element: Any) -> Any:
-        return self._found(element["P"])
-
     def _kids(self, element: Any) -> list[Any]:
         """The elements in an element, without the pieces of pages and the annotations."""
-        found = [self._found(kid) for kid in element["K"] if isinstance(kid, bytes)]
+        found = [self.pdf.objects[int(kid.split()[0])] for kid in element["K"] if isinstance(kid, bytes)]
         return [one for one in found if _is_element(one)]
 
-    def _found(self, reference: bytes) -> Any:
-        return self.pdf.objects[int(reference.split()[0])]
+    def _parent(self, element: Any) -> Any:
+        return self.pdf.objects[int(element["P"].split()[0])]
 
 
 def _is_element(one: Any) -> bool:

@@ -18,6 +18,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from tests.faults import toy
@@ -55,28 +57,27 @@ class Trial:
 
     def check(self, root: Path, what: str) -> None:
         """What a reader sees after the fault, and what the next start makes of it."""
-        self.lost += [f"{what}: a reader finds {one}" for one in toy.faults(root)]
+        found = [f"a reader finds {one}" for one in toy.faults(root)]
         told: list[str] = []
         toy.live(root, told.append)
-        if toy.result(root) != self.expected:
-            self.lost.append(f"{what}: another result than without the fault")
-        self.lost += [f"{what}: left behind {one}" for one in toy.leftovers(root)]
-        self.lost += [f"{what}: {one}" for one in told if "damaged" in one]
+        found += [] if toy.result(root) == self.expected else ["another result than without the fault"]
+        found += [f"left behind {one}" for one in toy.leftovers(root)]
+        self.lost += [f"{what}: {one}" for one in (*found, *(one for one in told if "damaged" in one))]
         shutil.rmtree(root)
 
 
-def at_random(trial: Trial, count: int, rng: random.Random) -> int:
-    """Kill `count` starts anywhere between their beginning and their end; how many were killed before it."""
+def at_random(trial: Trial, number: int, rng: random.Random) -> int:
+    """Kill `number` starts anywhere between their beginning and their end; how many were killed before it."""
     started = time.perf_counter()
     ended(child(lambda: toy.live(trial.folder / "timed")))
     whole, killed = time.perf_counter() - started, 0
-    for number in range(count):
-        root = trial.folder / f"random-{number}"
-        pid = child(lambda: toy.live(root))  # noqa: B023 (used before the next round)
+    for one in range(number):
+        root = trial.folder / f"random-{one}"
+        pid = child(partial(toy.live, root))
         time.sleep(rng.uniform(0, whole))
         os.kill(pid, signal.SIGKILL)
         killed += ended(pid) == KILLED
-        trial.check(root, f"random kill {number}")
+        trial.check(root, f"random kill {one}")
     return killed
 
 
@@ -86,46 +87,45 @@ def at_every_step(trial: Trial, prepared: Path | None) -> int:
     Args:
         prepared: what the start finds; None: an empty folder.
     """
-    step = 0
-    while True:
-        step += 1
+
+    def live(root: Path, step: int) -> None:
+        with Steps(step, kill).counted():
+            toy.live(root)
+
+    for step in count(1):
         root = trial.folder / f"step-{step}"
         if prepared is not None:
             shutil.copytree(prepared, root)
-
-        def live() -> None:
-            with Steps(step, kill).counted():  # noqa: B023
-                toy.live(root)  # noqa: B023
-
-        code = ended(child(live))
+        code = ended(child(partial(live, root, step)))
         trial.check(root, f"kill before step {step}")
         if code != KILLED:
             return step - 1
+    raise AssertionError
 
 
-def in_pairs(trial: Trial, count: int) -> int:
-    """Start two at once, `count` times, while a third process reads; how many trainings there were in all."""
+def in_pairs(trial: Trial, number: int) -> int:
+    """Start two at once, `number` times, while a third process reads; how many trainings there were in all."""
     trainings = 0
-    for number in range(count):
-        root, log = trial.folder / f"pair-{number}", trial.folder / f"pair-{number}.log"
+
+    def trained(log: Path, run_id: str) -> None:
+        with log.open("a") as handle:
+            handle.write(run_id + "\n")
+
+    for pair in range(number):
+        root, log = trial.folder / f"pair-{pair}", trial.folder / f"pair-{pair}.log"
         log.touch()
-
-        def trained(run_id: str) -> None:
-            with log.open("a") as handle:  # noqa: B023
-                handle.write(run_id + "\n")
-
-        both = [child(lambda: toy.live(root, trained=trained)) for _ in range(2)]  # noqa: B023
-        reader = child(lambda: watch(root))  # noqa: B023
+        both = [child(partial(toy.live, root, trained=partial(trained, log))) for _ in range(2)]
+        reader = child(partial(watch, root))
         if [ended(pid) for pid in both] != [DONE, DONE]:
-            trial.lost.append(f"pair {number}: a process failed")
+            trial.lost.append(f"pair {pair}: a process failed")
         os.kill(reader, signal.SIGTERM)
         if ended(reader) != -signal.SIGTERM:
-            trial.lost.append(f"pair {number}: a reader saw what is not whole")
+            trial.lost.append(f"pair {pair}: a reader saw what is not whole")
         runs = log.read_text().split()
         if sorted(runs) != sorted(toy.RUNS):
-            trial.lost.append(f"pair {number}: trained {runs}")
+            trial.lost.append(f"pair {pair}: trained {runs}")
         trainings += len(runs)
-        trial.check(root, f"pair {number}")
+        trial.check(root, f"pair {pair}")
     return trainings
 
 
@@ -142,13 +142,12 @@ def watch(root: Path) -> None:
 def main() -> None:
     """Print the figures as JSON; exit code 1 when anything was lost."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--random", type=int, default=50)
-    parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
+    for name, usual in (("--random", 50), ("--pairs", 20), ("--seed", 0)):
+        parser.add_argument(name, type=int, default=usual)
     parser.add_argument("--folder", type=Path, help="of the trials; /dev/shm is fast, a disk is what counts")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as made:
+        folder = Path(made)
         toy.live(folder / "whole")
         trial = Trial(toy.result(folder / "whole"), folder)
         figures = {

@@ -63,12 +63,11 @@ def lab(tmp_path: Path, write_lab: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def opened(*arguments: Any, **options: Any) -> None:
         raise AssertionError("images were read before the folders were checked")
 
-    monkeypatch.setattr(pipeline, "_open_data", opened)
+    monkeypatch.setattr(pipeline, "open_images", opened)
     loaded = load_lab(str(write_lab()))
 
     def start(runs: Path, out: Path) -> None:
-        options: dict[str, Any] = {"formats": ("html",), "data_dir": tmp_path / "data", "tell": toy.silent}
-        pipeline.run_lab(loaded, store=RunStore(runs), out=out, progress=QuietProgress(), **options)
+        pipeline.run_lab(pipeline.Wanted(loaded, RunStore(runs), out, ("html",)), QuietProgress())
 
     return start
 

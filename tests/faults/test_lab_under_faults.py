@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from training_toys import build
+from training_toys import build, spec
 
 from cnnlab.app import pipeline
+from cnnlab.app.pipeline import Wanted
 from cnnlab.app.plan import PlannedRun
 from cnnlab.app.trainings import Trainings
 from cnnlab.errors import LabError, Unwritable
@@ -32,7 +34,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 SEEDS = {'title = "A test"': 'title = "A test"\nseeds = [0, 1]'}
 
-Start = Callable[..., tuple[pipeline.Outcome, list[str]]]
+
+class Ended(NamedTuple):
+    """How many runs a start trained, what is missing, and what it said."""
+
+    trained: int
+    missing: list[str]
+    told: list[str]
+
+
+Start = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -45,16 +56,16 @@ def start(tmp_path: Path, write_lab: Any, monkeypatch: pytest.MonkeyPatch) -> St
         id="a", manifest={"parameters": 10**6, "activations": 10**4}, json=lambda name: [{"activations": 10**3}]
     )
     monkeypatch.setattr(pipeline, "_architecture", lambda *arguments: described)
-    monkeypatch.setattr(pipeline, "build", lambda *arguments: BuildResult())
+    monkeypatch.setattr(Wanted, "write", lambda wanted, missing, tell: BuildResult(missing=missing))
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(preparation, "probe", lambda *args, **kwargs: Pace(0.01, 0.0))
     loaded = load_lab(str(write_lab(SEEDS)))
 
-    def begin(progress: QuietProgress | None = None, **options: Any) -> tuple[pipeline.Outcome, list[str]]:
-        told: list[str] = []
-        shared: dict[str, Any] = {"out": tmp_path / "out", "formats": (), "data_dir": tmp_path / "data"}
-        store, shown = RunStore(tmp_path / "runs"), progress or QuietProgress()
-        outcome = pipeline.run_lab(loaded, store=store, tell=told.append, progress=shown, **shared, **options)
-        return outcome, told + shown.messages
+    def begin(progress: QuietProgress | None = None) -> Ended:
+        shown = progress or QuietProgress()
+        result = pipeline.run_lab(Wanted(loaded, RunStore(tmp_path / "runs"), tmp_path / "out", ()), shown)
+        trained = re.search(r"^trained (\d+) run", "\n".join(shown.messages), re.MULTILINE)
+        return Ended(int(trained[1]) if trained else 0, result.missing, shown.messages)
 
     return begin
 
@@ -74,8 +85,8 @@ class Looking(QuietProgress):
 def test_what_is_damaged_is_trained_again_and_the_rest_is_not(tmp_path: Path, start: Start) -> None:
     runs = tmp_path / "runs"
     looking = Looking(runs)
-    outcome, told = start(looking)
-    assert (outcome.trained, outcome.missing) == (2, []) and any("free below" in text for text in told)
+    ended = start(looking)
+    assert ended[:2] == (2, []) and any("free below" in text for text in ended.told)
     store = RunStore(runs)
     entries = store.read_lab("mine")["runs"]
     first, second = (store.read("run", entry["run"]) for entry in entries)
@@ -89,17 +100,17 @@ def test_what_is_damaged_is_trained_again_and_the_rest_is_not(tmp_path: Path, st
     path.write_bytes(content)
     (store.folder("evaluation", evaluations[1]) / "predictions.npz").write_bytes(b"")
     assert [row["status"] for row in store.rows() if row["run"] == first.id] == ["damaged"]
-    outcome, told = start()
-    assert (outcome.trained, outcome.missing) == (1, [])
-    assert [text.split(" is damaged")[0] for text in told if text.startswith("warning")] == [
+    ended = start()
+    assert ended[:2] == (1, [])
+    assert [text.split(" is damaged")[0] for text in ended.told if text.startswith("warning")] == [
         f"warning: the run {first.id}",
         f"warning: the evaluation {evaluations[1]}",
     ]
     again = store.read("run", first.id)
     assert weights_of(again) == trained and store.read("run", second.id).manifest == second.manifest
     assert len(store.put_away()) >= 2 and not toy.faults_of(store)
-    outcome, told = start()
-    assert (outcome.trained, outcome.missing) == (0, []) and not any(text.startswith("warning") for text in told)
+    ended = start()
+    assert ended[:2] == (0, []) and not any(text.startswith("warning") for text in ended.told)
 
 
 def test_too_little_space_is_said_before_training(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +136,9 @@ def test_too_little_memory_is_said_before_training(start: Start, monkeypatch: py
         start(progress)
     assert progress.steps == 0 and "smaller batch_size" in str(caught.value.hint)
     monkeypatch.setattr(memory, "machine_gib", lambda: (8.0, 1.2))
-    outcome, told = start()
-    assert outcome.trained == 2
-    assert any("about 1.5 GiB of memory, 1.2 GiB are available" in text for text in told if "warning" in text)
+    ended = start()
+    assert ended.trained == 2
+    assert any("about 1.5 GiB of memory, 1.2 GiB are available" in text for text in ended.told if "warning" in text)
 
 
 def test_a_full_disk_ends_the_lab_instead_of_failing_each_run(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,22 +149,18 @@ def test_a_full_disk_ends_the_lab_instead_of_failing_each_run(start: Start, monk
         patched.setattr("keras.Model.save_weights", full)
         with pytest.raises(Unwritable, match="No space left on device"):
             start()
-    outcome, _ = start()
-    assert outcome.trained == 2
+    assert start().trained == 2
 
 
 def test_a_run_that_another_process_trains_comes_last(tmp_path: Path) -> None:
-    store, told = RunStore(tmp_path), list[str]()
-    runs = [PlannedRun(None, run_id, False, "") for run_id in toy.RUNS]  # type: ignore[arg-type]
-    labels = {run.id: "its label" for run in runs}
-    trainings = Trainings({}, store, QuietProgress(), told.append, None)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(PlannedRun, "label", property(lambda self: labels[self.id]))
-        with RunStore(tmp_path).lock(toy.RUNS[0]):
-            turns = trainings.in_turn(runs)
-            assert next(turns) == (1, runs[1])
-        assert next(turns) == (0, runs[0]) and not list(turns)
-    assert len(told) == 1 and told[0].startswith("process ") and told[0].endswith("another run is taken first")
+    store, shown = RunStore(tmp_path), QuietProgress()
+    runs = [PlannedRun(spec(seed=seed), run_id, "never trained here") for seed, run_id in enumerate(toy.RUNS)]
+    with RunStore(tmp_path).lock(toy.RUNS[0]):
+        turns = Trainings({}, store, shown).in_turn(runs)
+        assert next(turns) == (1, runs[1])
+    assert next(turns) == (0, runs[0]) and not list(turns)
+    (told,) = shown.messages
+    assert told.startswith("process ") and told.endswith("another run is taken first")
 
 
 @pytest.mark.parametrize("kind", ["run", "evaluation"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.app.options import print_json
+from cnnlab.app.options import show
 from cnnlab.errors import visible
 from tests.command import MAIN, ROOT
 
@@ -54,7 +54,7 @@ def test_what_a_terminal_obeys_is_made_visible_and_escaped_in_json(capsys: pytes
     for sign in OBEYED:
         assert visible(f"one{sign}two\n\tthree").startswith("one\ufffd")
     value = {"names": OBEYED, "plain": "ñ\n\t😀"}
-    print_json(value)
+    show(value, (), as_json=True)
     written = capsys.readouterr().out
     assert json.loads(written) == value
     assert visible(written) == written and "ñ" in written and visible("ñ\n\t😀 §") == "ñ\n\t😀 §"
