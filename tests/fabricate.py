@@ -27,37 +27,26 @@ from tests.fabricate_tuning import (
     write_search,
 )
 
+Options = Mapping[str, Any]
+NONE: Options = MappingProxyType({})
 SHOWN_LEAKS = 12
+CLASSES = {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
+NETWORKS = {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet", "resnet50"]}
+SKILL = {"alexnet": 0.7, "vgg19": 0.8, "resnet50": 0.75}
+DUPLICATE = {
+    "kind": "duplicate", "severity": "warning", "count": 2, "sources": ["a.png", "b.png"],
+    "detail": {"groups": 1, "with_other_label": 0},
+}  # fmt: skip
 
 
 def write_store(
-    root: Path,
-    *,
-    stem: str = "demo",
-    language: str = "es",
-    classes: Mapping[str, Sequence[str]] | None = None,
-    networks: Mapping[str, Sequence[str]] | None = None,
-    skill: Mapping[str, float] | None = None,
-    bonus: Mapping[str, float] | None = None,
-    per_class: int = 40,
-    seeds: Sequence[int] = (0,),
-    recipe: Mapping[str, Any] | None = None,
-    resolved: Mapping[str, Any] | None = None,
-    history: Sequence[Mapping[str, float]] | None = None,
-    dataset: Mapping[str, Any] | None = None,
-    findings: Sequence[Mapping[str, Any]] | None = None,
-    split: Mapping[str, Any] | None = None,
-    leaks: Mapping[str, Sequence[tuple[int, int, bool]]] | None = None,
-    sanity: Mapping[str, Any] | None = None,
-    folds: Mapping[str, Sequence[float | None]] | None = None,
-    searches: Mapping[str, Mapping[str, Any]] | None = None,
-    baselines: Mapping[str, Mapping[str, Any]] | None = None,
-    diverged: Mapping[str, str] | None = None,
-    insight: Mapping[str, Any] | None = MappingProxyType({}),
-    flip: bool = False,
-    test_uses: int | None = None,
-    time: Mapping[str, float] | None = None,
-) -> RunStore:
+    root: Path, *, stem: str = "demo", language: str = "es", classes: Options = CLASSES, networks: Options = NETWORKS,
+    skill: Options = SKILL, bonus: Options = NONE, per_class: int = 40, seeds: Sequence[int] = (0,), recipe: Options = NONE,
+    resolved: Options = NONE, history: Sequence[Options] = ({},) * 6, dataset: Options = NONE,
+    findings: Sequence[Options] = (DUPLICATE,), split: Options = NONE, leaks: Options = NONE, sanity: Options | None = None,
+    folds: Options = NONE, searches: Options = NONE, baselines: Options = NONE, diverged: Options = NONE,
+    insight: Options | None = NONE, flip: bool = False, test_uses: int | None = None, time: Options = NONE,
+) -> RunStore:  # fmt: skip
     """Fill `root` with records and a lab lock.
 
     Args:
@@ -81,67 +70,53 @@ def write_store(
         insight: `maps` 0-255, (4, 4) of all test images or (N, 4, 4); None for evaluations without maps.
         flip, test_uses, time: as in the lab lock.
     """
-    classes = classes or {"clothes": ["shirt", "trouser", "coat", "bag"], "digits": ["0", "1", "2"]}
-    networks = networks or {"clothes": ["alexnet", "vgg19", "resnet50"], "digits": ["alexnet", "resnet50"]}
-    skill = skill or {"alexnet": 0.7, "vgg19": 0.8, "resnet50": 0.75}
-    store = RunStore(root)
+    store, datasets, runs = RunStore(root), {}, []
     architectures = {name: write_architecture(store, name, 224, 1000) for name in PUBLISHED}
-    datasets, runs = {}, []
     for name, names in classes.items():
         # the authors' own division takes no shares
-        shares = {} if (split or {}).get("policy") == "official" else {"train": 0.5, "validation": 0.25, "test": 0.25}
-        spec = DatasetSpec(reader="folder", image_size=SIZE, split=Split(**{**shares, **(split or {})}))
-        leaked = (leaks or {}).get(name, ())
-        datasets[name] = _dataset(store, name, spec, list(names), dataset or {}, findings, leaked, per_class)
+        shares = {} if split.get("policy") == "official" else {"train": 0.5, "validation": 0.25, "test": 0.25}
+        spec = DatasetSpec(reader="folder", image_size=SIZE, split=Split(**{**shares, **split}))
+        datasets[name] = _dataset(store, name, spec, list(names), dataset, findings, leaks.get(name, ()), per_class)
         for network in networks[name]:
             for seed in seeds:
-                runs.append(
-                    _run(
-                        store, name, spec, network, seed, list(names), skill[network], datasets[name],
-                        recipe=recipe or {}, resolved=resolved or {}, history=history, sanity=sanity, insight=insight,
-                        bonus={"train": 0.15, "validation": 0.02, **(bonus or {})},
-                    )
+                asked = _spec(name, spec, network, seed, recipe)
+                found = _run(
+                    store, asked, list(names), skill[network], datasets[name]["record"], resolved=resolved, history=history,
+                    sanity=sanity, insight=insight, bonus={"train": 0.15, "validation": 0.02, **bonus},
                 )  # fmt: skip
-        for network, reason in (diverged or {}).items():
-            runs.append(write_diverged(store, _spec(name, spec, network, 0, recipe or {}), reason, sanity))
+                if network in searches:
+                    plain = _spec(name, DatasetSpec(reader="folder", image_size=SIZE), network, 0, recipe)
+                    found["search"] = write_search(store, plain, **searches[network])
+                runs.append(found)
+        for network, reason in diverged.items():
+            runs.append(write_diverged(store, _spec(name, spec, network, 0, recipe), reason, sanity))
         for network in networks[name]:
-            accuracies = (folds or {}).get(network, ())
+            accuracies = folds.get(network, ())
             for index, accuracy in enumerate(accuracies):
                 fold = Fold(index=index, of=len(accuracies))
-                runs.append(write_fold(store, _spec(name, spec, network, 0, recipe or {}), fold, accuracy))
-    for entry in runs:
-        if entry["network"] in (searches or {}) and not entry.get("fold"):
-            asked = _spec(
-                entry["dataset"], DatasetSpec(reader="folder", image_size=SIZE), entry["network"], 0, recipe or {}
-            )
-            entry["search"] = write_search(store, asked, **(searches or {})[entry["network"]])
-    locked = {"test_uses": test_uses} if test_uses is not None else {}
-    datasets = {name: {**entry, **locked} for name, entry in datasets.items()}
-    for entry in runs:
-        entry |= {"flip": flip} if flip else {}
+                runs.append(write_fold(store, _spec(name, spec, network, 0, recipe), fold, accuracy))
     measured = {
         name: write_baseline(store, name, store.read("dataset", datasets[name]["record"]).arrays("splits.npz"),
                              len(classes[name]), changed)
-        for name, changed in (baselines or {}).items()
+        for name, changed in baselines.items()
     }  # fmt: skip
+    locked = {"test_uses": test_uses} if test_uses is not None else {}
     first, second = list(classes)[:2]
-    store.write_lab(
-        stem,
-        {
-            "stem": stem,
-            "lab": {"title": "A lab <1>", "authors": ["Ana", "Luis"], "course": None, "language": language},
-            "parts": {"2_1": {"dataset": first, "primary": None}, "2_2": {"dataset": second, "primary": None}},
-            "datasets": datasets,
-            "runs": runs,
-            "architectures": architectures,
-            **({"baselines": measured} if measured else {}),
-            **({"time": dict(time)} if time else {}),
-        },
-    )
+    content = {
+        "stem": stem,
+        "lab": {"title": "A lab <1>", "authors": ["Ana", "Luis"], "course": None, "language": language},
+        "parts": {"2_1": {"dataset": first, "primary": None}, "2_2": {"dataset": second, "primary": None}},
+        "datasets": {name: {**entry, **locked} for name, entry in datasets.items()},
+        "runs": [{**entry, **({"flip": flip} if flip else {})} for entry in runs],
+        "architectures": architectures,
+        **({"baselines": measured} if measured else {}),
+        **({"time": dict(time)} if time else {}),
+    }
+    store.write_lab(stem, content)
     return store
 
 
-def _spec(dataset: str, data: DatasetSpec, network: str, seed: int, recipe: Mapping[str, Any]) -> RunSpec:
+def _spec(dataset: str, data: DatasetSpec, network: str, seed: int, recipe: Options) -> RunSpec:
     usual = {
         "learning_rate": 0.02, "epochs": 6, "augmentation": ("flip",), "early_stopping": EarlyStopping(patience=3),
     }  # fmt: skip
@@ -153,8 +128,8 @@ def _json(folder: Path, name: str, value: Any) -> None:
 
 
 def _dataset(
-    store: RunStore, name: str, spec: DatasetSpec, names: list[str], manifest: Mapping[str, Any],
-    findings: Sequence[Mapping[str, Any]] | None, leaks: Sequence[tuple[int, int, bool]], per_class: int,
+    store: RunStore, name: str, spec: DatasetSpec, names: list[str], manifest: Options, findings: Sequence[Options],
+    leaks: Sequence[tuple[int, int, bool]], per_class: int,
 ) -> dict[str, Any]:  # fmt: skip
     record, k = f"{name}-{FINGERPRINT[:8]}-00000000", len(names)
     generator = np.random.default_rng(len(name))
@@ -173,11 +148,7 @@ def _dataset(
             {"index": i, "id": text, "name": text, "images": per_class, **{split: n[i] for split, n in sizes.items()}}
             for i, text in enumerate(names)
         ])  # fmt: skip
-        found = {"kind": "duplicate", "severity": "warning", "count": 2, "sources": ["a.png", "b.png"],
-                 "detail": {"groups": 1, "with_other_label": 0}}  # fmt: skip
-        _json(folder, "findings.json", [
-            *([found] if findings is None else findings), *_leak_finding(spec, labels, leaks),
-        ])  # fmt: skip
+        _json(folder, "findings.json", [*findings, *_leak_finding(spec, labels, leaks)])
         shown = pairs[:SHOWN_LEAKS]
         pictures = generator.integers(0, 255, (*shown.shape, SIZE, SIZE, 3), dtype=np.uint8)
         np.savez(folder / "leaks.npz", pairs=pairs, exact=np.array([pair[2] for pair in leaks], dtype=bool),
@@ -215,20 +186,17 @@ def _leak_finding(
 
 
 def _run(
-    store: RunStore, dataset: str, data: DatasetSpec, network: str, seed: int, names: list[str], skill: float,
-    entry: dict[str, Any], *, recipe: Mapping[str, Any], resolved: Mapping[str, Any],
-    history: Sequence[Mapping[str, float]] | None, sanity: Mapping[str, Any] | None,
-    insight: Mapping[str, Any] | None, bonus: Mapping[str, float],
+    store: RunStore, spec: RunSpec, names: list[str], skill: float, record: str, *, resolved: Options,
+    history: Sequence[Options], sanity: Options | None, insight: Options | None, bonus: Options,
 ) -> dict[str, Any]:  # fmt: skip
-    spec = _spec(dataset, data, network, seed, recipe)
-    run_id = make_run_id(spec, FINGERPRINT)
+    dataset, network, seed, run_id = spec.dataset, spec.network, spec.seed, make_run_id(spec, FINGERPRINT)
     architecture = write_architecture(store, network, SIZE, len(names))
-    splits = store.read("dataset", entry["record"]).arrays("splits.npz")
+    splits = store.read("dataset", record).arrays("splits.npz")
     generator = np.random.default_rng([seed, len(network), len(names)])
 
     def write_run(folder: Path) -> dict[str, Any]:
         _json(folder, "spec.json", {**run_identity(spec, FINGERPRINT), "dataset": dataset})
-        write_history(folder / "history.csv", skill, history or [{}] * 6)
+        write_history(folder / "history.csv", skill, history)
         (folder / "weights.weights.h5").write_bytes(b"no weights in a fabricated run")
         (folder / "train.log").write_text("fabricated\n")
         if sanity is not None:

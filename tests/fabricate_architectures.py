@@ -72,30 +72,21 @@ def _construction(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for block, rows in groups:
         added = sum(row["parameters"] for row in rows)
         total += added
+        softmax = {"predictions": "softmax"}
         lines = [
-            _CODE[row["kind"]].format(
-                filters=row["filters"], activation="softmax" if row["name"] == "predictions" else "relu"
-            )
+            _CODE[row["kind"]].format(filters=row["filters"], activation=softmax.get(row["name"], "relu"))
             for row in rows
         ]
         if block.startswith("block"):
             lines.insert(-1, _PRINT)
-        code = (_START if block == "block1" else "") + "\n".join([*lines, _PRINT])
         shapes = [(None, *row["output_shape"]) for row in (rows[-2:] if block.startswith("block") else rows)]
-        steps.append(
-            {
-                "block": block,
-                "title": block,
-                "code": code,
-                "output": "\n".join(map(str, shapes)) + "\n",
-                "outputs": [{"after": row["name"], "shape": row["output_shape"]} for row in rows[-2:]],
-                "summary": 'Model: "sequential"\n' + "\n".join(f"{row['name']}  {row['parameters']:,}" for row in rows),
-                "parameters": total,
-                "formula_parameters": total,
-                "added_parameters": added,
-                "layers": [row["name"] for row in rows],
-            }
-        )
+        steps.append({
+            "block": block, "title": block, "code": (_START if block == "block1" else "") + "\n".join([*lines, _PRINT]),
+            "output": "\n".join(map(str, shapes)) + "\n",
+            "outputs": [{"after": row["name"], "shape": row["output_shape"]} for row in rows[-2:]],
+            "summary": 'Model: "sequential"\n' + "\n".join(f"{row['name']}  {row['parameters']:,}" for row in rows),
+            "parameters": total, "formula_parameters": total, "added_parameters": added, "layers": [row["name"] for row in rows],
+        })  # fmt: skip
     return steps
 
 

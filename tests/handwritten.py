@@ -6,14 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnnlab.lab import load_lab
 from report.data.records import LabData, open_lab
-from report.document.assembly import assemble
 from report.document.model import Document
-from report.evidence.language import Language
 from tests.fabricate import write_store
+from tests.reports import ONE
 
-ONE: dict[str, Any] = {"networks": {"clothes": ["vgg19"], "digits": ["alexnet"]}}
 OVERFITTED = [
     {"loss": 1.2, "val_loss": 1.3, "accuracy": 0.5, "val_accuracy": 0.45},
     {"loss": 0.3, "val_loss": 0.9, "accuracy": 0.95, "val_accuracy": 0.6},
@@ -44,11 +41,6 @@ LABS: dict[str, dict[str, Any]] = {
 def records(root: Path, **options: Any) -> LabData:
     """The records of a fabricated lab."""
     return open_lab(write_store(root, **options), "demo")
-
-
-def document_of(data: LabData, code: str) -> Document:
-    """Its report with the shipped commentary."""
-    return assemble(data, load_lab("demo", overrides=[f"lab.language={code}"]), Language(code))
 
 
 def with_text(document: Document, folder: Path, text: str, *, key: str = "activity-09") -> Document:

@@ -277,11 +277,11 @@ def test_what_was_trained_besides_is_said_and_listed(lab: Make) -> None:
     data = lab(folds={"vgg19": [0.6, 0.7]}, searches={"vgg19": {}}, baselines={"clothes": {}}, **ONE)
     both(data, "introduction", "6 ensayos de búsquedas y 2 pliegues de validaciones cruzadas, en 5 min 3 s",
          "6 trials of searches and 2 folds of cross-validations were trained besides, in 5 min 3 s")  # fmt: skip
-    entries = document(data, "en").appendix.besides
+    entries = document(data, "en").appendix["Searches, folds and baselines"]
     assert [re.sub(r"[0-9a-f]{8}", "#", entry.title) for entry in entries] == [
         "Search for VGG-19, clothes-vgg19-#", "Cross-validation of VGG-19", "Baselines, clothes-#",
     ]  # fmt: skip
     listed = {record for entry in entries for record in entry.ids}
     part = data.parts["2_1"]
     assert {fold.run.id for fold in part.folds["vgg19"]} | {part.searches["vgg19"].record.id} <= listed
-    assert document(lab(**ONE), "en").appendix.besides == ()
+    assert "Searches, folds and baselines" not in document(lab(**ONE), "en").appendix

@@ -11,7 +11,8 @@ from report.checks.typed import audit_typed
 from report.data.records import LabData
 from report.document.ledger import Finding
 from report.document.model import Document
-from tests.handwritten import LABS, document_of, records, with_text
+from tests.handwritten import LABS, records, with_text
+from tests.reports import document as document_of
 
 Audit = Callable[..., list[Finding]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,7 +13,7 @@ from report.document.markdown import markdown_html, under_heading
 from report.document.model import Prose
 from report.evidence.language import Language
 from report.evidence.quantity import Evidence
-from tests.pages import HOSTILE, SECTIONS, Desk, PlainSection, build_evidence
+from tests.pages import HOSTILE, Desk, PlainSection, build_evidence
 
 
 @pytest.fixture(scope="module")
@@ -201,23 +200,6 @@ def test_a_missing_file_is_named(desk: Desk) -> None:
     section = PlainSection("activity-x", 7, "2_1", "no-kind", build_evidence)
     with pytest.raises(TemplateProblem, match=r"commentary.es.activity-x"):
         desk.document(sections=[section])
-
-
-def test_failed_and_absent_runs_are_said_in_their_section(tmp_path: Path) -> None:
-    def lose(lock: dict[str, Any]) -> None:
-        for entry in lock["runs"]:
-            if entry["network"] == "vgg19" or entry["dataset"] == "digits":
-                entry |= {"run": None, "evaluation": None, "problem": "diverged at epoch 2\nmore"}
-
-    more = PlainSection("activity-11", 11, "2_2", "training", lambda d, t: Evidence())
-    document = Desk(tmp_path, lose).document(sections=(*SECTIONS, more))
-    assert document.section("activity-07").problems == (
-        "VGG-19 no tiene aquí ninguna ejecución terminada: diverged at epoch 2",
-    )
-    last = document.section("activity-11")
-    assert last.problems[0].startswith("Ninguna red se ha entrenado") and last.pieces == ()
-    assert sum("clothes, vgg19: diverged" in text for text in document.missing) == 1
-    assert any(text.startswith("activity-11:") for text in document.missing)
 
 
 def test_a_section_knows_its_file_its_names_and_the_numbers_of_its_paragraphs(desk: Desk) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,13 @@ from cnnlab.paths import templates_dir
 from report.document.assembly import answered
 from report.document.model import Document
 from report.document.rubric import load_rubric
-from report.document.vocabulary import FILTERS, FUNCTIONS, Use, entries, item_entries
+from report.document.vocabulary import FILTERS, FUNCTIONS, entries, item_entries
 from report.evidence.language import Language
 from report.render.html import _environment, render_html
 from tests.command import ROOT
-from tests.handwritten import LABS, ONE, document_of, records
+from tests.handwritten import LABS, records
+from tests.reports import ONE
+from tests.reports import document as document_of
 
 DOCUMENT = (ROOT / "docs/templates.md").read_text(encoding="utf-8")
 SANITY = {
@@ -62,32 +62,26 @@ LINE = re.compile(rf"(?:({KINDS}|{ITEMS}) +| {{8}})(\w+(?:, \w+)*)(?:  .*)?")
 MEMBER = re.compile(r"(?<!\w)\.([a-z]\w*)")
 
 
-@dataclass
-class Said:
-    """Of one section: kinds of each name, what it holds, and the items, by the document or by the code."""
-
-    kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    members: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    items: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+Facts = set[tuple[str, str]]
+"""Of one section: each name with its kind and with what it holds (`.accuracy`), each item with its kind."""
 
 
 @cache
-def documented() -> list[tuple[list[str], Said]]:
+def documented() -> list[tuple[list[str], Facts]]:
     """What the document says under each heading of sections, with their keys."""
     found = []
     for text in DOCUMENT.partition("## Names by section")[2].partition("\n## ")[0].split("\n### ")[1:]:
         head, _, lines = text.partition("\n")
-        said, kind = Said(), ""
+        said, kind, names = Facts(), "", list[str]()
         for line in lines.partition("```text\n")[2].partition("```")[0].splitlines():
             if not line.startswith(" " * 10):
                 match = LINE.fullmatch(line)
                 assert match, line
                 kind, names = match[1] or kind, _names(match[2])
-            for name in names:
-                (said.items if kind in ITEMS.split("|") else said.kinds)[name] |= set(kind.split(", "))
-                said.members[name] |= set(MEMBER.findall(line))
-                for other in re.findall(r"each as (\w+)", line):
-                    said.members[name] |= said.members[other]
+            held = {f".{one}" for one in MEMBER.findall(line)}
+            for other in re.findall(r"each as (\w+)", line):
+                held |= {what for name, what in said if name == other and what.startswith(".")}
+            said |= {(name, what) for name in names for what in (*kind.split(", "), *held)}
         found.append((re.findall(r"`([\w-]+)`", head), said))
     return found
 
@@ -103,80 +97,47 @@ def _names(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
+def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Facts]:
     """What the evidence of all fabricated labs holds, by section."""
-    found: dict[str, Said] = {}
+    found: dict[str, Facts] = {key: set() for key in KEYS}
     lab, language = load_lab("demo"), Language("en")
     for options in [*LABS.values(), *MORE.values()]:
         data = records(tmp_path_factory.mktemp("lab"), **options)
-        for section in load_rubric(lab).sections:
-            evidence, _ = answered(data, lab, language, section.key)
-            assert evidence is not None, section.key
-            said = found.setdefault(section.key, Said())
+        for key, facts in found.items():
+            evidence, _ = answered(data, lab, language, key)
+            assert evidence is not None, key
             for entry in entries(evidence, language):
-                _note(said, entry.name, entry.kind)
-            for item in item_entries(evidence):
-                said.items[_general(item.name)].add(item.kind)
+                first, *rest = [part for part in entry.name.split(".") if not part.isdigit()]
+                if first == entry.name:
+                    facts.add((first, "group" if entry.kind == "value" else entry.kind))
+                if len(rest) == 1:
+                    facts.add((first, f".{rest[0]}"))
+            for item in item_entries(evidence):  # those of one network or part by what the document calls them all
+                name = re.sub(r"_(?:vgg19|alexnet|resnet50)", "_NETWORK", item["name"])
+                facts.add((re.sub(r"_2_[12]$", "_PART", name), item["kind"]))
     return found
 
 
-def _note(said: Said, name: str, kind: str) -> None:
-    """Keep the kind of a top-level name, and the names that it or its entries hold directly."""
-    first, *rest = [part for part in name.split(".") if not part.isdigit()]
-    if not rest and first == name:
-        said.kinds[first].add("group" if kind == "value" else kind)
-    if len(rest) == 1:
-        said.members[first].add(rest[0])
-
-
-def _general(name: str) -> str:
-    """Items of one network or part, by what the document calls them all."""
-    for end in ("vgg19", "alexnet", "resnet50"):
-        name = name.replace(f"_{end}", "_NETWORK")
-    return re.sub(r"_2_[12]$", "_PART", name)
-
-
-def sections() -> list[str]:
-    return [section.key for section in load_rubric(load_lab("demo")).sections]
+KEYS = [section.key for section in load_rubric(load_lab("demo")).sections]
 
 
 def test_every_section_is_there_and_no_other() -> None:
-    assert {key for keys, _ in documented() for key in keys} == set(sections())
+    assert {key for keys, _ in documented() for key in keys} == set(KEYS)
 
 
-@pytest.mark.parametrize("key", sections())
-def test_every_name_and_item_of_the_evidence_is_documented(coded: dict[str, Said], key: str) -> None:
-    real, said = coded[key], _together([one for keys, one in documented() if key in keys])
-    for name, kinds in real.kinds.items():
-        assert kinds <= said.kinds[name] and real.members[name] <= said.members[name], name
-    for name, kinds in real.items.items():
-        assert kinds <= said.items[name], name
+@pytest.mark.parametrize("key", KEYS)
+def test_every_name_and_item_of_the_evidence_is_documented(coded: dict[str, Facts], key: str) -> None:
+    assert coded[key] - set[tuple[str, str]]().union(*(said for keys, said in documented() if key in keys)) == set()
 
 
 @pytest.mark.parametrize(("keys", "said"), documented(), ids=lambda one: "-".join(one) if isinstance(one, list) else "")
-def test_every_documented_name_and_item_exists(coded: dict[str, Said], keys: list[str], said: Said) -> None:
-    real = _together([coded[key] for key in keys])
-    for name, kinds in said.kinds.items():
-        assert kinds <= real.kinds[name] and said.members.get(name, set()) <= real.members[name], name
-    for name, kinds in said.items.items():
-        assert kinds <= real.items[name], name
+def test_every_documented_name_and_item_exists(coded: dict[str, Facts], keys: list[str], said: Facts) -> None:
+    assert said - set[tuple[str, str]]().union(*(coded[key] for key in keys)) == set()
 
 
-def _together(parts: list[Said]) -> Said:
-    found = Said()
-    for part in parts:
-        for held in ("kinds", "members", "items"):
-            for name, values in getattr(part, held).items():
-                getattr(found, held)[name] |= values
-    return found
-
-
-@pytest.mark.parametrize("use", [*FUNCTIONS.values(), *FILTERS.values()], ids=lambda use: use.example)
-def test_every_function_and_filter_is_documented(use: Use) -> None:
-    assert re.search(rf"^{re.escape(use.example)} {{2,}}{re.escape(use.purpose)}$", DOCUMENT, re.MULTILINE)
-
-
-def test_no_other_function_or_filter_is_documented() -> None:
+def test_functions_and_filters_are_documented_and_no_others() -> None:
+    for use in (*FUNCTIONS.values(), *FILTERS.values()):
+        assert re.search(rf"^{re.escape(use.example)} {{2,}}{re.escape(use.purpose)}$", DOCUMENT, re.MULTILINE), use
     assert len(re.findall(r"^\{\{ .*? \}\}  ", DOCUMENT, re.MULTILINE)) == len({*FUNCTIONS, *FILTERS})
 
 
@@ -196,20 +157,15 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
 LAYOUT = DOCUMENT.partition("## Change the layout")[2]
 
 
-def test_names_of_layout_templates_are_those_that_they_use(document: Document) -> None:
+def test_names_and_filters_of_layout_templates_are_those_that_there_are(document: Document) -> None:
     environment = _environment(document, "screen", [templates_dir()], Path())
     used = set(environment.globals) - set(jinja2.defaults.DEFAULT_NAMESPACE)
     for name in ("report.html.j2", "section.html.j2", "items.html.j2"):
         used |= find_undeclared_variables(environment.parse((templates_dir() / name).read_text(encoding="utf-8")))
     rows = re.findall(r"^(\w+(?:, \w+)*)  ", LAYOUT, re.MULTILINE)
     assert {name for row in rows for name in row.split(", ")} == used
-
-
-def test_filters_of_layout_templates_are_those_that_there_are(document: Document) -> None:
-    environment = _environment(document, "screen", [templates_dir()], Path())
-    assert set(re.findall(r"^\|(\w+) ", LAYOUT, re.MULTILINE)) == set(environment.filters) - set(
-        jinja2.defaults.DEFAULT_FILTERS
-    )
+    filters = set(environment.filters) - set(jinja2.defaults.DEFAULT_FILTERS)
+    assert set(re.findall(r"^\|(\w+) ", LAYOUT, re.MULTILINE)) == filters
 
 
 def test_the_example_of_a_layout_template_works(document: Document, tmp_path: Path) -> None:

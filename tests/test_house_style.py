@@ -19,6 +19,7 @@ from cnnlab.style import PAGE, HouseStyle, contrast, readable
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
+from report.document.model import Document
 from report.evidence.language import Language
 from report.figures.theme import COLOURS
 from report.notebook.writer import CellWriter
@@ -34,15 +35,16 @@ SHAPES = (
 )
 
 
-def styled(folder: Path, **style: object) -> Lab:
-    _, lab = write_lab(folder)
+def made(folder: Path, **style: object) -> tuple[RunStore, Lab, Document]:
+    store, lab = write_lab(folder)
     file = lab.file.model_copy(update={"style": HouseStyle.model_validate(style)})
-    return lab.model_copy(update={"file": file})
+    lab = lab.model_copy(update={"file": file})
+    document = assemble(open_lab(store, "demo"), lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+    return store, lab, document
 
 
-def rendered(folder: Path, lab: Lab, medium: str) -> str:
-    data = open_lab(RunStore(folder / "runs"), "demo")
-    document = assemble(data, lab, Language("es"), sections=SECTIONS, references=REFERENCES)
+def rendered(folder: Path, medium: str, **style: object) -> str:
+    _, lab, document = made(folder, **style)
     return page(document, lab, folder / "out", medium)
 
 
@@ -54,39 +56,28 @@ def picture(kind: str, size: tuple[int, int] = (6, 4)) -> bytes:
 
 def test_the_title_block_shows_logo_and_number_and_the_page_takes_the_accent(tmp_path: Path) -> None:
     (tmp_path / "logo.svg").write_text(SVG.format(SHAPES))
-    lab = styled(tmp_path, logo=tmp_path / "logo.svg", accent="#8A1538", student_id="20<b>-7")
-    dom = BeautifulSoup(rendered(tmp_path, lab, "screen"), "html.parser")
-    assert [one["alt"] for one in dom.select("header img.logo")] == ["Logotipo"]
-    address = str(dom.select("header img.logo")[0]["src"])
-    assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")) == (tmp_path / "logo.svg").read_bytes()
+    style = {"logo": tmp_path / "logo.svg", "accent": "#8A1538", "student_id": "20<b>-7"}
+    dom = BeautifulSoup(rendered(tmp_path, "screen", **style), "html.parser")
+    (logo,) = dom.select("header img.logo")
+    content = base64.b64decode(str(logo["src"]).removeprefix("data:image/svg+xml;base64,"))
+    assert logo["alt"] == "Logotipo" and content == (tmp_path / "logo.svg").read_bytes()
     assert [one.text for one in dom.select("header .student")] == ["Número de estudiante: 20<b>-7"]
     sheet = dom.select("style")[0].text
     assert "--accent: #8a1538; --link: var(--accent)" in sheet
     assert accent_css("#8a1538", "screen") in sheet and "dark) { :root { --accent: " in sheet
+    plain = BeautifulSoup(rendered(tmp_path, "screen"), "html.parser")
+    assert plain.select("img.logo, .student") == [] and "--accent:" not in plain.select("style")[0].text
 
 
-def test_the_pdf_has_the_number_in_its_metadata_and_the_logo_in_its_page(tmp_path: Path) -> None:
+def test_the_pdf_has_number_and_logo_and_the_notebook_the_number(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_bytes(picture("PNG"))
-    lab = styled(tmp_path, logo=tmp_path / "logo.png", accent="#8a1538", student_id="20-7")
-    reader = PdfReader(io.BytesIO(render_pdf(rendered(tmp_path, lab, "print")).content))
+    style = {"logo": tmp_path / "logo.png", "accent": "#8a1538", "student_id": "20-7"}
+    reader = PdfReader(io.BytesIO(render_pdf(rendered(tmp_path, "print", **style)).content))
     assert "Número de estudiante: 20-7" in reader.metadata["/Keywords"]  # type: ignore[index]
     assert "Número de estudiante: 20-7" in reader.pages[0].extract_text()
     assert (6, 4) in [one.image.size for one in reader.pages[0].images if one.image]
-
-
-def test_without_a_style_nothing_of_it_is_there(tmp_path: Path) -> None:
-    dom = BeautifulSoup(rendered(tmp_path, styled(tmp_path), "screen"), "html.parser")
-    assert dom.select("img.logo, .student") == []
-    assert "--accent:" not in dom.select("style")[0].text
-
-
-def test_the_notebook_says_the_number_under_its_title(tmp_path: Path) -> None:
-    store, _ = write_lab(tmp_path)
-    lab = styled(tmp_path / "again", student_id="20-7")
-    document = assemble(open_lab(store, "demo"), lab, Language("en"), sections=SECTIONS, references=REFERENCES)
-    kind, title = CellWriter(store, lab, document, tmp_path / "out").cells()[0]
-    assert kind == "markdown"
-    assert "Student ID: 20-7" in title.replace("\\", "")
+    kind, title = CellWriter(*made(tmp_path, **style), tmp_path / "out").cells()[0]
+    assert kind == "markdown" and "Número de estudiante: 20-7" in title.replace("\\", "")
 
 
 def test_pictures_are_known_by_their_content(tmp_path: Path) -> None:

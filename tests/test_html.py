@@ -176,7 +176,7 @@ def test_the_appendix_says_how_the_report_can_be_made_again(tmp_path: Path) -> N
         diverged={"resnet50": "it diverged"}, networks={"clothes": ["alexnet", "vgg19"], "digits": ["alexnet"]},
     )  # fmt: skip
     document = assemble(open_lab(store, "demo"), lab, Language("en"), sections=SECTIONS, references=REFERENCES)
-    facts = {term: str(text).replace("\u00a0", " ") for term, text in document.appendix.reproducibility.facts}
+    facts = {term: str(text).replace("\u00a0", " ") for term, text in document.appendix["Reproducibility"][0].facts}
     assert facts["Seeds"] == "0, 1"
     assert facts["Evaluations that have looked at the test images"] == "Clothes: 7; Digits: 7"
     assert facts["Data that were left out"] == "Clothes: nothing; Digits: nothing"

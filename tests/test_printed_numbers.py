@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 
 from cnnlab.lab import load_lab
+from cnnlab.store.store import RunStore
 from report.build import page
 from report.data.records import open_lab
 from report.document.assembly import assemble
@@ -37,17 +38,22 @@ ORDINALS = ("Ensayo", "Trial", "Partición", "Fold", "Pliegue")
 """Heads of columns that only count the rows."""
 
 
+Made = tuple[Document, BeautifulSoup]
+
+
 @pytest.fixture(scope="module")
-def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Document, BeautifulSoup]]:
-    """A report with everything in it, in both languages."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("numbers")
-    store = write_demo(folder)
-    made = {}
-    for code in ("es", "en"):
-        lab = load_lab("demo", overrides=[f"lab.language={code}"])
-        document = assemble(open_lab(store, "demo"), lab, Language(code))
-        made[code] = document, BeautifulSoup(page(document, lab, folder / code, "screen"), "html.parser")
-    return made
+    write_demo(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["es", "en"])
+def made(folder: Path, request: pytest.FixtureRequest) -> Made:
+    """A report with everything in it, and its page."""
+    lab = load_lab("demo", overrides=[f"lab.language={request.param}"])
+    document = assemble(open_lab(RunStore(folder / "runs"), "demo"), lab, Language(request.param))
+    return document, BeautifulSoup(page(document, lab, folder / "out", "screen"), "html.parser")
 
 
 def unmarked(tag: Tag) -> str:
@@ -61,9 +67,8 @@ def unmarked(tag: Tag) -> str:
     return text
 
 
-@pytest.mark.parametrize("code", ["es", "en"])
-def test_captions_and_tables_show_only_numbers_that_answer_for_themselves(documents: Any, code: str) -> None:
-    _, dom = documents[code]
+def test_captions_and_tables_show_only_numbers_that_answer_for_themselves(made: Made) -> None:
+    _, dom = made
     found = dom.select("main figcaption, main caption, main .note, main .problem, main th, main td")
     places = [tag for tag in found if not tag.find_parent(id="asked")]  # there the assignment's own words stand
     assert len(places) > 400
@@ -81,17 +86,15 @@ def is_ordinal(tag: Tag) -> bool:
     return tag.name == "th" and head is not None and head.get_text(strip=True) in ORDINALS
 
 
-@pytest.mark.parametrize("code", ["es", "en"])
-def test_marked_numbers_are_those_of_the_list(documents: Any, code: str) -> None:
-    document, dom = documents[code]
+def test_marked_numbers_are_those_of_the_list(made: Made) -> None:
+    document, dom = made
     shown = sorted((tag.find_parent("section")["id"], tag.get_text()) for tag in dom.select("data.q"))
     listed = [entry for entry in printed(document)["quantities"] if entry["place"] != "alt"]
     assert shown == sorted((entry["section"], entry["text"]) for entry in listed)
 
 
-@pytest.mark.parametrize("code", ["es", "en"])
-def test_descriptions_of_pictures_are_listed_too(documents: Any, code: str) -> None:
-    document, _ = documents[code]
+def test_descriptions_of_pictures_are_listed_too(made: Made) -> None:
+    document, _ = made
     listed: dict[str, list[str]] = {}
     for entry in printed(document)["quantities"]:
         if entry["place"] == "alt":
@@ -107,10 +110,9 @@ def test_descriptions_of_pictures_are_listed_too(documents: Any, code: str) -> N
             assert not re.search(r"\d", text), (section.key, placed.name, text)
 
 
-@pytest.mark.parametrize("code", ["es", "en"])
-def test_nearly_every_number_says_where_it_comes_from(documents: Any, code: str) -> None:
+def test_nearly_every_number_says_where_it_comes_from(made: Made) -> None:
     """Those that do not are constants of the program and of papers."""
-    document, _ = documents[code]
+    document, _ = made
     records = set(printed(document)["records"])
     entries = printed(document)["quantities"]
     names = {name.partition("/")[2] for name in records}
@@ -119,8 +121,8 @@ def test_nearly_every_number_says_where_it_comes_from(documents: Any, code: str)
     assert len(silent) < 0.02 * len(entries), silent
 
 
-def test_ids_are_names_that_can_be_understood_and_are_each_one_number(documents: Any) -> None:
-    ids = [entry["id"] for entry in printed(documents["es"][0])["quantities"]]
+def test_ids_are_names_that_can_be_understood_and_are_each_one_number(made: Made) -> None:
+    ids = [entry["id"] for entry in printed(made[0])["quantities"]]
     assert len(set(ids)) == len(ids)
     for known in (
         "activity-08/loss.caption.epoch", "activity-08/loss.note.validation", "activity-09/accuracies.VGG-19.interval",
@@ -130,8 +132,8 @@ def test_ids_are_names_that_can_be_understood_and_are_each_one_number(documents:
         assert known in ids, known
 
 
-def test_a_card_can_lead_to_every_record(documents: Any) -> None:
-    _, dom = documents["es"]
+def test_a_card_can_lead_to_every_record(made: Made) -> None:
+    _, dom = made
     anchors = {tag["id"] for tag in dom.select("[id^=record-]")}
     named = {run for tag in dom.select("data.q[data-runs]") for run in str(tag["data-runs"]).split()}
     assert named and {f"record-{run}" for run in named} <= anchors

@@ -48,29 +48,23 @@ def texts(folder: Path) -> dict[str, str]:
     return found
 
 
-def test_records_and_reports_hold_no_trace_of_where_they_were_made(trained_lab: Path) -> None:
+def test_records_reports_and_bundle_hold_no_trace_of_where_they_were_made(trained_lab: Path, tmp_path: Path) -> None:
     found = texts(trained_lab)
     assert len([name for name in found if name.startswith("runs/")]) > 30
-    assert {name: told for name, text in found.items() if (told := traces(text, trained_lab, name))} == {}
-
-
-def test_nor_does_the_bundle(trained_lab: Path, tmp_path: Path) -> None:
     shutil.copy(trained_lab / "out/shapes/report.ipynb", tmp_path)
     lab = load_lab(str(trained_lab / "shapes.toml"))
-    made = write_bundle(RunStore(trained_lab / "runs"), lab, tmp_path, weights=True)
-    with zipfile.ZipFile(made.path) as archive:
-        told = {name: traces(archive.read(name).decode("latin-1"), trained_lab, name) for name in archive.namelist()}
-    assert len(told) > 150 and {name: found for name, found in told.items() if found} == {}
-
-
-def test_the_test_finds_a_trace(trained_lab: Path) -> None:
+    with zipfile.ZipFile(write_bundle(RunStore(trained_lab / "runs"), lab, tmp_path, weights=True).path) as archive:
+        bundled = {name: archive.read(name).decode("latin-1") for name in archive.namelist()}
+    assert len(bundled) > 150
+    told = {name: traces(text, trained_lab, name) for name, text in [*found.items(), *bundled.items()]}
+    assert {name: one for name, one in told.items() if one} == {}
     for planted in (
         f"{trained_lab}/runs",
         f"{Path.home()}/x",
         f"at {socket.gethostname()} now",
         "secret-of-the-environment",
     ):
-        assert traces(f"before {planted} after", trained_lab) != []
+        assert traces(f"before {planted} after", trained_lab) != [], "the test finds a trace"
     assert traces("the root of the matter, 12 epochs", trained_lab) == []
 
 

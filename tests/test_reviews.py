@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,26 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from cnnlab.errors import LabError, StoreError
+from cnnlab.errors import CnnlabError, LabError, StoreError
 from cnnlab.lab import Lab
 from report.build import page
 from report.data.records import LabData, open_lab
 from report.document import reviews as module
 from report.document.assembly import assemble
+from report.document.ledger import Finding
 from report.document.model import Document
 from report.document.reviews import accept, audit_reviews, read_reviews
 from report.evidence.language import Language
-from report.evidence.quantity import Column, Evidence, Quantity, Table
+from report.evidence.quantity import Evidence, Quantity, Table, table
 from tests.pages import PROSE, REFERENCES, PlainSection, write_lab
 
 TIME = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 MARK = "{# generated: remove this line when you have reviewed the text #}\n\n"
 TEXT = MARK + "It is right for {{ test|interval }}.\n\n{% if good %}That is good.{% else %}That is bad.{% endif %}\n"
+
+
+def share(value: float, spread: float = 0.02) -> Quantity:
+    return Quantity(value=value, unit="share", n=1000, low=value - spread, high=value + spread)
 
 
 @dataclass
@@ -36,15 +41,13 @@ class Results:
 
     lab: Lab
     data: LabData
-    names: dict[str, Any]
-    items: dict[str, Any]
+    names: dict[str, Any] = field(default_factory=lambda: {"test": share(0.8), "good": True})
+    items: dict[str, Any] = field(default_factory=dict)
 
     def document(self, code: str = "en") -> Document:
-        section = PlainSection("activity-09", 9, "2_1", "results", lambda data, language: self._evidence())
+        evidence = Evidence(names=dict(self.names), items=dict(self.items))
+        section = PlainSection("activity-09", 9, "2_1", "results", lambda data, language: evidence)
         return assemble(self.data, self.lab, Language(code), sections=[section], references=REFERENCES)
-
-    def _evidence(self) -> Evidence:
-        return Evidence(names=dict(self.names), items=dict(self.items))
 
     @property
     def file(self) -> Path:
@@ -56,18 +59,29 @@ class Results:
     def state(self, code: str = "en") -> str:
         return self.document(code).section("activity-09").review
 
+    def findings(self) -> list[Finding]:
+        return audit_reviews(self.document(), self.lab)
 
-def share(value: float, spread: float = 0.02) -> Quantity:
-    return Quantity(value=value, unit="share", n=1000, low=value - spread, high=value + spread)
-
-
-def results(folder: Path, text: str = TEXT, names: Mapping[str, Any] | None = None) -> Results:
-    store, lab = write_lab(folder, prose={**PROSE, "activity-09": text})
-    return Results(lab, open_lab(store, "demo"), dict(names or {"test": share(0.8), "good": True}), {})
+    def kept(self) -> dict[str, Any]:
+        kept: dict[str, Any] = json.loads(self.lab.reviews.read_text())["languages"]["en"]["activity-09"]
+        return kept
 
 
-def test_the_states_of_a_text(tmp_path: Path) -> None:
-    made = results(tmp_path)
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Results]:
+    def made(text: str = TEXT) -> Results:
+        store, lab = write_lab(tmp_path, prose={**PROSE, "activity-09": text})
+        return Results(lab, open_lab(store, "demo"))
+
+    return made
+
+
+@pytest.fixture
+def made(make: Callable[..., Results]) -> Results:
+    return make()
+
+
+def test_the_states_of_a_text(made: Results) -> None:
     before = made.file.read_bytes()
     assert made.state() == "generated"
     made.accept()
@@ -82,42 +96,51 @@ def test_the_states_of_a_text(tmp_path: Path) -> None:
     made.accept("es")
     assert (made.state(), made.state("es")) == ("accepted", "accepted"), "renewed, side by side"
     made.file.write_text(TEXT + "\nMore.\n")
-    assert made.state() == "generated", "edited"
+    made.names["test"] = share(0.5)
+    assert made.state() == "generated" and made.findings() == [], "edited, it is not stale"
     made.file.write_text((TEXT + "\nMore.\n").removeprefix(MARK))
     assert made.state() == "written"
     made.accept()
     assert made.state() == "accepted"
-    made.file.write_text(TEXT)
-    assert made.state() == "generated"
 
 
-def test_what_is_kept(tmp_path: Path) -> None:
-    made = results(tmp_path)
+def test_what_is_kept_and_read_of_the_version_before(made: Results) -> None:
     made.accept()
-    path = tmp_path / "demo" / "reviews" / "demo.json"
-    assert made.lab.reviews == path
-    content = json.loads(path.read_text())
-    kept = content["languages"]["en"]["activity-09"]
+    path = made.lab.reviews
+    assert path == made.lab.path.parent / "demo" / "reviews" / "demo.json"
+    kept, content = made.kept(), json.loads(path.read_text())
     assert content["format"] == 2 and kept["time"] == "2026-03-02T12:30:00+00:00"
     assert list(kept["files"]) == ["commentary/en/activity-09.md.j2"]
     assert kept["paragraphs"] == ["It is right for 80.0% (78.0–82.0).", "That is good."] and kept["items"] == []
+    number = {"name": "test", "value": 0.8, "unit": "share", "text": "80.0% (78.0–82.0)", "low": 0.78, "high": 0.82}
+    content["format"] = 1
+    content["languages"]["en"]["activity-09"] |= {
+        "paragraphs": [
+            {"text": "", "skeleton": "It is right for #.", "quantities": [number]},
+            {"text": "", "skeleton": "That is good.", "quantities": []},
+        ],
+        "names": [number],
+    }  # fmt: skip
+    path.write_text(json.dumps(content))
+    assert made.state() == "accepted"
+    made.names["test"] = share(0.7)
+    assert made.state() == "stale"
+    made.accept("es")
+    assert json.loads(path.read_text())["format"] == 2 and made.state() == "stale"
 
 
-def test_files_that_are_included_count(tmp_path: Path) -> None:
-    made = results(tmp_path, MARK + "{% include 'commentary/en/shared.md.j2' %}\n")
+def test_files_that_are_included_count(make: Callable[..., Results]) -> None:
+    made = make(MARK + "{% include 'commentary/en/shared.md.j2' %}\n")
     shared = made.file.with_name("shared.md.j2")
     shared.write_text("Shared {{ test }}.\n")
     made.accept()
-    kept = json.loads(made.lab.reviews.read_text())["languages"]["en"]["activity-09"]["files"]
-    assert sorted(kept) == ["commentary/en/activity-09.md.j2", "commentary/en/shared.md.j2"]
+    assert sorted(made.kept()["files"]) == ["commentary/en/activity-09.md.j2", "commentary/en/shared.md.j2"]
     assert made.state() == "accepted"
     shared.write_text("Shared, and edited, {{ test }}.\n")
     assert made.state() == "generated"
 
 
-def test_the_page_shows_a_mark_over_generated_and_stale_text_only(tmp_path: Path) -> None:
-    made = results(tmp_path)
-
+def test_the_page_shows_a_mark_over_generated_and_stale_text_only(made: Results, tmp_path: Path) -> None:
     def mark(code: str) -> tuple[str, list[str]] | None:
         text = page(made.document(code), made.lab, tmp_path / "out", "screen")
         found = BeautifulSoup(text, "html.parser").select_one(".review")
@@ -143,8 +166,7 @@ def test_the_page_shows_a_mark_over_generated_and_stale_text_only(tmp_path: Path
         ('{"format": 3, "languages": {}}', "newer cnnlab", "upgrade"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_and_left(tmp_path: Path, content: str, what: str, hint: str) -> None:
-    made = results(tmp_path)
+def test_a_file_that_cannot_be_read_is_named_and_left(made: Results, content: str, what: str, hint: str) -> None:
     path = made.lab.reviews
     path.parent.mkdir(parents=True)
     path.write_text(content)
@@ -155,71 +177,55 @@ def test_a_file_that_cannot_be_read_is_named_and_left(tmp_path: Path, content: s
     assert path.read_text() == content
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _refuse(descriptor: int) -> None:
+    raise OSError(30, "Read-only file system")
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "hint"),
+    [
+        (StoreError, "cannot be kept beside the lab", "copy the lab"),
+        (LabError, "not yours to accept", "demo.toml"),
+        (LabError, "no text to accept", "No network was trained"),
+    ],
+)
+def test_what_cannot_be_accepted_is_told_and_nothing_is_left(
+    made: Results, monkeypatch: pytest.MonkeyPatch, error: type[CnnlabError], what: str, hint: str
 ) -> None:
-    made = results(tmp_path)
-
-    def refuse(descriptor: int) -> None:
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(StoreError, match="cannot be kept beside the lab") as caught:
+    if "kept" in what:
+        monkeypatch.setattr("os.fsync", _refuse)
+    elif "yours" in what:  # of an installed package
+        monkeypatch.setattr(module, "in_checkout", lambda: False)
+        monkeypatch.setattr(module, "labs_dir", lambda: made.lab.path.parent)
+    else:
+        made.data = replace(made.data, parts={"2_1": replace(made.data.parts["2_1"], runs=())})
+    with pytest.raises(error, match=what) as caught:
         made.accept()
-    assert caught.value.received == "Read-only file system" and "copy the lab" in str(caught.value.hint)
-    assert list(made.lab.reviews.parent.iterdir()) == []
-    assert made.state() == "generated"
+    assert hint in str(caught.value.hint)
+    assert not made.lab.reviews.exists() and not list(made.lab.reviews.parent.glob("*"))
 
 
-def test_a_lab_of_an_installed_package_is_to_be_copied_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = results(tmp_path)
-    monkeypatch.setattr(module, "in_checkout", lambda: False)
-    monkeypatch.setattr(module, "labs_dir", lambda: tmp_path)
-    with pytest.raises(LabError, match="not yours to accept") as caught:
-        made.accept()
-    assert str(made.lab.path) in str(caught.value.hint)
-    assert not made.lab.reviews.exists()
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = {
+    "nothing that is printed moved": ({}, {"test": share(0.80004)}, []),
+    "a number": ({}, {"test": share(0.712)}, [("It is right for 80.0% (78.0–82.0).", "It is right for 71.2% (69.2–73.2).")]),
+    "an interval": ({}, {"test": share(0.8, 0.05)}, [("80.0% (78.0–82.0).", "80.0% (75.0–85.0).")]),
+    "another branch": ({}, {"good": False}, [("That is good.", "That is bad.")]),
+    "a paragraph that came": ({"more": ""}, {"more": "Seen before."}, [("", "Seen before.")]),
+    "one that went": ({"more": "Seen before."}, {"more": ""}, [("Seen before.", "")]),
+    "a text of the data": ({"more": "coat"}, {"more": "*bag*"}, [("coat", "*bag*")]),
+    "no number": ({"test": share(float("inf"))}, {"test": share(0.8)}, [("∞", "80.0%")]),
+}  # fmt: skip
 
 
-def test_profiles_are_accepted_apart_and_the_command_names_the_lab(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = results(tmp_path)
-    other = made.lab.model_copy(update={"stem": "demo-cpu"})
-    assert other.reviews == tmp_path / "demo" / "reviews" / "demo-cpu.json"
-    monkeypatch.chdir(tmp_path)
-    assert read_reviews(other).lab == "demo.toml --profile cpu"
-
-
-def test_a_section_without_a_text_cannot_be_accepted(tmp_path: Path) -> None:
-    made = results(tmp_path)
-    made.data = replace(made.data, parts={"2_1": replace(made.data.parts["2_1"], runs=())})
-    with pytest.raises(LabError, match="no text to accept"):
-        made.accept()
-
-
-MOVES: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = [
-    ("nothing that is printed moved", {}, {"test": share(0.80004)}, []),
-    ("a number", {}, {"test": share(0.712)}, [("It is right for 80.0% (78.0–82.0).", "It is right for 71.2% (69.2–73.2).")]),
-    ("an interval", {}, {"test": share(0.8, 0.05)}, [("80.0% (78.0–82.0).", "80.0% (75.0–85.0).")]),
-    ("another branch", {}, {"good": False}, [("That is good.", "That is bad.")]),
-    ("a paragraph that came", {"more": ""}, {"more": "Seen before."}, [("", "Seen before.")]),
-    ("one that went", {"more": "Seen before."}, {"more": ""}, [("Seen before.", "")]),
-    ("a text of the data", {"more": "coat"}, {"more": "*bag*"}, [("coat", "*bag*")]),
-    ("no number", {"test": share(float("inf"))}, {"test": share(0.8)}, [("∞", "80.0%")]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("then", "now", "expected"), [move[1:] for move in MOVES], ids=[move[0] for move in MOVES])
+@pytest.mark.parametrize(("then", "now", "expected"), MOVES.values(), ids=MOVES)
 def test_what_is_printed_differently_is_shown_then_and_now(
-    tmp_path: Path, then: dict[str, Any], now: dict[str, Any], expected: list[tuple[str, str]]
+    make: Callable[..., Results], then: dict[str, Any], now: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    made = results(
-        tmp_path, TEXT + "\n{{ more }}\n\nThe end.\n", {"test": share(0.8), "good": True, "more": "?", **then}
-    )
+    made = make(TEXT + "\n{{ more }}\n\nThe end.\n")
+    made.names |= {"more": "?", **then}
     made.accept()
     made.names |= now
-    found = audit_reviews(made.document(), read_reviews(made.lab))
+    found = made.findings()
     assert len(found) == len(expected) and made.state() == ("stale" if expected else "accepted")
     for one, (before, after) in zip(found, expected, strict=True):
         assert (one.kind, one.severity, one.section, one.path) == ("stale", "fault", "activity-09", made.file)
@@ -228,58 +234,34 @@ def test_what_is_printed_differently_is_shown_then_and_now(
         assert one.suggestion.endswith(f"cnnlab commentary accept 9 {made.lab.path}")
 
 
-def test_an_edited_file_is_not_stale(tmp_path: Path) -> None:
-    made = results(tmp_path)
+def test_profiles_are_accepted_apart_and_the_command_names_the_lab(
+    made: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.lab = made.lab.model_copy(update={"stem": "demo-cpu"})
     made.accept()
-    made.file.write_text(TEXT + "\nAdded.\n")
-    made.names["test"] = share(0.5)
-    assert audit_reviews(made.document(), read_reviews(made.lab)) == []
+    assert made.lab.reviews.name == "demo-cpu.json" and made.lab.reviews.is_file()
+    made.names["good"] = False
+    monkeypatch.chdir(made.lab.path.parent)
+    (found,) = made.findings()
+    assert found.suggestion.endswith("cnnlab commentary accept 9 demo.toml --profile cpu")
 
 
-def table(*values: float) -> Table:
-    columns = (Column(key="network", head="Network"), Column(key="test", head="Test"))
-    rows = tuple(
-        {"network": name, "test": share(value)} for name, value in zip(("VGG-19", "AlexNet"), values, strict=False)
-    )
-    return Table(caption="Accuracies", columns=columns, rows=rows)
+def of(*values: float) -> Table:
+    rows = [{"network": name, "test": share(value)} for name, value in zip(("VGG-19", "AlexNet"), values, strict=False)]
+    return table("Accuracies", {"network": "Network", "test": "Test"}, rows)
 
 
-def test_a_text_typed_by_hand_is_stale_when_its_tables_print_other_numbers(tmp_path: Path) -> None:
-    made = results(tmp_path, 'VGG-19 is right for 80.0%.\n\n{{ table("results") }}\n')
-    made.items["results"] = table(0.8)
+def test_a_text_is_stale_when_its_tables_print_other_numbers_not_when_figures_are_counted_anew(
+    make: Callable[..., Results],
+) -> None:
+    made = make("VGG-19 is right for 80.0%: {{ ref('results') }} {{ cite('vgg') }}.\n\n{{ table('results') }}\n")
+    made.items["results"] = of(0.8)
     made.accept()
-    for other, said in ((table(0.7), "results.VGG-19.test 70.0%"), (table(0.8, 0.6), "results.AlexNet.test 60.0%")):
+    paragraph = "VGG-19 is right for 80.0%: [activity-09-results] [vgg]."
+    assert read_reviews(made.lab)["en"]["activity-09"].paragraphs == (paragraph,)
+    for other, said in ((of(0.7), "results.VGG-19.test 70.0%"), (of(0.8, 0.6), "results.AlexNet.test 60.0%")):
         made.items["results"] = other
-        (found,) = audit_reviews(made.document(), read_reviews(made.lab))
+        (found,) = made.findings()
         assert said in found.what and made.state() == "stale"
-    made.items = {"results": table(0.8), "besides": table(0.3)}
+    made.items = {"results": of(0.8), "besides": of(0.3)}
     assert made.state() == "accepted", "a table that came is none that was read"
-
-
-def test_numbers_of_figures_and_citations_do_not_count(tmp_path: Path) -> None:
-    text = "See {{ ref('results') }} {{ cite('vgg') }}.\n\n{{ table('results') }}\n"
-    made = results(tmp_path, text)
-    made.items["results"] = table(0.8)
-    made.accept()
-    assert read_reviews(made.lab).languages["en"]["activity-09"].paragraphs == ("See [activity-09-results] [vgg].",)
-
-
-def test_what_the_version_before_kept_is_read(tmp_path: Path) -> None:
-    made = results(tmp_path)
-    made.accept()
-    content = json.loads(made.lab.reviews.read_text())
-    quantity = {"name": "test", "value": 0.8, "unit": "share", "text": "80.0% (78.0–82.0)", "low": 0.78, "high": 0.82}
-    content["format"] = 1
-    content["languages"]["en"]["activity-09"] |= {
-        "paragraphs": [
-            {"text": "It is right for 80.0% (78.0–82.0).", "skeleton": "It is right for #.", "quantities": [quantity]},
-            {"text": "That is good.", "skeleton": "That is good.", "quantities": []},
-        ],
-        "names": [quantity],
-    }  # fmt: skip
-    made.lab.reviews.write_text(json.dumps(content))
-    assert made.state() == "accepted"
-    made.names["test"] = share(0.7)
-    assert made.state() == "stale"
-    made.accept("es")
-    assert json.loads(made.lab.reviews.read_text())["format"] == 2 and made.state() == "stale"

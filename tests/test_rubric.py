@@ -23,10 +23,9 @@ from report.document.assembly import assemble
 from report.document.commentary import commentary_path
 from report.document.rubric import Rubric, load_rubric, read_rubric
 from report.evidence.language import Language
-from report.notebook import build as notebook
 from report.notebook.writer import CellWriter
 from tests.fabricate import write_store
-from tests.test_notebook import _pretended
+from tests.pages import pretended
 
 SHIPPED = sorted(path.stem for path in (templates_dir() / "rubrics").glob("*.toml"))
 SMALL = """
@@ -57,31 +56,17 @@ def written(folder: Path, text: str = SMALL) -> Rubric:
 
 def test_the_assignment_has_its_thirteen_activities_and_all_that_they_ask() -> None:
     rubric = read_rubric("tarea1", [templates_dir()])
-    numbers = [section.number for section in rubric.sections if section.number]
-    assert numbers == list(range(1, 14))
-    asks = {section.key: len(section.asks) for section in rubric.sections}
-    assert asks == {
+    assert [section.number for section in rubric.sections if section.number] == list(range(1, 14))
+    assert {section.key: len(section.asks) for section in rubric.sections} == {
         "introduction": 0, "activity-01": 5, "activity-02": 3, "activity-03": 4, "activity-04": 3, "activity-05": 4,
         "activity-06": 6, "comparison": 5, "activity-07": 7, "activity-08": 3, "activity-09": 7, "activity-10": 6,
         "activity-11": 6, "activity-12": 3, "activity-13": 7, "conclusions": 0, "sanity": 0,
     }  # fmt: skip
     said = " ".join(ask.text.es for section in rubric.sections for ask in section.asks)
-    for words in (
-        "output",
-        "summary()",
-        "Fundamentar",
-        "softmax",
-        "cross entropy",
-        "ImageNet",
-        "respectivas etiquetas",
-    ):
-        assert words in said
-    for numbers_given in ("224", "3", "64", "7x7x512", "60000", "84x84", "5000"):
-        assert numbers_given in rubric.given
-
-
-def test_equal_questions_are_asked_alike_of_both_data_sets() -> None:
-    rubric = read_rubric("tarea1", [templates_dir()])
+    words = ("output", "summary()", "Fundamentar", "softmax", "cross entropy", "ImageNet", "respectivas etiquetas")
+    assert [one for one in words if one not in said] == []
+    assert {"224", "3", "64", "7x7x512", "60000", "84x84", "5000"} <= set(rubric.given)
+    # equal questions are asked alike of both data sets
     for one, other in ((8, 12), (9, 13)):
         assert rubric.section(f"activity-{one:02d}").asks == rubric.section(f"activity-{other}").asks
     first, second = ({ask.id for ask in rubric.section(f"activity-{n}").asks} for n in ("07", "11"))
@@ -97,9 +82,8 @@ def test_every_shipped_rubric_has_prose_in_both_languages_for_each_section(name:
 
 
 def test_a_rubric_makes_sections(tmp_path: Path) -> None:
-    rubric = written(tmp_path)
+    rubric, spanish, english = written(tmp_path), Language("es"), Language("en")
     (section,) = rubric.sections
-    spanish, english = Language("es"), Language("en")
     assert [rubric.label.of(one, number=1) for one in (spanish, english)] == ["Tarea 1", "Task 1"]
     assert [section.title.of(one) for one in (spanish, english)] == ["Los datos", "The data"]
     assert (section.key, section.module, section.part, section.needs_runs) == ("task-1", "dataset", "2_1", False)
@@ -149,13 +133,8 @@ def test_a_wrong_rubric_is_one_clear_message(tmp_path: Path, old: str, new: str,
 
 
 def test_sections_and_asks_are_told_apart(tmp_path: Path) -> None:
-    section = SMALL[SMALL.index("[[sections]]") :]
-    ask = SMALL[SMALL.index("[[sections.asks]]") :]
-    for more, said in (
-        (section, "`key`"),
-        (section.replace("task-1", "task-2"), "`number`"),
-        (ask, "`id`"),
-    ):
+    section, ask = (SMALL[SMALL.index(begin) :] for begin in ("[[sections]]", "[[sections.asks]]"))
+    for more, said in ((section, "`key`"), (section.replace("task-1", "task-2"), "`number`"), (ask, "`id`")):
         with pytest.raises(TemplateProblem, match=f"{said} of its own.*twice"):
             written(tmp_path, SMALL + more)
 
@@ -221,19 +200,14 @@ def test_the_exercises_are_a_report_of_their_own(
     assert "train_model(" in cells and f"## {label} 1: " in cells
 
 
-def test_all_formats_of_the_exercises(
+def test_all_formats_of_the_exercises_and_what_its_cells_call(
     one_data_set: Callable[..., RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notebook, "execute", _pretended)
-    result = build_report(one_data_set(), own_lab(tmp_path, "exercises"), tmp_path / "out", {"html", "pdf", "ipynb"})
+    monkeypatch.setattr("report.notebook.build.execute", pretended)
+    store, shown = one_data_set(), []
+    result = build_report(store, own_lab(tmp_path, "exercises"), tmp_path / "out", {"html", "pdf", "ipynb"})
     assert result.missing == []
     assert [path.name for path in result.paths] == ["report.html", "report.pdf", "report.ipynb", "report.json"]
-
-
-def test_the_notebook_finds_the_sections_of_its_rubric(
-    one_data_set: Callable[..., RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, shown = one_data_set(), []
     opened = open_in_notebook(str(tmp_path / "mine.toml"), runs=store.root, language="en", rubric="exercises")
     monkeypatch.setattr(opened, "_show", shown.append)
     opened.figure(2, "loss")

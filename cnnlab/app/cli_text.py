@@ -98,7 +98,7 @@ def _list_section(about: Asked, key: str, as_json: bool) -> None:
     calls = [[{"name": name, **use._asdict()} for name, use in uses.items()] for uses in (FUNCTIONS, FILTERS)]
     facts = {
         **{"section": key, "state": state, **file},
-        **{"names": [asdict(one) for one in names], "items": [asdict(one) for one in items]},
+        **{"names": [asdict(one) for one in names], "items": items},
         **{"functions": calls[0], "filters": calls[1], "references": list(REFERENCES)},
     }
     lines = [f"{key}: {STATES[state]}", f"{path} ({OWNERS[file['folder']]})", ""]
@@ -109,7 +109,7 @@ def _list_section(about: Asked, key: str, as_json: bool) -> None:
         value = VALUES.get(one.kind, "{text}").format(**asdict(one), printed=f"{one.text} {one.interval}".rstrip())
         lines.append(f"  {one.name:{width}}  {value}".rstrip())
     lines += ["", "Items, each placed once; those that the text does not place follow it:"]
-    lines += [f'  {{{{ {one.kind}("{one.name}") }}}}  {one.caption}' for one in items]
+    lines += [f'  {{{{ {one["kind"]}("{one["name"]}") }}}}  {one["caption"]}' for one in items]
     lines += ["", "Calls:", *(f"  {call['example']:26}  {call['purpose']}" for call in (*calls[0], *calls[1]))]
     show(facts, [*lines, "", f"References: {', '.join(REFERENCES)}"], as_json)
     if problem:
@@ -145,11 +145,11 @@ def accept(
     check_place(about.lab)
     document = _document(about)
     keys = keys or [one.key for one in document.sections if one.path is not None]
-    reviews = remember(document, about.lab, keys, time=datetime.now().astimezone())
+    remember(document, about.lab, keys, time=datetime.now().astimezone())
     for key in keys:
         found = document.section(key).paragraphs
         say(f"accepted {key}: {len(found)} paragraphs, {sum(len(one.printed) for one in found)} numbers")
-    say(str(reviews.path))
+    say(str(about.lab.reviews))
 
 
 def section_key(text: str, lab: Lab) -> str:

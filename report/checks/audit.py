@@ -9,7 +9,7 @@ from cnnlab.lab import Lab
 from report.checks.typed import audit_typed
 from report.document.ledger import Entry, Finding, State, audit_rubric, ledger
 from report.document.model import Document
-from report.document.reviews import audit_reviews, read_reviews
+from report.document.reviews import audit_reviews
 from report.evidence.language import Language
 
 STATES: dict[State, str] = {
@@ -54,7 +54,7 @@ def audit(document: Document, lab: Lab) -> Audit:
     Raises:
         StoreError: the reviews cannot be read.
     """
-    found = [*audit_rubric(document), *audit_reviews(document, read_reviews(lab)), *audit_claims(document)]
+    found = [*audit_rubric(document), *audit_reviews(document, lab), *audit_claims(document)]
     found += audit_typed(document, document.rubric.given)
     order = {section.key: place for place, section in enumerate(document.sections)}
     found.sort(key=lambda one: (order.get(one.section, len(order)), one.severity, one.line or 0))
@@ -65,7 +65,7 @@ def audit_claims(document: Document) -> list[Finding]:
     """A fault for each claim that is contradicted, a hint for each that the runs cannot decide, in reading order."""
     english, found = Language("en"), []
     for claim in (claim for claim in document.claims if claim.verdict != "supported"):
-        gap, p = english.with_interval(claim.difference), english.quantity(claim.adjusted)
+        gap, p = english.with_interval(claim.difference), english.quantity(claim.corrected)
         means = f", means over {claim.seeds} seeds" if claim.seeds > 1 else ""
         wrong = claim.verdict == "contradicted"
         what = (

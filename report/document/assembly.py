@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,26 +12,23 @@ from typing import Any
 from cnnlab.errors import TemplateProblem, did_you_mean
 from cnnlab.lab import Lab
 from cnnlab.networks import find_network
-from report.activities.common import count
 from report.data.literature import REFERENCES
 from report.data.records import REMOVED, LabData
 from report.document.appendix import PUBLISHED, appendix
 from report.document.claims import Claim, examine, judge, wording
 from report.document.commentary import Commentary
 from report.document.markdown import markdown_html
-from report.document.model import Cited, Document, ItemKind, Paragraph, Placed, Prose, Review, SectionText
+from report.document.model import Cited, Document, ItemKind, Paragraph, Placed, Prose, SectionText
 from report.document.problems import CallError, calling_place, line_of
-from report.document.provenance import entries, evidence_hash, of_appendix, of_item, of_words, record_hashes
-from report.document.reviews import read_reviews, review_states
+from report.document.provenance import entries, evidence_hash, of_item, of_words, record_hashes
+from report.document.reviews import review_states
 from report.document.rubric import DATA_PARTS, Rubric, Section, load_rubric, template_folders
 from report.document.tokens import PERCENT_ENCODED, Medium, Tokens
 from report.evidence.language import NBSP, Language
-from report.evidence.quantity import Evidence, Item, Listing, Table
+from report.evidence.quantity import Evidence, Item, Listing, Table, numbers_of
 
 LABELS: Mapping[ItemKind, str] = {"figure": "Figure", "table": "Table", "listing": "Listing"}
 """Message ids of the three series in which items are numbered; galleries are figures."""
-
-_BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 def assemble(
@@ -58,7 +56,7 @@ def assemble(
     if sections is not None:
         rubric = rubric.model_copy(update={"sections": tuple(sections)})
     document = _Assembly(data, lab, language, rubric, references, {} if known is None else known).document()
-    states = review_states(document, read_reviews(lab))
+    states = review_states(document, lab)
     return replace(document, sections=tuple(replace(one, review=states[one.key]) for one in document.sections))
 
 
@@ -71,36 +69,36 @@ def answered(data: LabData, lab: Lab, language: Language, key: str) -> tuple[Evi
 
 def _problems(data: LabData, section: Section, language: Language) -> tuple[list[str], list[str], bool]:
     """What keeps a section from being complete, for its reader and for the user, and whether it can be answered at all."""
-    t = language.text
+    t, problems, missing = language.text, list[str](), list[str]()
     if section.part not in DATA_PARTS:
         return [], [], True
     if (part := data.parts.get(section.part)) is None:
         return [t("The lab names no data set for this part, so there is nothing to report.")], [], False
-    lacking = list[tuple[str, str, str, str, dict[str, Any]]]()  # network, place, reason, words and their fields
-    for network, reason in part.problems.items():
-        words = "{network} has no finished run here: {reason}"
-        for diverged in (one for one in part.diverged if one.network == network):
-            words, reason = "{network}'s training diverged: {reason}", diverged.reason or reason
-        lacking.append((network, "", reason, words, {}))
-    for lost in part.lost_seeds:
-        runs = [run.run.id for run in part.of(lost.network)]
-        numbers = {"seed": lost.seed, "n": len(runs), "of": part.asked_seeds(lost.network)}
-        words = (
-            "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
-            "{of}: {reason}"
-        )
-        fields = {name: count(number, runs=runs) for name, number in numbers.items()}
-        lacking.append((lost.network, f", seed {lost.seed}", lost.reason, words, fields))
-    for fold in part.fold_problems if section.module == "training" else ():
-        words = "Fold {number} of {of} of {network} was not trained to its end: {reason}"
-        place = f", fold {fold.index + 1} of {fold.of}"
-        lacking.append((fold.network, place, fold.reason, words, {"number": fold.index + 1, "of": fold.of}))
-    problems, missing = list[str](), list[str]()
-    for network, place, reason, words, fields in lacking:
+
+    def lacking(network: str, place: str, reason: str, words: str, **fields: Any) -> None:
         otherwise = "not trained" if "fold" in place else "no finished run"
         missing.append(f"{part.dataset.name}, {network}{place}: {reason or otherwise}")
         shown = t(REMOVED) if reason == REMOVED else next(iter(reason.splitlines()), "") or t("it was not trained")
         problems.append(t(words, network=find_network(network).TITLE, reason=shown, **fields))
+
+    diverged = {one.network: one.reason for one in part.diverged}
+    for network, reason in part.problems.items():
+        if network in diverged:
+            lacking(network, "", diverged[network] or reason, "{network}'s training diverged: {reason}")
+        else:
+            lacking(network, "", reason, "{network} has no finished run here: {reason}")
+    for lost in part.lost_seeds:
+        q = numbers_of(*(run.run for run in part.of(lost.network)))
+        words = (
+            "Seed {seed} of {network} has no finished run here, so that what is said over its seeds is said over {n} of "
+            "{of}: {reason}"
+        )
+        counts = {"seed": lost.seed, "n": len(part.of(lost.network)), "of": part.asked_seeds(lost.network)}
+        fields = {name: q.count(number) for name, number in counts.items()}
+        lacking(lost.network, f", seed {lost.seed}", lost.reason, words, **fields)
+    for fold in part.fold_problems if section.module == "training" else ():
+        words, number = "Fold {number} of {of} of {network} was not trained to its end: {reason}", fold.index + 1
+        lacking(fold.network, f", fold {number} of {fold.of}", fold.reason, words, number=number, of=fold.of)
     if part.runs or not section.needs_runs:
         return problems, missing, True
     none = t("No network was trained on this data set, so this activity has no results yet.")
@@ -109,22 +107,15 @@ def _problems(data: LabData, section: Section, language: Language) -> tuple[list
 
 class _Assembly:
     def __init__(
-        self,
-        data: LabData,
-        lab: Lab,
-        language: Language,
-        rubric: Rubric,
-        references: Mapping[str, Any],
+        self, data: LabData, lab: Lab, language: Language, rubric: Rubric, references: Mapping[str, Any],
         known: MutableMapping[str, Evidence],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.data, self.lab, self.language, self.rubric = data, lab, language, rubric
         self.references, self.known, self.tokens = references, known, Tokens(language)
         self.part_titles = rubric.part_titles(data, language)
-        self.placed: dict[tuple[str, str], Placed] = {}
-        self.counts: dict[ItemKind, int] = dict.fromkeys(LABELS, 0)
+        self.placed, self.counts = dict[tuple[str, str], Placed](), Counter[ItemKind]()
         self.missing, self.cited, self.pending = list[str](), list[str](), list[tuple[str, str, str]]()
-        self.claims, self.claim_words = list[Claim](), list[str]()
-        info = lab.file.lab
+        self.claims, self.claim_words, info = list[Claim](), list[str](), lab.file.lab
         self.commentary = Commentary(
             template_folders(lab),
             self.tokens,
@@ -143,11 +134,12 @@ class _Assembly:
         for text, drafted in drafts:
             pieces = (self._prose(piece, text) if isinstance(piece, str) else piece for piece in drafted)
             texts.append(replace(text, pieces=tuple(pieces)))
-        published = any(section.module in PUBLISHED for section in sections)
-        records = appendix(self.data, self.language, published=published)
+        records = appendix(self.data, self.language, published=any(one.module in PUBLISHED for one in sections))
         order = [section.key for section in sections]
-        in_order = sorted(self.tokens.printed, key=lambda one: order.index(one.section))
-        printed = (*in_order, *of_appendix(records))
+        printed = sorted(self.tokens.printed, key=lambda one: order.index(one.section))
+        for entry in (entry for group in records.values() for entry in group):
+            for term, words in entry.facts:
+                printed += of_words("appendix", f"{(*entry.ids, entry.title)[0]}.{term}", words, "appendix")
         return Document(
             title=info.title,
             authors=info.authors,
@@ -157,7 +149,7 @@ class _Assembly:
             sections=tuple(texts),
             bibliography=tuple(Cited(i, key, self.references[key]) for i, key in enumerate(self.cited, 1)),
             appendix=records,
-            printed=printed,
+            printed=tuple(printed),
             missing=tuple(dict.fromkeys(self.missing)),
             evidence_hash=evidence_hash(entries(printed), record_hashes(self.data)),
             rubric=self.rubric,
@@ -173,13 +165,12 @@ class _Assembly:
         self.missing += missing
         for place, problem in enumerate(problems, 1):
             self.tokens.printed += of_words(section.key, f"problem.{place}", problem, "problem")
-        number = section.number
         text = SectionText(
             key=section.key,
-            number=number,
+            number=section.number,
             part=section.part,
             module=section.module,
-            label="" if number is None else self.rubric.label.of(self.language, number=number),
+            label=self.rubric.label.of(self.language, number=section.number) if section.number else "",
             title=section.title.of(self.language),
             level=3 if section.part in self.part_titles else 2,
             problems=tuple(problems),
@@ -189,34 +180,32 @@ class _Assembly:
         if section.key not in self.known:
             self.known[section.key] = section.answer(self.data, self.language)
         evidence = self.known[section.key]
-        draft = self.commentary.render(section.key, evidence, section.module)
-        named = [content for kind, content in draft.parts if kind == "item"]
+        drafted, facts = self.commentary.render(section.key, evidence, section.module)
+        named = [content for kind, content in drafted if kind == "item"]
         pieces = [
             content if kind == "prose" else self._placed(section.key, content, evidence.items[content])
-            for kind, content in (*draft.parts, *(("item", name) for name in evidence.items if name not in named))
+            for kind, content in (*drafted, *(("item", name) for name in evidence.items if name not in named))
         ]
-        review: Review = "generated" if draft.generated else "written"
-        files: dict[str, Any] = {"path": draft.path, "files": draft.files, "uses": draft.uses}
-        return replace(text, evidence=evidence, review=review, **files), pieces
+        return replace(text, evidence=evidence, **facts), pieces
 
     def _placed(self, section: str, name: str, item: Item) -> Placed:
         kind: ItemKind = "table" if isinstance(item, Table) else "listing" if isinstance(item, Listing) else "figure"
         self.counts[kind] += 1
         label = f"{self.language.text(LABELS[kind])}{NBSP}{self.counts[kind]}"
-        self.placed[section, name] = Placed(name, item, kind, label, f"{section}-{name}".replace("_", "-"))
+        placed = Placed(name, item, kind, label, f"{section}-{name}".replace("_", "-"))
+        self.placed[section, name] = placed
         self.tokens.printed += of_item(section, name, item, self.language)
-        return self.placed[section, name]
+        return placed
 
     def _ref(self, name: str, capital: bool = False) -> str:
-        reference = self.commentary.section, name, self.commentary.place()
+        reference = self.commentary.section, name, "{}, line {}".format(*calling_place())
         self.pending.append(reference)
 
         def link(medium: Medium) -> str:
             placed = self._target(*reference)
             words = placed.label if capital else placed.label[0].lower() + placed.label[1:]
-            return (
-                words if medium == "markdown" else f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
-            )
+            page = f'<a class="xref" href="#{placed.anchor}">{html.escape(words)}</a>'
+            return words if medium == "markdown" else page
 
         return self.tokens.add(link)
 
@@ -250,11 +239,10 @@ class _Assembly:
 
     def _claim(self, text: str, on: str = "test accuracy", dataset: str = "") -> str:
         """A token: what the runs say of a claim is known when all prose is rendered, since all are corrected together."""
-        section, (path, line) = self.commentary.section, calling_place()
+        section, (path, line), index = self.commentary.section, calling_place(), len(self.claims)
         part = self.rubric.section(section).part
         claim = examine(self.data, part, str(text), str(on), str(dataset), section=section, path=path, line=line)
         self.claims.append(claim)
-        index = len(self.claims) - 1
         return self.tokens.add(lambda medium: self.claim_words[index])
 
     def _prose(self, source: str, section: SectionText) -> Prose:
@@ -265,7 +253,7 @@ class _Assembly:
                 where=line_of(section.path, r"\]\([^)\n]*\{\{"),
                 expected="an address that is written out",
             )
-        blocks = (block.strip() for block in _BLANK_LINES.split(source))
+        blocks = (block.strip() for block in re.split(r"\n\s*\n", source))
         return Prose(
             screen=self.tokens.resolve(page, "screen"),
             print=self.tokens.resolve(page, "print"),

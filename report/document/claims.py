@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnnlab.networks import find_network, network_names
-from report.data.records import LabData, Part
+from report.data.records import LabData
 from report.document.problems import CallError
 from report.document.tokens import Tokens
-from report.evidence.compare import Incomparable, better
+from report.evidence import compare
 from report.evidence.quantity import Quantity
-from report.evidence.statistics import SIGNIFICANT, holm
+from report.evidence.statistics import holm
 
-Verdict = Literal["supported", "not distinguishable", "contradicted"]
+Outcome = Literal["supported", "not distinguishable", "contradicted"]
 
 _CLAIM = re.compile(r"\s*([^<>]+?)\s*([<>])\s*([^<>]+?)\s*")
-_TINY = 0.001
 
 MEASURES: Mapping[str, tuple[str, int, str]] = {
     "test accuracy": ("test", 1, ""),
@@ -38,19 +37,14 @@ CORRECTED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A claim, and what the runs say of it.
+class Claim(compare.Verdict):
+    """A claim as it is made (`text`, `on` a key of `MEASURES`), where, and what the runs say of it.
 
     Attributes:
-        section: key of the section that makes it.
-        text, on: as it is made: "resnet50 > vgg19", a key of `MEASURES`.
+        section, path, line: of the call in the commentary.
         dataset: the data set's name; `elsewhere` its title where it is not the section's own, else empty.
-        path, line: of the call in the commentary.
-        first, second: titles of the networks, in the order of the text.
-        claims_first: whether the first is said to be ahead.
-        difference: first minus second, with its 95 % interval.
-        p: of the test by itself; `adjusted` for all claims of the document, `tests` in number.
-        seeds: how many of each network were averaged; 1 where one run of each is compared.
+        first, second: titles of the networks, in the order of the text; `claims_first`: the first is said to be ahead.
+        tests: how many claims of the document `adjusted` is corrected for.
     """
 
     section: str
@@ -63,23 +57,19 @@ class Claim:
     first: str
     second: str
     claims_first: bool
-    difference: Quantity
-    p: Quantity
-    adjusted: Quantity
     tests: int = 1
-    seeds: int
 
     @property
-    def verdict(self) -> Verdict:
-        """Either way only where the adjusted p is significant and the interval leaves out zero.
+    def corrected(self) -> Quantity:
+        """The test's p, corrected for all claims of the document."""
+        return replace(self.p, value=self.adjusted, how=CORRECTED[self.p.how] if self.tests > 1 else self.p.how)
 
-        Until the document is complete, that of a claim that stands alone.
-        """
-        low, high = self.difference.low, self.difference.high
-        assert low is not None and high is not None
-        if self.adjusted.value > SIGNIFICANT or low <= 0 <= high:
+    @property
+    def verdict(self) -> Outcome:
+        """Either way only where the two can be told apart."""
+        if not self.sign:
             return "not distinguishable"
-        return "supported" if (self.difference.value > 0) == self.claims_first else "contradicted"
+        return "supported" if (self.sign > 0) == self.claims_first else "contradicted"
 
 
 def examine(data: LabData, part: str | None, text: str, on: str, dataset: str, **place: Any) -> Claim:
@@ -106,51 +96,37 @@ def examine(data: LabData, part: str | None, text: str, on: str, dataset: str, *
     meant = (called.get(dataset) or called.get(dataset.casefold())) if dataset else own
     if meant is None:
         raise CallError("a claim is on a data set without runs in this lab", dataset, names)
-    first, second = (_network(meant, found[group]) for group in (1, 3))
+    known = {find_network(one).TITLE.casefold(): one for one in network_names()} | {one: one for one in network_names()}
+    networks = []
+    for name in found.group(1, 3):
+        network = known.get(name) or known.get(name.casefold())
+        if network is None:
+            raise CallError("a claim names a network that does not exist", name, meant.networks)
+        if network not in meant.networks:
+            raise CallError(f"the network has no run on {meant.dataset.name}", name, meant.networks)
+        networks.append(network)
+    first, second = networks
     if first == second:
         raise CallError("a claim compares a network with itself", text)
     split, k, _ = MEASURES[on]
     try:
-        verdict = better(meant.of(first), meant.of(second), split, k)
-    except Incomparable as problem:
+        verdict = compare.better(meant.of(first), meant.of(second), split, k)
+    except compare.Incomparable as problem:
         raise CallError(*problem.args) from None
     is_own = own is not None and own.dataset.name == meant.dataset.name
     return Claim(
-        text=text,
-        on=on,
-        dataset=meant.dataset.name,
-        elsewhere="" if is_own else str(meant.dataset.manifest["title"]),
-        first=find_network(first).TITLE,
-        second=find_network(second).TITLE,
-        claims_first=found[2] == ">",
-        difference=verdict.difference,
-        p=verdict.p,
-        adjusted=verdict.p,
-        seeds=verdict.seeds,
-        **place,
-    )
-
-
-def _network(part: Part, name: str) -> str:
-    titles = {find_network(known).TITLE.casefold(): known for known in network_names()}
-    network = name if name in network_names() else titles.get(name.casefold())
-    if network is None:
-        raise CallError("a claim names a network that does not exist", name, part.networks)
-    if network not in part.networks:
-        raise CallError(f"the network has no run on {part.dataset.name}", name, part.networks)
-    return network
+        text=text, on=on, dataset=meant.dataset.name, elsewhere="" if is_own else str(meant.dataset.manifest["title"]),
+        first=find_network(first).TITLE, second=find_network(second).TITLE, claims_first=found[2] == ">",
+        **vars(verdict), **place,
+    )  # fmt: skip
 
 
 def judge(claims: Sequence[Claim]) -> list[Claim]:
     """The claims of one document with their p-values adjusted together; one made twice counts once."""
-    compared = [(frozenset((one.first, one.second)), one.on, one.dataset) for one in claims]
-    tests = {key: claim.p for key, claim in zip(compared, claims, strict=True)}
-    adjusted, judged = dict(zip(tests, holm([p.value for p in tests.values()]), strict=True)), []
-    for key, claim in zip(compared, claims, strict=True):
-        how = CORRECTED[claim.p.how] if len(tests) > 1 else claim.p.how
-        p = replace(claim.p, value=adjusted[key], how=how)
-        judged.append(replace(claim, adjusted=p, tests=len(tests)))
-    return judged
+    pairs = [(frozenset((one.first, one.second)), one.on, one.dataset) for one in claims]
+    tests = {key: claim.p for key, claim in zip(pairs, claims, strict=True)}
+    adjusted = dict(zip(tests, holm([p.value for p in tests.values()]), strict=True))
+    return [replace(claim, adjusted=adjusted[key], tests=len(tests)) for key, claim in zip(pairs, claims, strict=True)]
 
 
 def wording(claim: Claim, number: int, tokens: Tokens) -> str:
@@ -158,37 +134,33 @@ def wording(claim: Claim, number: int, tokens: Tokens) -> str:
 
     HTML says the verdict as a class too. Numbers are called `claim.<number>.difference` and `.p`.
     """
-    language, t, gap = tokens.language, tokens.language.text, claim.difference
-    shown, names = gap, (claim.first, claim.second)
+    language, t, gap, names = tokens.language, tokens.language.text, claim.difference, [claim.first, claim.second]
     if gap.value < 0:
         assert gap.low is not None and gap.high is not None
-        shown = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
-        names = (claim.second, claim.first)
+        gap, names = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low), names[::-1]
     leader, other = map(tokens.text, names)
-
-    def quantity(value: Quantity, text: str, name: str) -> str:
-        return tokens.quantity(value, text, section=claim.section, name=f"claim.{number}.{name}")
-
-    def markup(html: str) -> str:
-        return tokens.add(lambda medium: "" if medium == "markdown" else html)
-
     ahead = (
         "{leader} is ahead of {other} by {difference}" if gap.value else "{leader} and {other} are even, {difference}"
     )
-    printed = quantity(shown, language.with_interval(shown), "difference")
-    words = [t(ahead, leader=leader, other=other, difference=printed)]
+    called: dict[str, Any] = {"section": claim.section, "name": f"claim.{number}.difference"}
+    words = [
+        t(ahead, leader=leader, other=other, difference=tokens.quantity(gap, language.with_interval(gap), **called))
+    ]
     if claim.seeds > 1:
         words.append(t("on average over {n} seeds", n=claim.seeds))
     if measure := MEASURES[claim.on][2]:
         words.append(t(measure))
     if claim.elsewhere:
         words.append(t("on {dataset}", dataset=tokens.text(claim.elsewhere)))
-    sign = "" if claim.adjusted.value < _TINY else "= "
-    p = f"p {sign}{quantity(claim.adjusted, language.quantity(claim.adjusted), 'p')}"
-    corrected = " " + t("(corrected for {n} comparisons)", n=claim.tests) if claim.tests > 1 else ""
-    contrary = " " + t("(the claim was that {other} is ahead)", other=other) if claim.verdict == "contradicted" else ""
-    opened, marked = (
-        markup(f'<span class="{kind}">') for kind in (f"claim {claim.verdict.replace(' ', '-')}", "verdict")
-    )
-    end = markup("</span>")
-    return f"{opened}{' '.join(words)}, {p}{corrected}: {marked}{t(claim.verdict)}{end}{contrary}{end}"
+    shown = language.quantity(claim.corrected)
+    printed = tokens.quantity(claim.corrected, shown, section=claim.section, name=f"claim.{number}.p")
+    said = f"{' '.join(words)}, p {'' if shown.startswith('<') else '= '}{printed}"
+    said += " " + t("(corrected for {n} comparisons)", n=claim.tests) if claim.tests > 1 else ""
+    end = tokens.add(lambda medium: "" if medium == "markdown" else "</span>")
+
+    def marked(kind: str, text: str) -> str:
+        return tokens.add(lambda medium: "" if medium == "markdown" else f'<span class="{kind}">') + text + end
+
+    said += f": {marked('verdict', t(claim.verdict))}"
+    said += " " + t("(the claim was that {other} is ahead)", other=other) if claim.verdict == "contradicted" else ""
+    return marked(f"claim {claim.verdict.replace(' ', '-')}", said)

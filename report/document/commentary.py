@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemBytecodeCache, FileSystemLoader, TemplateSyntaxError, nodes, pass_context
+from jinja2 import FileSystemBytecodeCache, FileSystemLoader, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -21,7 +20,7 @@ from markupsafe import Markup
 
 from cnnlab.errors import TemplateProblem
 from cnnlab.paths import cache_dir, code_hash
-from report.document.problems import CallError, Misspelt, calling_place, checked, rendering_problem, syntax_problem
+from report.document.problems import CallError, Misspelt, calling_place, checked, rendering_problem
 from report.document.tokens import Tokens
 from report.document.vocabulary import FILTERS, FUNCTIONS, named_values
 from report.evidence.language import Language
@@ -34,24 +33,6 @@ ITEMS = ("figure", "table", "gallery", "listing")
 
 _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}")
 _GENERATED = re.compile(r"\A\s*\{#-?\s*generated\b")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """One section's rendered prose: Markdown sources with tokens, and the names of the items placed between them.
-
-    Attributes:
-        parts: in order, ("prose", source) or ("item", name).
-        generated: whether the file still carries its mark as generated text.
-        path: the file, and `files` it and those that it includes, by their names below a folder of templates.
-        uses: every name that the file mentions, as it is written there: `best`, `best.accuracy`.
-    """
-
-    parts: tuple[tuple[str, str], ...]
-    generated: bool
-    path: Path
-    uses: frozenset[str]
-    files: Mapping[str, Path]
 
 
 class ParagraphEnds(Extension):
@@ -73,10 +54,7 @@ class ParagraphEnds(Extension):
 class _Environment(ImmutableSandboxedEnvironment):
     """Remembers which files the templates include, import or extend."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.included: list[str] = []
-        del self.filters["safe"]  # what stands in data would be read as Markdown
+    included: list[str] = []
 
     def join_path(self, template: str, parent: str) -> str:
         self.included.append(template)
@@ -113,10 +91,7 @@ def commentary_path(folders: Sequence[Path], language: Language, key: str, modul
 
 
 class Commentary:
-    """Renders prose templates of one language.
-
-    Attributes:
-        section: the key of the section that is being rendered.
+    """Renders prose templates of one language; `section` is the key of the one that is being rendered.
 
     Args:
         folders: template folders, the lab's own first; a file there wins over one of the same name in the next.
@@ -130,11 +105,10 @@ class Commentary:
     ) -> None:  # fmt: skip
         self._folders, self._tokens, self._language, self.section = folders, tokens, tokens.language, ""
         self._names, self._placed = dict[int, str](), dict[str, tuple[str, str]]()
-        language = tokens.language
         filters: dict[str, Callable[..., Any]] = {
-            "interval": partial(self._worded, language.with_interval),
-            "plain": partial(self._worded, language.plain),
-            "signed": partial(self._worded, language.signed),
+            "interval": partial(self._worded, tokens.language.with_interval),
+            "plain": partial(self._worded, tokens.language.plain),
+            "signed": partial(self._worded, tokens.language.signed),
             "join_words": self._join_words,
         }
         known: dict[str, Callable[..., str]] = {**functions, "given": lambda text: str(text)}
@@ -154,11 +128,16 @@ class Commentary:
             keep_trailing_newline=True,
             extensions=[ParagraphEnds],
         )
-        late_filters = {name: late(checked(name, one, FILTERS[name].example)) for name, one in filters.items()}
-        self._environment.filters |= late_filters
+        del self._environment.filters["safe"]  # what stands in data would be read as Markdown
+        for name, one in filters.items():
+            self._environment.filters[name] = late(checked(name, one, FILTERS[name].example))
 
-    def render(self, key: str, evidence: Evidence, module: str = "") -> Draft:
+    def render(self, key: str, evidence: Evidence, module: str = "") -> tuple[list[tuple[str, str]], dict[str, Any]]:
         """The prose of section `key`, or of sections of its `module`, with every name of its evidence available.
+
+        Returns:
+            In order, ("prose", Markdown with tokens) and ("item", name); and `path`, `files`, `uses` and `review` of the
+            `SectionText`, as far as its file says.
 
         Raises:
             TemplateProblem: the file is missing, has a syntax error, misspells a name or a function's argument, prints
@@ -171,34 +150,24 @@ class Commentary:
         self._names = {id(value): name for name, value in reversed(values)}  # the first of several names
         self.section, self._placed = key, {}
         environment, template = self._environment, f"commentary/{self._language.code}/{path.name}"
-        environment.included.clear()
-        calls = {
-            kind: checked(kind, partial(self._place, kind, evidence), FUNCTIONS[kind].example, quoted=True)
-            for kind in ITEMS
-        }
-        context = {**evidence.names, **self._globals, **calls}
+        environment.included = []
+        context = {**evidence.names, **self._globals}
+        for kind in ITEMS:
+            place = partial(self._place, kind, evidence)
+            context[kind] = checked(kind, place, FUNCTIONS[kind].example, quoted=True)
         try:
             source = environment.get_template(template).render(context)
-        except TemplateSyntaxError as problem:
-            raise syntax_problem(problem, path, environment) from None
         except Exception as problem:
-            known = environment.list_templates()
-            raise rendering_problem(problem, path, context, list(evidence.items), known) from None
+            raise rendering_problem(problem, path, context, list(evidence.items), environment) from None
         places = [(name, folder / name) for name in environment.included for folder in reversed(self._folders)]
         written = path.read_text(encoding="utf-8")
-        return Draft(
-            parts=tuple(self._parts(source)),
-            generated=bool(_GENERATED.match(written)),
-            path=path,
-            uses=frozenset(
-                filter(None, map(_dotted, environment.parse(written).find_all((nodes.Name, nodes.Getattr))))
-            ),
-            files={template: path, **{name: place for name, place in places if place.is_file()}},
-        )
-
-    def place(self) -> str:
-        """The file and the line that is being rendered."""
-        return "{}, line {}".format(*calling_place())
+        mentioned = map(_dotted, environment.parse(written).find_all((nodes.Name, nodes.Getattr)))
+        return self._parts(source), {
+            "path": path,
+            "files": {template: path, **{name: place for name, place in places if place.is_file()}},
+            "uses": frozenset(filter(None, mentioned)),
+            "review": "generated" if _GENERATED.match(written) else "written",
+        }
 
     def _parts(self, source: str) -> list[tuple[str, str]]:
         """Prose and items in order; an item has to stand alone on its line."""
@@ -210,12 +179,8 @@ class Commentary:
             elif not placed and found and not prose and piece.partition("\n")[0].strip():
                 inline = after
             if inline[0]:
-                raise TemplateProblem(
-                    "an item is placed inside a paragraph",
-                    where=inline[1],
-                    received=inline[0],
-                    expected="the call alone on its line",
-                )
+                what, expected = "an item is placed inside a paragraph", "the call alone on its line"
+                raise TemplateProblem(what, where=inline[1], received=inline[0], expected=expected)
             if placed:
                 found += [("prose", prose), ("item", placed[0])]
                 prose, after = "", placed
@@ -230,7 +195,7 @@ class Commentary:
         if name in [placed for placed, _ in self._placed.values()]:
             raise CallError(f"the {kind} is placed twice; say ref(“{name}”) the second time", name)
         token = self._tokens.add(lambda medium: "")
-        self._placed[token] = name, self.place()
+        self._placed[token] = name, "{}, line {}".format(*calling_place())
         return Markup(token)
 
     def _worded(self, word: Callable[..., str], value: Any, digits: int | None = None) -> Markup:

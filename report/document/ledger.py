@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cnnlab.errors import did_you_mean
 from report.document.commentary import ITEMS
-from report.document.model import Document, Paragraph, SectionText
-from report.document.rubric import Ask, Section
+from report.document.model import Document, Paragraph, Review, SectionText
+from report.document.rubric import Ask
 from report.document.vocabulary import named_values, parts
 from report.evidence.language import NBSP, Language
 from report.evidence.quantity import Quantity
@@ -28,14 +28,20 @@ Severity = Literal["fault", "hint"]
 State = Literal["answered", "generated", "stale", "placeholder", "missing"]
 STATES: dict[State, tuple[str, str]] = {
     "answered": ("✓", "answered"),
-    "generated": ("○", "generated, not reviewed"),
+    "generated": ("○", "generated, not reviewed"),  # nobody has reviewed the text
     "missing": ("✗", "missing"),
-    "placeholder": ("…", "still to be written"),
-    "stale": ("△", "out of date"),
+    "placeholder": ("…", "still to be written"),  # words that only keep a place
+    "stale": ("△", "out of date"),  # reviewed before its evidence changed
 }
-"""Sign and message id of: answered; so in generated text that nobody has reviewed; not at all; by words that only keep a
-place; reviewed before its evidence changed."""
+"""Signs and message ids."""
 
+Answer = tuple[State, str, int | None]
+"""The state of an answer, what that rests on, and the line of a placeholder."""
+
+_REVIEWED: dict[Review, tuple[State, str]] = {
+    "generated": ("generated", "its text is generated and not reviewed"),
+    "stale": ("stale", "its text was reviewed before its evidence changed"),
+}
 FEW_WORDS = 10
 """A section of fewer words answers nothing."""
 
@@ -50,17 +56,14 @@ _PLACEHOLDERS = (
 _TEMPLATE = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing to mend.
 
     Attributes:
         kind: what was checked, as "number", "comparison", "claim", "stale", "rubric".
-        severity: whether the check fails because of it.
-        section: key of the section concerned.
-        path, line: the commentary file, and the line in it where there is one to name; None outside a file.
-        what: the problem in one sentence.
-        suggestion: what to write or to do instead; may be empty.
+        section: key of the section concerned; `path` and `line` lead into its file where there is a place to name.
+        what, suggestion: the problem in one sentence, and what to write or to do instead, which may be empty.
     """
 
     kind: str
@@ -72,16 +75,11 @@ class Finding:
     suggestion: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Entry:
-    """A thing asked, and how it is answered.
+    """A thing asked: its id in the section, its words in the report's language, and in which state its answer is.
 
-    Attributes:
-        section: key of the section that has to answer it.
-        ask: its id within that section.
-        text: what is asked, in the report's language.
-        why: what the state rests on, where it is not answered; else empty.
-        path, line: the commentary file, and the line of a placeholder.
+    `why` says what the state rests on, where it is not answered; `path` and `line` lead to a placeholder.
     """
 
     section: str
@@ -93,9 +91,8 @@ class Entry:
     line: int | None = None
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The ledger as a page of the report: its title, how many are answered, how that was told.
+class Asked(NamedTuple):
+    """The ledger as a page: its title, how many are answered, how that was told.
 
     `sections` are (key, heading, rows), the key empty where there is no such section to lead to; rows are (text, state,
     sign, words of the state).
@@ -109,9 +106,7 @@ class Asked:
 
 def ledger(document: Document) -> tuple[Entry, ...]:
     """Everything that the rubric asks, in its order."""
-    sections = {section.key: section for section in document.sections}
-    asking = (spec for spec in document.rubric.sections if spec.asks)
-    return tuple(entry for spec in asking for entry in _entries(spec, sections.get(spec.key), document.language))
+    return tuple(one for one in _entries(document) if one.ask)
 
 
 def audit_rubric(document: Document) -> list[Finding]:
@@ -119,25 +114,18 @@ def audit_rubric(document: Document) -> list[Finding]:
 
     Sections that nothing is asked in are looked at too. What is stale is left to the check of reviews.
     """
-    told = list[tuple[Severity, str, str, str, Path | None, int | None]]()
-    for entry in ledger(document):
-        if entry.state in ("missing", "placeholder"):
-            mend = "write it" if entry.state == "placeholder" else "answer it, with the names of its evidence"
-            what = f"“{entry.text}” is not answered: {entry.why}"
-            told.append(("fault", entry.section, what, mend, entry.path, entry.line))
-    asked = {spec.key for spec in document.rubric.sections if spec.asks}
+    found = list[Finding]()
+    for one in _entries(document):
+        if one.state in ("missing", "placeholder"):
+            what = f"“{one.text}” is not {'answered' if one.ask else 'written'}: {one.why}"
+            mend = "answer it, with the names of its evidence" if one.ask and one.state == "missing" else "write it"
+            found.append(Finding("rubric", "fault", one.section, what, one.path, one.line, mend))
     for section in document.sections:
-        key, path, named, whole = section.key, section.path, f"“{section.heading}”", _unanswered(section)
-        kept = [(f"its text says “{text}”", line) for _, text, line in _placeholders(section)]
-        for why, line in () if key in asked else [(whole[1], None)] if whole else kept:
-            told.append(("fault", key, f"{named} is not written: {why}", "write it", path, line))
         if section.review == "generated":
-            what = f"the text of {named} is generated, and nobody has reviewed it"
-            told.append(("hint", key, what, "read it, make it yours, and accept it", path, None))
-    return [
-        Finding(kind="rubric", severity=severity, section=key, what=what, suggestion=mend, path=path, line=line)
-        for severity, key, what, mend, path, line in told
-    ]
+            what = f"the text of “{section.heading}” is generated, and nobody has reviewed it"
+            mend = "read it, make it yours, and accept it"
+            found.append(Finding("rubric", "hint", section.key, what, section.path, suggestion=mend))
+    return found
 
 
 def asked(document: Document) -> Asked | None:
@@ -160,125 +148,105 @@ def asked(document: Document) -> Asked | None:
         heading = headings.get(key) or document.rubric.section(key).title.of(language)
         rows = [(one.text, one.state, STATES[one.state][0], t(STATES[one.state][1])) for one in group]
         sections.append((key if key in headings else "", heading, rows))
-    return Asked(
-        title=t("Appendix: what was asked, and where it is answered"),
-        summary=summary,
-        note=t(
-            "The program wrote this table. A thing counts as answered when the text of its section uses the evidence "
-            "that answers it, or shows the figure, table or images asked for. Whether the answer is a good one is for "
-            "its reader to judge."
-        ),
-        sections=sections,
+    note = t(
+        "The program wrote this table. A thing counts as answered when the text of its section uses the evidence "
+        "that answers it, or shows the figure, table or images asked for. Whether the answer is a good one is for "
+        "its reader to judge."
     )
+    return Asked(t("Appendix: what was asked, and where it is answered"), summary, note, sections)
 
 
-def _entries(spec: Section, section: SectionText | None, language: Language) -> Iterator[Entry]:
-    """One for each ask of the section. `section` is None where the report has none of this key."""
-    whole = _unanswered(section)
-    lacks, kept = dict[str, str](), dict[str, tuple[Paragraph, str, int]]()
-    if section and not whole:
-        lacks = {ask.id: _lack(section, ask, language) for ask in spec.asks}
+def _entries(document: Document) -> Iterator[Entry]:
+    """The ledger, and as one entry without an `ask` each section that nothing is asked in."""
+    sections, language = {one.key: one for one in document.sections}, document.language
+    for spec in document.rubric.sections:
+        section, asks = sections.get(spec.key), spec.asks or (Ask.model_construct(id="", text=spec.title),)
+        nowhere: list[Answer] = [("missing", "the report has no such section", None)] * len(asks)
+        answers = _Text(section, language).answers(asks) if section else nowhere
+        for ask, (state, why, line) in zip(asks, answers, strict=True):
+            path = section.path if section else None
+            yield Entry(spec.key, ask.id, ask.text.of(language), state, why, path, line)
+
+
+class _Text:
+    """The text of a section, of which it is asked what it says."""
+
+    def __init__(self, section: SectionText, language: Language) -> None:
+        self.section, self.language = section, language
+        self.names: Any = section.evidence.names if section.evidence else {}
+        written = section.path.read_text(encoding="utf-8") if section.path else ""
+        # What its author wrote, line by line, without what the template engine puts there.
+        self.typed = _TEMPLATE.sub(lambda match: "\n" * match[0].count("\n"), written)
+        self.typed_plain = _plain(self.typed)
+        self.said = _plain("\n".join(paragraph.text for paragraph in section.paragraphs))
+        self.printed = {id(entry.quantity) for one in section.paragraphs for entry in one.printed}
+
+    def answers(self, asks: Sequence[Ask]) -> list[Answer]:
+        """How each of the asks is answered."""
+        words = len(re.findall(r"[^\W\d_]{2,}", self.said))
+        if self.section.evidence is None:
+            why = "; ".join(self.section.problems) or "the section could not be answered"
+            return [("missing", why, None)] * len(asks)
+        if not words:
+            return [("missing", "its text is empty", None)] * len(asks)
+        if words < FEW_WORDS:
+            return [("placeholder", f"its text has only {words} words", None)] * len(asks)
+        kept = list[tuple[Paragraph, Answer]]()  # placeholders that stand in the file: a class may be called “xxx”
+        for paragraph in self.section.paragraphs:
+            matches = (pattern.search(_plain(paragraph.text)) for pattern in _PLACEHOLDERS)
+            if text := next((match[0] for match in matches if match and match[0] in self.typed), ""):
+                line = self.typed.count("\n", 0, self.typed.index(text)) + 1
+                kept.append((paragraph, ("placeholder", f"its text says “{text}”", line)))
         # A placeholder stands in for what is asked in its paragraph, and for what is missing; else for everything.
-        found = _placeholders(section)
-        kept = {key: found[0] for key, lack in lacks.items() if lack and found}
-        for one in found:
-            printed = {id(entry.quantity) for entry in one[0].printed}
-            for ask in spec.asks:
-                leaves = (leaf for name in (*ask.all, *ask.any) for leaf in _leaves(_value(section, name)))
-                if any(id(leaf) in printed for leaf in leaves):
-                    kept.setdefault(ask.id, one)
-        kept = kept or (dict.fromkeys(lacks, found[0]) if found else {})
-    for ask in spec.asks:
-        state: State = "answered"
-        why, line = "", None
-        if whole:
-            state, why = whole
-        elif ask.id in kept:
-            state, why, line = "placeholder", f"its text says “{kept[ask.id][1]}”", kept[ask.id][2]
-        elif lacks[ask.id]:
-            state, why = "missing", lacks[ask.id]
-        elif section and section.review == "stale":
-            state, why = "stale", "its text was reviewed before its evidence changed"
-        elif section and section.review == "generated":
-            state, why = "generated", "its text is generated and not reviewed"
-        path = section.path if section else None
-        yield Entry(
-            section=spec.key, ask=ask.id, text=ask.text.of(language), state=state, why=why, path=path, line=line
-        )
+        lacks, held = [self._lack(ask) for ask in asks], list[Answer | None]()
+        for ask, lack in zip(asks, lacks, strict=True):
+            leaves = [leaf for name in (*ask.all, *ask.any) for leaf in self._leaves(name)]
+            ids = set(map(id, leaves))
+            mine = (answer for one, answer in kept if lack or ids & {id(number.quantity) for number in one.printed})
+            held.append(next(mine, None))
+        if kept and not any(held):
+            return [kept[0][1]] * len(asks)
+        reviewed: Answer = (*_REVIEWED.get(self.section.review, ("answered", "")), None)
+        return [one or (("missing", lack, None) if lack else reviewed) for one, lack in zip(held, lacks, strict=True)]
 
+    def _lack(self, ask: Ask) -> str:
+        """What the answer lacks, and whether the section's evidence knows it; empty where it has all."""
+        names = [name for name in ask.all if not self._uses(name)][:1]
+        if not names and not any(map(self._uses, ask.any)):
+            names = list(ask.any)
+        if not names:
+            return ""
+        if any(name.partition(".")[0] in ITEMS or self._value(name) is not None for name in names):
+            return f"it does not use {' or '.join(names)}"
+        hint = did_you_mean(names[0], self.names)
+        return f"its evidence has no {' or '.join(names)}" + (f" ({hint})" if hint else "")
 
-def _unanswered(section: SectionText | None) -> tuple[State, str] | None:
-    """Why nothing in the section can be an answer; None where something can."""
-    if section is None:
-        return "missing", "the report has no such section"
-    if section.evidence is None:
-        return "missing", "; ".join(section.problems) or "the section could not be answered"
-    words = sum(len(re.findall(r"[^\W\d_]{2,}", _plain(paragraph.text))) for paragraph in section.paragraphs)
-    if not words:
-        return "missing", "its text is empty"
-    return ("placeholder", f"its text has only {words} words") if words < FEW_WORDS else None
+    def _uses(self, name: str) -> bool:
+        """Whether the item is placed, the number or the words are in the text, or the truth decides what it says."""
+        if name.partition(".")[0] in ITEMS:
+            return name in [f"{type(one.item).__name__.lower()}.{one.name}" for one in self.section.items]
+        if isinstance(self._value(name), bool):
+            return name in self.section.uses
+        mentioned = any(f"{use}.".startswith(f"{name}.") for use in self.section.uses)
+        for leaf in self._leaves(name):
+            words = _plain(self.language.words(leaf))
+            stands = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")  # by itself, not inside a longer one
+            if id(leaf) in self.printed or (isinstance(leaf, str) and leaf and mentioned and stands.search(self.said)):
+                return True
+            if len(words) >= TELLING and stands.search(self.typed_plain):  # its author typed it
+                return True
+        return False
 
+    def _value(self, name: str) -> Any:
+        """What the section's evidence calls `name`, dots leading inside; None where there is no such thing."""
+        found = self.names
+        for part in name.split("."):
+            found = dict(parts(found)).get(part)
+        return found
 
-def _placeholders(section: SectionText) -> list[tuple[Paragraph, str, int]]:
-    """Paragraph, words and line of what only keeps a place and was written in the file: a class may be called “xxx”."""
-    found, written = [], _typed(section)
-    for paragraph in section.paragraphs:
-        matches = (pattern.search(_plain(paragraph.text)) for pattern in _PLACEHOLDERS)
-        if text := next((match[0] for match in matches if match and match[0] in written), ""):
-            found.append((paragraph, text, written.count("\n", 0, written.index(text)) + 1))
-    return found
-
-
-def _lack(section: SectionText, ask: Ask, language: Language) -> str:
-    """What the answer lacks, and whether the section's evidence knows it; empty where it has all."""
-    names = [name for name in ask.all if not _uses(section, name, language)][:1]
-    if not names and not any(_uses(section, name, language) for name in ask.any):
-        names = list(ask.any)
-    if not names:
-        return ""
-    if any(name.partition(".")[0] in ITEMS or _value(section, name) is not None for name in names):
-        return f"it does not use {' or '.join(names)}"
-    hint = did_you_mean(names[0], section.evidence.names if section.evidence else ())
-    return f"its evidence has no {' or '.join(names)}" + (f" ({hint})" if hint else "")
-
-
-def _uses(section: SectionText, name: str, language: Language) -> bool:
-    """Whether the item is placed, the number or the words are in the text, or the truth decides what it says."""
-    if name.partition(".")[0] in ITEMS:
-        return name in [f"{type(placed.item).__name__.lower()}.{placed.name}" for placed in section.items]
-    value = _value(section, name)
-    if isinstance(value, bool):
-        return name in section.uses
-    mentioned = any(f"{use}.".startswith(f"{name}.") for use in section.uses)
-    printed = {id(entry.quantity) for paragraph in section.paragraphs for entry in paragraph.printed}
-    said, typed = _plain("\n".join(paragraph.text for paragraph in section.paragraphs)), _plain(_typed(section))
-    for leaf in _leaves(value):
-        words = leaf if isinstance(leaf, str) else language.quantity(leaf)
-        stands = re.compile(rf"(?<!\w){re.escape(_plain(words))}(?!\w)")  # by itself, not inside a longer one
-        if id(leaf) in printed or (isinstance(leaf, str) and leaf and mentioned and stands.search(said)):
-            return True
-        if len(words) >= TELLING and stands.search(typed):  # its author typed it
-            return True
-    return False
-
-
-def _value(section: SectionText, name: str) -> Any:
-    """What the section's evidence calls `name`, dots leading inside; None where there is no such thing."""
-    found: Any = section.evidence.names if section.evidence else {}
-    for part in name.split("."):
-        found = dict(parts(found)).get(part)
-    return found
-
-
-def _leaves(value: Any) -> list[Quantity | str]:
-    """The quantities and texts inside a value of the evidence."""
-    return [inner for _, inner in named_values({"": value}) if isinstance(inner, Quantity | str)]
-
-
-def _typed(section: SectionText) -> str:
-    """What its author wrote in its file, line by line, without what the template engine puts there."""
-    text = section.path.read_text(encoding="utf-8") if section.path else ""
-    return _TEMPLATE.sub(lambda match: "\n" * match[0].count("\n"), text)
+    def _leaves(self, name: str) -> list[Quantity | str]:
+        """The quantities and texts that the section's evidence calls so."""
+        return [one for _, one in named_values({name: self._value(name)}) if isinstance(one, Quantity | str)]
 
 
 def _plain(text: str) -> str:

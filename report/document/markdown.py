@@ -29,11 +29,10 @@ def markdown_html(source: str, path: Path | None = None, *, level: int = 4) -> s
         for part in token.children or ():
             part.content = re.sub(r"(?<=\d) %", "\u00a0%", part.content) if part.type == "text" else part.content
         if token.type == "heading_open" and token.tag in ("h1", "h2", "h3"):
+            where = line_of(path, r"(?m)^ {0,3}#{1,3}\s") if path else None
+            received = parsed[index + 1].content
             raise TemplateProblem(
-                "a heading in the prose is too high",
-                where=line_of(path, r"(?m)^ {0,3}#{1,3}\s") if path else None,
-                received=parsed[index + 1].content,
-                expected="#### or lower",
+                "a heading in the prose is too high", where=where, received=received, expected="#### or lower"
             )
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{int(token.tag[1]) - 4 + level}"

@@ -51,7 +51,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Placed:
-    """An item where it stands. `label` is "Figura 3"; `anchor` its id in the page; `name` its name in the evidence."""
+    """An item where it stands: its name in the evidence, its label ("Figura 3"), its id in the page."""
 
     name: str
     item: Item
@@ -68,11 +68,11 @@ class SectionText:
         key: `activity-07`; also its id in the page and the name of its commentary file.
         number, part, module: as in the rubric's `Section`.
         label, title: "Actividad 7", or empty; the words after it.
-        level: of its heading in the page: 3 under a part's heading, else 2.
+        level: of its heading in the page.
         problems: what is missing here, in the reader's language.
         pieces: prose and items, in reading order.
         evidence: what its commentary could say; None, as is `path`, where the section could not be answered.
-        path: its commentary file, and `files` those that it was made of, by their names below a folder of templates.
+        path: its commentary file; `files` it and those that it includes, by their names below a folder of templates.
         uses: every name that its commentary mentions: `best`, `best.accuracy`.
         review: what its author has done with its text (`report.document.reviews`).
     """
@@ -129,11 +129,9 @@ class Document:
     Attributes:
         printed: every quantity that it prints, the appendix's after the sections'.
         missing: what was asked for and is not in it, in the user's words.
-        evidence_hash: 12 hexadecimal digits that change with any of the numbers and with any record behind them.
-        rubric: the assignment that it answers.
-        part_titles: headings over the sections of a part, by part: "Parte 2.1: mini-ImageNet".
+        evidence_hash: changes with any of the numbers and with any record behind them.
+        rubric: the assignment that it answers; `part_titles` the headings over the sections of its parts.
         claims: those of the prose, in reading order, with what the runs say of them.
-        style: the lab's own logo, accent colour and student number.
     """
 
     title: str

@@ -20,20 +20,19 @@ from report.document.vocabulary import parts
 from report.evidence.quantity import Quantity
 
 
+class _MisspeltError(UndefinedError):
+    def __init__(self, name: Any, owner: Any, message: str) -> None:
+        super().__init__(message)
+        self.name, self.owner = str(name), owner
+
+
 class Misspelt(StrictUndefined):
-    """An undefined name that remembers on what it was looked up."""
+    """An undefined name whose error knows it, and on what it was looked up."""
 
     __slots__ = ()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._undefined_exception = partial(_MisspeltError, self)  # type: ignore[assignment]
-
-
-class _MisspeltError(UndefinedError):
-    def __init__(self, undefined: Misspelt, message: str) -> None:
-        super().__init__(message)
-        self.name, self.owner = str(undefined._undefined_name), undefined._undefined_obj
+    def __init__(self, hint: Any = None, obj: Any = missing, name: Any = None, exc: Any = None) -> None:
+        super().__init__(hint, obj, name, partial(_MisspeltError, name, obj))  # type: ignore[arg-type]
 
 
 class CallError(TemplateError):
@@ -94,22 +93,20 @@ def line_reached(problem: Exception, path: Path) -> str:
     return where
 
 
-def syntax_problem(problem: TemplateSyntaxError, path: Path, environment: Environment) -> TemplateProblem:
-    """A template that Jinja cannot read."""
-    name = re.search(r"No (?:filter|test) named '(\w+)'", problem.message or "")
-    return TemplateProblem(
-        f"the template cannot be read: {problem.message}",
-        where=f"{problem.filename or path}, line {problem.lineno}",
-        hint=did_you_mean(name[1], [*environment.filters, *environment.tests]) if name else None,
-    )
-
-
 def rendering_problem(
-    problem: Exception, path: Path, context: Mapping[str, Any], items: Sequence[str], templates: Sequence[str]
+    problem: Exception, path: Path, context: Mapping[str, Any], items: Sequence[str], environment: Environment
 ) -> TemplateProblem:
-    """What went wrong while a template was rendered with the names of `context`."""
-    hint, known = None, list[str]()
+    """What went wrong while a template was read, or rendered with the names of `context`."""
+    where, received, known, hint = line_reached(problem, path), str(problem), list[str](), None
     match problem:
+        case TemplateSyntaxError(message=message):
+            what, where = (
+                f"the template cannot be read: {message}",
+                f"{problem.filename or path}, line {problem.lineno}",
+            )
+            name = re.search(r"No (?:filter|test) named '(\w+)'", message or "")
+            hint = did_you_mean(name[1], [*environment.filters, *environment.tests]) if name else None
+            return TemplateProblem(what, where=where, hint=hint)
         case _MisspeltError(owner=owner, name=received):
             what = "the template uses a name that does not exist"
             match owner:
@@ -130,12 +127,11 @@ def rendering_problem(
             what, received, known = str(problem), problem.received, list(problem.known)
         case TemplateNotFound():
             what, received = "the template includes a file that does not exist", str(problem.name)
-            hint = did_you_mean(received, templates)
+            hint = did_you_mean(received, environment.list_templates())
         case RecursionError() | MemoryError() | OverflowError():
-            what, received = "the template asks for more than a report's prose needs", str(problem)
+            what = "the template asks for more than a report's prose needs"
             hint = "look for a loop or a macro without an end"
         case _:
             what, received = "the template cannot be rendered", repr(problem)
     hint = hint or did_you_mean(received, known)
-    where, expected = line_reached(problem, path), ", ".join(known) or None
-    return TemplateProblem(what, where=where, received=received, expected=expected, hint=hint)
+    return TemplateProblem(what, where=where, received=received, expected=", ".join(known) or None, hint=hint)

@@ -13,12 +13,11 @@ from cnnlab.identity import canonical_json
 from cnnlab.store.record import Record
 from report.document.tokens import Place, Printed
 from report.evidence.language import Language
-from report.evidence.quantity import Gallery, Item, Quantity, Table
+from report.evidence.quantity import Gallery, Item, Table
 from report.evidence.words import pieces
 
 if TYPE_CHECKING:
     from report.data.records import LabData
-    from report.document.appendix import Appendix
     from report.document.model import Document
 
 FORMAT = 3
@@ -37,31 +36,19 @@ def of_words(section: str, name: str, text: str, place: Place) -> Iterator[Print
 
 def of_item(section: str, name: str, item: Item, language: Language) -> Iterator[Printed]:
     """The quantities that an item prints: `results.VGG-19.accuracy`, `mistakes.0`, `loss.caption.epoch`."""
-
-    def worded(cell: Quantity | str | None) -> str:
-        return language.quantity(cell) if isinstance(cell, Quantity) else cell or ""
-
-    places: tuple[Place, ...] = ("caption", "note", "alt")
-    for place in places:
+    for place in ("caption", "note", "alt"):
         yield from of_words(section, f"{name}.{place}", getattr(item, place, ""), place)
     if isinstance(item, Table):
         for column in item.columns:
             yield from of_words(section, f"{name}.{column.key}", column.head, "head")
         for row in item.rows:
-            head = worded(row.get(item.columns[0].key))
-            for column in item.columns:
-                yield from of_words(section, f"{name}.{head}.{column.key}", worded(row.get(column.key)), "table")
+            cells = {column.key: language.words(row.get(column.key) or "") for column in item.columns}
+            head = cells[item.columns[0].key]
+            for key, text in cells.items():
+                yield from of_words(section, f"{name}.{head}.{key}", text, "table")
     elif isinstance(item, Gallery):
         for index, exhibit in enumerate(item.items):
-            yield from of_words(section, f"{name}.{index}", worded(exhibit.confidence), "gallery")
-
-
-def of_appendix(records: Appendix) -> Iterator[Printed]:
-    """The quantities of the appendix's entries."""
-    for _, entries in records.groups():
-        for entry in entries:
-            for term, text in entry.facts:
-                yield from of_words("appendix", f"{entry.key}.{term}", text, "appendix")
+            yield from of_words(section, f"{name}.{index}", language.words(exhibit.confidence or ""), "gallery")
 
 
 def printed(document: Document, files: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -86,7 +73,7 @@ def printed(document: Document, files: Mapping[str, str] | None = None) -> dict[
 
 
 def entries(shown: Sequence[Printed]) -> list[dict[str, Any]]:
-    """Every printed quantity in the terms of JSON, in order.
+    """Every printed quantity in the terms of JSON, in order; numbers that JSON has no word for are `inf`, `-inf`, `nan`.
 
     An `id` is section and name; the second time that the same name is printed in a section it ends in `~2`, and so on:
     it depends on nothing that other sections say.
@@ -95,15 +82,20 @@ def entries(shown: Sequence[Printed]) -> list[dict[str, Any]]:
     for one in shown:
         path, q = f"{one.section}/{one.name or 'number'}", one.quantity
         times[path] += 1
-        again = f"~{times[path]}" if times[path] > 1 else ""
-        entry: dict[str, Any] = {"id": path + again, "section": one.section, "name": one.name, "place": one.place}
-        entry |= {"value": _number(q.value), "unit": q.unit, "n": q.n, "low": _number(q.low), "high": _number(q.high)}
+        entry: dict[str, Any] = {"id": f"{path}~{times[path]}".removesuffix("~1")}
+        entry |= {
+            "section": one.section,
+            "name": one.name,
+            "place": one.place,
+            "value": _number(q.value),
+            "unit": q.unit,
+        }
+        entry |= {"n": q.n, "low": _number(q.low), "high": _number(q.high)}
         found.append(entry | {"runs": list(q.runs), "how": q.how, "text": one.text})
     return found
 
 
 def _number(value: float | None) -> float | str | None:
-    """The number; JSON has no word for infinite ones and for what is none, so these are words: `inf`, `-inf`, `nan`."""
     if value is None:
         return None
     return float(value) if math.isfinite(value) else repr(float(value))
@@ -124,10 +116,7 @@ def used_records(lab: LabData) -> Iterator[Record]:
 
 
 def record_hashes(lab: LabData) -> dict[str, str]:
-    """The sha256 of the manifest of every record that the report is computed from, by `kind/id`.
-
-    A manifest holds the sha256 of each file of its record.
-    """
+    """The sha256 of the manifest, which holds that of each file, of every used record by `kind/id`."""
     return {f"{record.kind}/{record.id}": sha256_of(record.manifest) for record in used_records(lab)}
 
 

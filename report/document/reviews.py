@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,6 @@ from cnnlab.spec import Frozen
 from cnnlab.store.files import replace_file
 from report.document.ledger import Finding
 from report.document.model import Document, Review, SectionText
-from report.evidence.language import Language
 
 FORMAT = 2
 
@@ -67,50 +66,30 @@ class _File(Frozen):
     languages: dict[str, dict[str, Acceptance]]
 
 
-@dataclass(frozen=True)
-class Reviews:
-    """What was accepted of a lab, by language and section key. `path` need not exist yet; `lab` is how to name the lab."""
-
-    path: Path
-    lab: str
-    languages: Mapping[str, Mapping[str, Acceptance]]
-
-    def of(self, language: Language) -> Mapping[str, Acceptance]:
-        """The accepted sections in this language, by key."""
-        return self.languages.get(language.code, {})
-
-
-def read_reviews(lab: Lab) -> Reviews:
-    """What was accepted of this lab, with this profile; nothing where there is no file.
+def read_reviews(lab: Lab) -> dict[str, dict[str, Acceptance]]:
+    """What was accepted of this lab, with this profile, by language and section; nothing where there is no file.
 
     Raises:
         StoreError: the file is damaged, or a newer cnnlab wrote it.
     """
-    inside = lab.path.is_relative_to(Path.cwd())
-    name = shlex.quote(str(lab.path.relative_to(Path.cwd()) if inside else lab.path))
-    name = lab.path.stem if lab.path.parent == labs_dir() else name
-    if profile := lab.stem.removeprefix(lab.path.stem)[1:]:
-        name += f" --profile {shlex.quote(profile)}"
     try:
         content = json.loads(lab.reviews.read_bytes())
         found = content["format"]
         if not isinstance(found, int) or found <= FORMAT:
-            return Reviews(lab.reviews, name, _File.model_validate(content).languages)
+            return _File.model_validate(content).languages
     except (FileNotFoundError, NotADirectoryError):
-        return Reviews(lab.reviews, name, {})
+        return {}
     except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as wrong:
         first = wrong.errors(include_url=False)[0] if isinstance(wrong, ValidationError) else None
         problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else repr(wrong)
         hint = "restore it, or remove it and accept the sections again"
         what = "the file of accepted sections is damaged"
         raise StoreError(what, where=lab.reviews, received=problem, hint=hint) from None
-    raise StoreError(
+    what, hint = (
         "the file of accepted sections was written by a newer cnnlab",
-        where=lab.reviews,
-        received=f"format {found}",
-        expected=f"format {FORMAT}",
-        hint="upgrade cnnlab: pip install --upgrade cnnlab",
+        "upgrade cnnlab: pip install --upgrade cnnlab",
     )
+    raise StoreError(what, where=lab.reviews, received=f"format {found}", expected=f"format {FORMAT}", hint=hint)
 
 
 def check_place(lab: Lab) -> None:
@@ -124,7 +103,7 @@ def check_place(lab: Lab) -> None:
         raise LabError("a lab that came with cnnlab is not yours to accept", where=lab.path, hint=hint)
 
 
-def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime) -> Reviews:
+def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime) -> None:
     """Remember these sections as read and accepted, in the document's language; those accepted before are renewed.
 
     Raises:
@@ -132,76 +111,73 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
         StoreError: the file cannot be written, or the one that is there is damaged or too new.
     """
     check_place(lab)
-    before, now = read_reviews(lab), {}
-    for section in (document.section(key) for key in keys):
+    languages = read_reviews(lab)
+    accepted = languages.setdefault(document.language.code, {})
+    for section in map(document.section, keys):
         if section.path is None or section.evidence is None:
-            raise LabError(
-                "the section has no text to accept",
-                received=section.key,
-                expected="a section whose runs are there",
-                hint=section.problems[0] if section.problems else None,
-            )
-        paragraphs, items = _printed(document, section, _references(document))
+            what, expected = "the section has no text to accept", "a section whose runs are there"
+            raise LabError(what, received=section.key, expected=expected, hint=next(iter(section.problems), None))
+        paragraphs, items = _printed(document, section)
         files = {key: _sha256(path) for key, path in section.files.items()}
         when = time.isoformat(timespec="seconds")
-        now[section.key] = Acceptance(time=when, files=files, paragraphs=paragraphs, items=items)
-    languages = {**before.languages, document.language.code: {**before.of(document.language), **now}}
-    content = _File(format=FORMAT, languages={key: dict(value) for key, value in languages.items()})
+        accepted[section.key] = Acceptance(time=when, files=files, paragraphs=paragraphs, items=items)
+    content = _File(format=FORMAT, languages=languages).model_dump(mode="json")
     try:
-        text = json.dumps(content.model_dump(mode="json"), ensure_ascii=False, indent=1)
-        replace_file(before.path, f"{text}\n".encode())
+        replace_file(lab.reviews, f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode())
     except StoreError as problem:
         what, hint = "what is accepted cannot be kept beside the lab", "copy the lab file to a folder of yours"
         hint = f"make the folder writable, or {hint}"
         raise StoreError(what, where=problem.where, received=problem.received, hint=hint) from None
-    return Reviews(before.path, before.lab, languages)
 
 
-def review_states(document: Document, reviews: Reviews) -> dict[str, Review]:
+def review_states(document: Document, lab: Lab) -> dict[str, Review]:
     """The state of each section's text, by key, where `review` says of it what its file says."""
-    accepted, stale = reviews.of(document.language), {one.section for one in audit_reviews(document, reviews)}
-    states = {section.key: section.review for section in document.sections}
+    accepted, states = (
+        read_reviews(lab).get(document.language.code, {}),
+        {one.key: one.review for one in document.sections},
+    )
     holding = [key for key in states if key in accepted and accepted[key].holds_for(document.section(key))]
+    stale = [one.section for one in audit_reviews(document, lab)]
     return states | dict.fromkeys(holding, "accepted") | dict.fromkeys(stale, "stale")
 
 
-def audit_reviews(document: Document, reviews: Reviews) -> list[Finding]:
+def audit_reviews(document: Document, lab: Lab) -> list[Finding]:
     """A fault for each stretch of an accepted section that prints something else now, in document order."""
-    accepted, named, found = reviews.of(document.language), _references(document), []
+    accepted, found = read_reviews(lab).get(document.language.code, {}), []
+    inside = lab.path.is_relative_to(Path.cwd())
+    name = shlex.quote(str(lab.path.relative_to(Path.cwd()) if inside else lab.path))
+    name = lab.path.stem if lab.path.parent == labs_dir() else name
+    if profile := lab.stem.removeprefix(lab.path.stem)[1:]:
+        name += f" --profile {shlex.quote(profile)}"
     for section in document.sections:
         then = accepted.get(section.key)
         if then is None or not then.holds_for(section):
             continue
-        paragraphs, items = _printed(document, section, named)
+        paragraphs, items = _printed(document, section)
         shared = {one.partition(".")[0] for one in then.items} & {one.partition(".")[0] for one in items}
         old, new = ([one for one in lines if one.partition(".")[0] in shared] for lines in (then.items, items))
         for before, now in _differing(then.paragraphs, paragraphs) or _differing(old, new):
             sides = (f"“{before}” then" if before else "", f"“{now}” now" if now else "no longer there")
             what = f"accepted on {then.time[:10]}, it reads differently now: {', '.join(filter(None, sides))}"
-            command = f"cnnlab commentary accept {section.number or section.key} {reviews.lab}"
-            mend = f"read it, edit it if need be, then: {command}"
-            place = {"section": section.key, "path": section.path}
-            found.append(Finding(kind="stale", severity="fault", what=what, suggestion=mend, **place))  # type: ignore[arg-type]
+            mend = f"read it, edit it if need be, then: cnnlab commentary accept {section.number or section.key} {name}"
+            found.append(Finding("stale", "fault", section.key, what, section.path, suggestion=mend))
     return found
 
 
-def _references(document: Document) -> Callable[[str], str]:
-    """Puts names for the numbers of figures, tables and citations, which change with what stands before them."""
+def _printed(document: Document, section: SectionText) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The paragraphs of a section, and what its items print.
+
+    Names stand for the numbers of figures, tables and citations, which change with what stands before them.
+    """
     names = {f"[{cited.number}]": f"[{cited.key}]" for cited in document.bibliography}
     for placed in (placed for section in document.sections for placed in section.items):
         names[placed.label] = names[placed.label[0].lower() + placed.label[1:]] = f"[{placed.anchor}]"
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
     pattern = re.compile(rf"(?:{'|'.join(longest_first) or '(?!)'})(?!\d)")
-    return lambda text: pattern.sub(lambda match: names[match[0]], text)
-
-
-def _printed(
-    document: Document, section: SectionText, named: Callable[[str], str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The paragraphs of a section, and what its items print."""
     prose = {id(printed) for paragraph in section.paragraphs for printed in paragraph.printed}
     beside = [one for one in document.printed if one.section == section.key and id(one) not in prose]
-    return tuple(named(one.text) for one in section.paragraphs), tuple(f"{one.name} {one.text}" for one in beside)
+    paragraphs = (pattern.sub(lambda found: names[found[0]], one.text) for one in section.paragraphs)
+    return tuple(paragraphs), tuple(f"{one.name} {one.text}" for one in beside)
 
 
 def _differing(then: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:
@@ -214,10 +190,10 @@ def _differing(then: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
         if tag != "equal":
             old, new = " ".join(then[i1:i2]), " ".join(now[j1:j2])
-            same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+            same = next((i for i, (a, b) in enumerate(zip_longest(old, new)) if a != b), len(old))
             start = old.rfind(" ", 0, max(0, same - 20)) + 1
             old, new = (
-                f"{'… ' * bool(start)}{text[start : start + 120]}{' …' * (len(text) > start + 120)}" * bool(text)
+                f"{'… ' * bool(start)}{text[start : start + 120]}{' …' * (len(text) > start + 120)}" if text else ""
                 for text in (old, new)
             )
             found.append((old, new))

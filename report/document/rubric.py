@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cnnlab.errors import TemplateProblem, did_you_mean
+from cnnlab.errors import TemplateProblem
 from cnnlab.lab import Lab
 from cnnlab.paths import templates_dir
 from cnnlab.spec import Frozen, Name
@@ -45,12 +45,8 @@ class RubricText(Frozen):
 
 
 class Ask(Frozen):
-    """A single thing that the assignment asks.
-
-    Attributes:
-        any: names of the section's evidence (quantities, texts, items), of which one has to be in the answer.
-        all: names of which each has to be.
-    """
+    """A single thing that the assignment asks: `any` are names of the section's evidence (quantities, texts, items) of
+    which one has to be in the answer, `all` those of which each has to be."""
 
     id: Name
     text: RubricText
@@ -156,11 +152,7 @@ def template_folders(lab: Lab) -> list[Path]:
 
 
 def load_rubric(lab: Lab) -> Rubric:
-    """The rubric that the lab answers.
-
-    Raises:
-        TemplateProblem: there is no such rubric, or its file is wrong.
-    """
+    """The rubric that the lab answers; raises what `read_rubric` does."""
     return read_rubric(lab.file.report.rubric, template_folders(lab))
 
 
@@ -173,13 +165,8 @@ def read_rubric(name: str, templates: Sequence[Path]) -> Rubric:
     path = next((path for folder in templates if (path := folder / f"rubrics/{name}.toml").is_file()), None)
     if path is None:
         shipped = sorted({path.stem for folder in templates for path in (folder / "rubrics").glob("*.toml")})
-        raise TemplateProblem(
-            "there is no such rubric",
-            where=" or ".join(str(folder / "rubrics") for folder in templates),
-            received=name,
-            expected=", ".join(shipped),
-            hint=did_you_mean(name, shipped),
-        )
+        where = " or ".join(str(folder / "rubrics") for folder in templates)
+        raise TemplateProblem.unknown("there is no such rubric", name, shipped, where=where)
     rubric = RUBRIC.validate(Rubric, RUBRIC.parse(path), path)
     for index, section in enumerate(rubric.sections):
         where = f"{path}, sections.{index} ({section.key})"
@@ -188,10 +175,7 @@ def read_rubric(name: str, templates: Sequence[Path]) -> Rubric:
         for answerer in section.answered_by:
             RUBRIC.require(answerer, ANSWERERS, f"{where}.answered_by", "answerer")
             if ANSWERERS[answerer].of_data and section.part not in DATA_PARTS:
-                raise TemplateProblem(
-                    "the rubric asks about a data set outside the parts that have one",
-                    where=f"{where}.part",
-                    received=section.part,
-                    expected=" or ".join(DATA_PARTS) + f", since “{answerer}” is asked of one data set",
-                )
+                what = "the rubric asks about a data set outside the parts that have one"
+                expected = " or ".join(DATA_PARTS) + f", since “{answerer}” is asked of one data set"
+                raise TemplateProblem(what, where=f"{where}.part", received=section.part, expected=expected)
     return rubric

@@ -74,14 +74,12 @@ class Tokens:
 
     def words(self, text: str, *, section: str, name: str) -> str:
         """Tokens for a text that remembers its numbers: each of them answers for itself."""
-        made = ""
-        for printed, number in pieces(text):
-            if number is None:
-                made += self.text(printed)
-            else:
-                own = ".".join(filter(None, (name, number.name)))
-                made += self.quantity(number.quantity, printed, section=section, name=own)
-        return made
+        return "".join(
+            self.text(printed)
+            if one is None
+            else self.quantity(one.quantity, printed, section=section, name=f"{name}.{one.name}".strip("."))
+            for printed, one in pieces(text)
+        )
 
     def marked_words(self, text: str, medium: Medium, *, focus: bool) -> str:
         """A text outside the prose, each of its numbers marked."""

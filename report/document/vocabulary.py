@@ -29,9 +29,7 @@ FUNCTIONS: Mapping[str, Use] = {
     "table": Use('{{ table("name") }}', "places a table; alone on its line"),
     "gallery": Use('{{ gallery("name") }}', "places images; alone on its line"),
     "listing": Use('{{ listing("name") }}', "places code with its output; alone on its line"),
-    "ref": Use(
-        '{{ ref("name") }}', 'refers to an item: “figure 3”; ref("activity-09/name"), ref("name", capital=true)'
-    ),
+    "ref": Use('{{ ref("name") }}', 'refers to an item: “figure 3”; ref("activity-09/name"), ref("name", capital=true)'),
     "cite": Use('{{ cite("key") }}', 'cites: “[2]”; cite("key", "key") for several'),
     "claim": Use(
         '{{ claim("resnet50 > vgg19") }}',
@@ -42,7 +40,7 @@ FUNCTIONS: Mapping[str, Use] = {
         "a number that you answer for, as one of the assignment: it is printed and not checked",
     ),
     "lab": Use("{{ lab.title }}", "the lab file's title, authors and course"),
-}
+}  # fmt: skip
 """Names that the engine adds to those of the evidence."""
 
 FILTERS: Mapping[str, Use] = {
@@ -63,8 +61,7 @@ class Entry:
         kind: "number" and "text" can be printed; "count" is a plain whole number; "truth" can be asked for with
             `{% if %}`; "list" can be gone through; "group" holds the names below it; "nothing" has no value now.
         text: as it would be printed, or what there is to say of it: "yes", "3 entries".
-        interval: of a number, as it would be printed; may be empty.
-        unit, how: of a number: its unit, and how it was computed in the report's language.
+        interval, unit, how: of a number: its interval as printed, its unit, how it was computed; each may be empty.
         example: of a list, how it is gone through.
     """
 
@@ -75,15 +72,6 @@ class Entry:
     unit: str = ""
     how: str = ""
     example: str = ""
-
-
-@dataclass(frozen=True)
-class ItemEntry:
-    """An item that a template can place: its name, its kind ("figure", "table", "gallery", "listing"), its caption."""
-
-    name: str
-    kind: str
-    caption: str
 
 
 def parts(value: Any) -> list[tuple[str, Any]]:
@@ -107,14 +95,17 @@ def named_values(names: Mapping[str, Any], depth: int = DEEPEST) -> Iterator[tup
             yield from ((f"{name}.{key}", inner) for key, inner in named_values(dict(parts(value)), depth - 1))
 
 
-def item_entries(evidence: Evidence) -> list[ItemEntry]:
-    """Every item of the evidence."""
-    return [ItemEntry(name, type(item).__name__.lower(), _shown(item.caption)) for name, item in evidence.items.items()]
+def item_entries(evidence: Evidence) -> list[dict[str, str]]:
+    """Name, kind ("figure", "table", "gallery", "listing") and caption of every item that a template can place."""
+    return [
+        {"name": name, "kind": type(item).__name__.lower(), "caption": _shown(item.caption)}
+        for name, item in evidence.items.items()
+    ]
 
 
 def first_of_lists(found: Sequence[Entry]) -> list[Entry]:
     """The entries without what lists hold beyond their first element, which has the same names below it."""
-    lists = [f"{one.name}." for one in found if one.kind == "list"]
+    lists = tuple(f"{one.name}." for one in found if one.kind == "list")
     return [
         one
         for one in found
@@ -141,13 +132,13 @@ def _entry(name: str, value: Any, language: Language) -> Entry:
         case int():
             return Entry(name, "count", language.number(value))
         case list() | tuple() if all(isinstance(one, str) for one in value):
-            return Entry(name, "list", _shown(language.join(list(value))), example=f"{{{{ {name}|join_words }}}}")
+            return Entry(name, "list", _shown(language.join(value)), example=f"{{{{ {name}|join_words }}}}")
         case list() | tuple():
             inner = next((f"one.{key}" for key, held in parts(value[0]) if isinstance(held, str | Quantity)), "one")
             example = f"{{% for one in {name} %}}{{{{ {inner} }}}}{{% endfor %}}"
             return Entry(name, "list", f"{len(value)} entries" if len(value) > 1 else "1 entry", example=example)
     below = ", ".join(key for key, _ in parts(value))
-    return Entry(name, "group", _shown(below)) if below else Entry(name, "value", _shown(repr(value)))
+    return Entry(name, "group" if below else "value", _shown(below or repr(value)))
 
 
 def _shown(text: str) -> str:

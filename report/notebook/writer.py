@@ -69,7 +69,7 @@ class CellWriter:
                 lines.append(f"\\[{cited.number}\\] {words}" + (f" <{r.url}>" if r.url else ""))
             yield "markdown", "\n\n".join(lines)
         lines = [f"## {self.text('Appendix: runs and data')}"]
-        for heading, entries in document.appendix.groups():
+        for heading, entries in document.appendix.items():
             lines.append(f"### {self.text(heading)}")
             for entry in entries:
                 facts = "\n".join(f"- {self._data(term)}: {self._data(text)}" for term, text in entry.facts)

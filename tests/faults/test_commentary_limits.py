@@ -6,44 +6,27 @@ import pytest
 
 from tests.pages import Desk
 
-NO_SUCH_NAME = "uses a name that does not exist"
-TOO_MUCH = "asks for more than a report's prose needs"
-NOT_PRINTED = "cannot be printed as it is"
-NO_FILTER = "cannot be read"
-ESCAPES = {
-    "{{ ''.__class__.__mro__ }}": NO_SUCH_NAME,
-    "{{ accuracy.__class__.__init__.__globals__ }}": NO_SUCH_NAME,
-    "{{ accuracy|attr('__class__') }}": NO_SUCH_NAME,
-    "{{ accuracy['__class__'] }}": NO_SUCH_NAME,
-    "{{ [accuracy]|map(attribute='__class__')|list }}": NOT_PRINTED,
-    "{{ lipsum.__globals__ }}": NO_SUCH_NAME,
-    "{{ cycler.__init__.__globals__.os.popen('id').read() }}": NO_SUCH_NAME,
-    "{{ joiner.__init__ }}": NO_SUCH_NAME,
-    "{{ namespace.__init__.__globals__ }}": NO_SUCH_NAME,
-    "{{ range.__self__ }}": NO_SUCH_NAME,
-    "{{ self.__init__.__globals__ }}": NO_SUCH_NAME,
-    "{{ self._TemplateReference__context }}": NO_SUCH_NAME,
-    "{{ figure.__globals__ }}": NO_SUCH_NAME,
-    "{{ figure.__wrapped__.func }}": NO_SUCH_NAME,
-    "{{ ref.__self__ }}": NO_SUCH_NAME,
-    "{{ (classes|map('upper')).gi_frame.f_globals }}": NO_SUCH_NAME,
-    "{{ '{0.__class__}'.format(accuracy) }}": NO_SUCH_NAME,
-    "{{ '{a.__class__}'.format_map({'a': accuracy}) }}": NO_SUCH_NAME,
-    "{{ open('/etc/passwd') }}": NO_SUCH_NAME,
-    "{{ ''|safe }}": NO_FILTER,
-    "{% import 'os' as os %}": "includes a file that does not exist",
-    "{% include '../../../../../../etc/passwd' %}": "includes a file that does not exist",
-    "{% include '/etc/passwd' %}": "includes a file that does not exist",
-    "{% do classes.append(1) %}": NO_FILTER,
-    "{{ classes.append(1) }}": NO_SUCH_NAME,
-    "{% set accuracy.value = 1 %}": "cannot be rendered",
-}
-BOMBS = {
-    "{{ range(10**9)|list }}": TOO_MUCH,
-    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}": TOO_MUCH,
-    "{% for i in [[]] recursive %}{{ loop([i]) }}{% endfor %}": TOO_MUCH,
-    "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}": TOO_MUCH,
-}
+REFUSED = {
+    "uses a name that does not exist": [
+        "{{ ''.__class__.__mro__ }}", "{{ accuracy.__class__.__init__.__globals__ }}", "{{ accuracy|attr('__class__') }}",
+        "{{ accuracy['__class__'] }}", "{{ lipsum.__globals__ }}", "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{{ joiner.__init__ }}", "{{ namespace.__init__.__globals__ }}", "{{ range.__self__ }}",
+        "{{ self.__init__.__globals__ }}", "{{ self._TemplateReference__context }}", "{{ figure.__globals__ }}",
+        "{{ figure.__wrapped__.func }}", "{{ ref.__self__ }}", "{{ (classes|map('upper')).gi_frame.f_globals }}",
+        "{{ '{0.__class__}'.format(accuracy) }}", "{{ '{a.__class__}'.format_map({'a': accuracy}) }}",
+        "{{ open('/etc/passwd') }}", "{{ classes.append(1) }}",
+    ],
+    "cannot be printed as it is": ["{{ [accuracy]|map(attribute='__class__')|list }}"],
+    "cannot be read": ["{{ ''|safe }}", "{% do classes.append(1) %}"],
+    "includes a file that does not exist": [
+        "{% import 'os' as os %}", "{% include '../../../../../../etc/passwd' %}", "{% include '/etc/passwd' %}",
+    ],
+    "cannot be rendered": ["{% set accuracy.value = 1 %}"],
+    "asks for more than a report's prose needs": [
+        "{{ range(10**9)|list }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% for i in [[]] recursive %}{{ loop([i]) }}{% endfor %}", "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+    ],
+}  # fmt: skip
 HARMLESS = {
     "{{ given('a' ~ 'b' ~ 1) }}": "ab1",
     "{{ given(classes|map('length')|map('string')|join(', ')) }}": "25, 6, 24",
@@ -65,10 +48,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(tmp_path_factory.mktemp("commentary"))
 
 
-@pytest.mark.parametrize("text", [*ESCAPES, *BOMBS], ids=lambda text: text[:60])
-def test_what_leaves_the_sandbox_or_never_ends_is_one_message(desk: Desk, text: str) -> None:
+@pytest.mark.parametrize(("what", "text"), [(what, text) for what, texts in REFUSED.items() for text in texts])
+def test_what_leaves_the_sandbox_or_never_ends_is_one_message(desk: Desk, what: str, text: str) -> None:
     problem = desk.problem(text)
-    assert {**ESCAPES, **BOMBS}[text] in str(problem) and "activity-07.md.j2" in str(problem.where)
+    assert what in str(problem) and "activity-07.md.j2" in str(problem.where)
     assert "root:" not in str(problem.received)
 
 
