@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,6 @@ def prose(made: Document, key: str) -> str:
 def says(data: LabData, key: str, code: str) -> str:
     """The prose of a section in this language."""
     return prose(document(data, code), key)
-
-
-def both(data: LabData, key: str, es: str, en: str, *, absent: Sequence[str] = ()) -> None:
-    """Both languages say this, and none of what is `absent`."""
-    told(data, (key, es, en, *absent))
 
 
 def told(data: LabData, *checks: tuple[str, ...]) -> None:

@@ -15,11 +15,27 @@ from report.activities import data_findings as findings
 from report.activities.hyperparameters import RECIPE
 from report.evidence.quantity import Evidence, Gallery, Table
 from tests.command import translated
-from tests.reports import ENGLISH, ONE, SPANISH, Make, both, row, says
+from tests.reports import ENGLISH, ONE, SPANISH, Make, row, says, told
 
 
 def values(evidence: Evidence, *names: str) -> list[float]:
     return [evidence.names[name].value for name in names]
+
+
+def epochs(*rows: tuple[float, float, float, float]) -> dict[str, Any]:
+    """A history of (loss, val_loss, accuracy, val_accuracy), of which the lowest val_loss is kept."""
+    keys = ("loss", "val_loss", "accuracy", "val_accuracy")
+    best = min(range(len(rows)), key=lambda epoch: rows[epoch][1]) + 1
+    return {
+        "history": [dict(zip(keys, row, strict=True)) for row in rows],
+        "resolved": {"best_epoch": best, "epochs_run": len(rows), "epochs_planned": len(rows)},
+    }
+
+
+OVERFITTED = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.2, 0.9, 0.95, 0.675))
+IMPROVING = epochs((1.2, 1.3, 0.5, 0.4), (0.8, 0.9, 0.7, 0.6), (0.5, 0.6, 0.75, 0.75))
+FLAT = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.5, 0.815, 0.8, 0.7))
+SURE = epochs((1.2, 1.9, 0.5, 0.5), (0.6, 1.8, 0.8, 0.7), (0.5, 1.7, 0.9, 0.8))
 
 
 # Training: activities 7 and 11
@@ -92,27 +108,46 @@ def test_hyper_parameters_are_shown_as_they_were(
     assert row(evidence, "hyperparameters", name)["vgg19"] == expected
 
 
-@pytest.mark.parametrize(
-    ("code", "es", "en"),
-    [
-        ("requested", "lo pide el archivo", "the lab file asks for it"),
-        ("cpu-native:amx_bf16,avx512_bf16", "(amx_bf16,avx512_bf16)", "natively (amx_bf16,avx512_bf16)"),
-        ("cpu-emulated", "solo emularía", "would only emulate"),
-        ("gpu-compute:8.9", "(8.9)", "the graphics card computes in it natively (8.9)"),
-        ("gpu-unknown:Card", "(Card)", "does not state what it computes in (Card)"),
-    ],
-)
-def test_every_reason_for_a_precision_has_words(lab: Make, code: str, es: str, en: str) -> None:
-    data = lab(resolved={"precision_reason": code}, **ONE)
-    both(data, "activity-07", es, en)
-    both(data, "activity-11", es, en)
+SAID: dict[str, tuple[dict[str, Any], list[tuple[str, ...]]]] = {
+    "Adam": ({"recipe": {"optimizer": "adam"}}, [("activity-07", "Se usó Adam sobre", "Adam on the cross entropy")]),
+    "SGD": ({"recipe": {"momentum": 0.0}}, [("activity-07", "Se usó SGD sobre", "SGD on the cross entropy")]),
+    "momentum": ({}, [
+        ("activity-07", "SGD con momento (0,9)", "SGD with momentum (0.9)"), ("activity-11", "", "", "Labels"),
+    ]),
+    "smoothed labels and a stand-in": ({"recipe": {"label_smoothing": 0.1}, "dataset": {"stand_in_for": "Places-25"}}, [
+        (key, es, en) for key in ("activity-07", "activity-11") for es, en in (
+            ("Se suavizaron las etiquetas", "Labels were smoothed"), ("en lugar de Places-25", "in place of Places-25"),
+        )
+    ]),
+    "a decayed rate": (IMPROVING, [
+        (key, "planificar más desde el principio", "planned from the start") for key in ("activity-08", "activity-12")
+    ]),
+    "a constant rate": ({**IMPROVING, "recipe": {"schedule": "constant"}}, [
+        (key, "más épocas podrían mejorarla", "more epochs might improve it") for key in ("activity-08", "activity-12")
+    ]),
+    "a high loss with right answers": (SURE, [
+        ("activity-08", "la exactitud sí supera a la de responder", "accuracy does beat that of a constant", "apenas aprendió"),
+    ]),
+    **{
+        f"{count} of {smallest} to {largest}": (
+            {"findings": [{"kind": "resized", "severity": "info", "count": count, "sources": [], "detail": {
+                "to": "32x32", "fit": "crop", "smallest": smallest, "largest": largest, "enlarged": 0,
+            }}]},
+            [("activity-10", *words), ("activity-10", "de este laboratorio, al azar", "this lab's, at random")],
+        )
+        for count, smallest, largest, words in (
+            (120, "28x28", "28x28", ("Las imágenes originales miden 28×28", "The original images are 28×28")),
+            (120, "20x28", "500x375", ("(el más frecuente es 28×28)", "(most often 28×28)")),
+            (7, "28x28", "28x28", ("(el más frecuente es 28×28)", "(most often 28×28)")),
+        )
+    },
+}  # fmt: skip
 
 
-def test_optimisers_without_momentum_are_not_given_one(lab: Make) -> None:
-    for recipe, words in (({"optimizer": "adam"}, "Adam"), ({"momentum": 0.0}, "SGD")):
-        data = lab(recipe=recipe, **ONE)
-        both(data, "activity-07", f"Se usó {words} sobre", f"{words} on the cross entropy")
-    both(lab(**ONE), "activity-07", "SGD con momento (0,9)", "SGD with momentum (0.9)")
+@pytest.mark.parametrize("case", SAID)
+def test_what_sections_say(lab: Make, case: str) -> None:
+    options, checks = SAID[case]
+    told(lab(**options, **ONE), *checks)
 
 
 def test_differing_recipes_are_named(lab: Make) -> None:
@@ -122,7 +157,7 @@ def test_differing_recipes_are_named(lab: Make) -> None:
     evidence = training.answer(data, ENGLISH, part="2_1")
     assert not evidence.names["same_recipe"]
     assert evidence.names["differing"] == ["peak learning rate", "mini-batch"]
-    both(data, "activity-07", "comparar red y receta a la vez", "compares network and recipe at once")
+    told(data, ("activity-07", "comparar red y receta a la vez", "compares network and recipe at once"))
 
 
 def test_one_of_anything_is_singular(lab: Make) -> None:
@@ -134,31 +169,7 @@ def test_one_of_anything_is_singular(lab: Make) -> None:
         assert "still improving" not in text, "one epoch shows no course"
 
 
-def test_smoothed_labels_and_stand_ins_are_said_in_both_parts(lab: Make) -> None:
-    data = lab(recipe={"label_smoothing": 0.1}, dataset={"stand_in_for": "Places-25"}, **ONE)
-    for key in ("activity-07", "activity-11"):
-        both(data, key, "Se suavizaron las etiquetas", "Labels were smoothed")
-        both(data, key, "en lugar de Places-25", "in place of Places-25")
-    assert "Labels" not in says(lab(**ONE), "activity-11", "en")
-
-
 # Curves: activities 8 and 12
-
-
-def epochs(*rows: tuple[float, float, float, float]) -> dict[str, Any]:
-    """A history of (loss, val_loss, accuracy, val_accuracy), of which the lowest val_loss is kept."""
-    keys = ("loss", "val_loss", "accuracy", "val_accuracy")
-    best = min(range(len(rows)), key=lambda epoch: rows[epoch][1]) + 1
-    return {
-        "history": [dict(zip(keys, row, strict=True)) for row in rows],
-        "resolved": {"best_epoch": best, "epochs_run": len(rows), "epochs_planned": len(rows)},
-    }
-
-
-OVERFITTED = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.2, 0.9, 0.95, 0.675))
-IMPROVING = epochs((1.2, 1.3, 0.5, 0.4), (0.8, 0.9, 0.7, 0.6), (0.5, 0.6, 0.75, 0.75))
-FLAT = epochs((1.2, 1.0, 0.5, 0.5), (0.6, 0.8, 0.8, 0.7), (0.5, 0.815, 0.8, 0.7))
-SURE = epochs((1.2, 1.9, 0.5, 0.5), (0.6, 1.8, 0.8, 0.7), (0.5, 1.7, 0.9, 0.8))
 
 
 def test_curves_state_the_kept_and_the_last_epoch(lab: Make) -> None:
@@ -195,20 +206,6 @@ def test_several_networks_are_compared_in_a_figure(lab: Make) -> None:
     assert {one["network"] for one in evidence.names["others"]} | {evidence.names["network"]} == {
         "AlexNet", "VGG-19", "ResNet-50",
     }  # fmt: skip
-
-
-def test_more_epochs_are_not_promised_where_the_rate_had_decayed(lab: Make) -> None:
-    decayed = lab(**IMPROVING, **ONE)
-    constant = lab(**IMPROVING, recipe={"schedule": "constant"}, **ONE)
-    for key in ("activity-08", "activity-12"):
-        both(decayed, key, "planificar más desde el principio", "planned from the start")
-        both(constant, key, "más épocas podrían mejorarla", "more epochs might improve it")
-
-
-def test_a_high_loss_with_right_answers_is_no_failure_to_learn(lab: Make) -> None:
-    data = lab(**SURE, **ONE)
-    both(data, "activity-08", "la exactitud sí supera a la de responder", "accuracy does beat that of a constant")
-    assert "apenas aprendió" not in says(data, "activity-08", "es")
 
 
 # The data set: activity 10
@@ -255,20 +252,3 @@ def test_every_finding_of_the_scan_has_words() -> None:
     assert len(kinds) > 20 and kinds | {"leak"} == set(findings.FINDINGS) and set(findings.DETAILS) <= kinds | {"leak"}
     for words in (*findings.FINDINGS.values(), findings.LEAK_EXCLUDED, *details, *dataset.ABSENT.values()):
         assert translated(words), words
-
-
-@pytest.mark.parametrize(
-    ("count", "smallest", "largest", "various"),
-    [(120, "28x28", "28x28", False), (120, "20x28", "500x375", True), (7, "28x28", "28x28", True)],
-)
-def test_one_original_size_is_claimed_only_where_there_is_one(
-    lab: Make, count: int, smallest: str, largest: str, various: bool
-) -> None:
-    detail = {"to": "32x32", "fit": "crop", "smallest": smallest, "largest": largest, "enlarged": 0}
-    resized = {"kind": "resized", "severity": "info", "count": count, "detail": detail, "sources": []}
-    data = lab(findings=[resized], **ONE)
-    if various:
-        both(data, "activity-10", "(el más frecuente es 28×28)", "(most often 28×28)")
-    else:
-        both(data, "activity-10", "Las imágenes originales miden 28×28", "The original images are 28×28")
-    both(data, "activity-10", "de este laboratorio, al azar", "this lab's, at random")

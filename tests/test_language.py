@@ -1,8 +1,10 @@
-"""Numbers and words in Spanish and English, and a catalogue that has every message used."""
+"""Numbers and words in Spanish and English, texts that remember their numbers, a catalogue that has every message used."""
 
 from __future__ import annotations
 
 import ast
+import copy
+import pickle
 import re
 from pathlib import Path
 from typing import get_args
@@ -13,7 +15,9 @@ from cnnlab.errors import TemplateProblem
 from cnnlab.paths import templates_dir
 from report.evidence.language import UNITS, Language, Unit
 from report.evidence.quantity import Quantity
+from report.evidence.words import Words, filled, joined, pieces, worded
 from tests.command import translated
+from tests.reports import ENGLISH, SPANISH
 
 NB = "\u00a0"
 ROOT = Path(__file__).parent.parent
@@ -48,10 +52,9 @@ def test_every_message_is_translated() -> None:
 
 
 def test_translations_keep_their_fields() -> None:
-    spanish = Language("es")
     for message in used_messages():
         fields = sorted(re.findall(r"\{(\w+)\}", message))
-        assert sorted(re.findall(r"\{(\w+)\}", spanish.text(message))) == fields, message
+        assert sorted(re.findall(r"\{(\w+)\}", SPANISH.text(message))) == fields, message
 
 
 @pytest.mark.parametrize(
@@ -82,32 +85,27 @@ def test_translations_keep_their_fields() -> None:
 )
 def test_quantities(unit: str, value: float, spanish: str, english: str) -> None:
     q = Quantity(value=value, unit=unit)  # type: ignore[arg-type]
-    assert (Language("es").quantity(q), Language("en").quantity(q)) == (spanish, english)
+    assert (SPANISH.quantity(q), ENGLISH.quantity(q)) == (spanish, english)
 
 
 def test_every_unit_has_a_format() -> None:
     assert set(UNITS) == set(get_args(Unit))
 
 
-def test_intervals_and_lists() -> None:
-    spanish, english = Language("es"), Language("en")
+def test_intervals_lists_and_fields() -> None:
     q = Quantity(value=0.813, unit="share", low=0.795, high=0.83)
-    assert spanish.interval(q) == f"(79,5–83,0{NB}%)"
-    assert spanish.with_interval(q) == f"81,3{NB}% (79,5–83,0)"
-    assert english.with_interval(q) == "81.3% (79.5–83.0)"
-    assert spanish.interval(Quantity(value=1, unit="count")) == ""
+    assert SPANISH.interval(q) == f"(79,5–83,0{NB}%)"
+    assert SPANISH.with_interval(q) == f"81,3{NB}% (79,5–83,0)"
+    assert ENGLISH.with_interval(q) == "81.3% (79.5–83.0)"
+    assert (
+        SPANISH.interval(Quantity(value=1, unit="count")) == SPANISH.interval(Quantity(value=1.0, unit="share")) == ""
+    )
     difference = Quantity(value=0.01, unit="points", low=-0.012, high=0.034)
-    assert spanish.interval(difference) == "(−1,2 a 3,4)"
-    assert spanish.signed(difference) == f"+1,0{NB}p.{NB}p."
-    assert spanish.join(["A", "B", "C"]) == "A, B y C"
-    assert english.join(["A", "B"]) == "A and B"
-    assert spanish.join([]) == ""
-
-
-def test_fields_are_worded() -> None:
-    assert Language("es").text("Activity {number}", number=7) == "Actividad 7"
-    assert Language("es").plural("{n} core", "{n} cores", 1) == "1 núcleo"
-    assert Language("es").plural("{n} core", "{n} cores", 2) == "2 núcleos"
+    assert SPANISH.interval(difference) == "(−1,2 a 3,4)"
+    assert SPANISH.signed(difference) == f"+1,0{NB}p.{NB}p."
+    assert (SPANISH.join(["A", "B", "C"]), ENGLISH.join(["A", "B"]), SPANISH.join([])) == ("A, B y C", "A and B", "")
+    assert SPANISH.text("Activity {number}", number=7) == "Actividad 7"
+    assert [SPANISH.plural("{n} core", "{n} cores", n) for n in (1, 2)] == ["1 núcleo", "2 núcleos"]
 
 
 def test_unknown_languages() -> None:
@@ -115,3 +113,49 @@ def test_unknown_languages() -> None:
         Language("xx-nowhere")
     with pytest.raises(TemplateProblem, match="no message catalogue"):
         Language("fr")
+
+
+# Texts that remember their numbers
+
+HALF = Quantity(value=0.5, unit="share", n=8, low=0.2, high=0.8)
+
+
+def told(text: str) -> list[tuple[str, str, float]]:
+    return [(f"here.{one.name}".strip("."), printed, one.quantity.value) for printed, one in pieces(text) if one]
+
+
+def test_a_message_remembers_quantities_and_whole_numbers_by_their_fields() -> None:
+    text = SPANISH.text("{network} on {n} test images; 95% Wilson intervals.", network="{n}", n=1200)
+    assert text == "{n} en 1.200 imágenes de test; intervalos de Wilson del 95\u00a0%."
+    assert told(text) == [("here.n", "1.200", 1200)]
+
+
+def test_numbers_keep_their_place_through_joining() -> None:
+    text = "a " + worded("50 %", HALF) + ", " + SPANISH.quantity(HALF) + " b"
+    assert told(text) == [("here", "50 %", 0.5), ("here", "50,0\u00a0%", 0.5)]
+    assert [printed for printed, _ in pieces(text)] == ["a ", "50 %", ", ", "50,0\u00a0%", " b"]
+    assert told(joined(["x", worded("1", HALF), worded("2", HALF)], " = ")) == [("here", "1", 0.5), ("here", "2", 0.5)]
+    assert told(SPANISH.join(["a", worded("1", HALF), "c"])) == [("here", "1", 0.5)]
+
+
+def test_fields_inside_fields_have_both_names() -> None:
+    inner = filled("{x}!", {"x": worded("7", HALF)})
+    assert told(filled("<{y}>", {"y": inner})) == [("here.y.x", "7", 0.5)]
+
+
+def test_an_interval_is_a_number_of_the_quantity() -> None:
+    assert told(SPANISH.interval(HALF)) == [("here", "(20,0–80,0\u00a0%)", 0.5)]
+
+
+def test_what_is_no_number_is_a_plain_text() -> None:
+    assert not isinstance(SPANISH.text("Class"), Words)
+    assert told(filled("{a} {b}", {"a": "5", "b": True})) == []
+    with pytest.raises(ValueError, match="plain fields"):
+        filled("{a:>3}", {"a": "x"})
+
+
+def test_copies_and_replacements_of_equal_length_keep_them() -> None:
+    text = filled("p = {p}", {"p": worded("0,5", HALF)})
+    for same in (copy.deepcopy(text), pickle.loads(pickle.dumps(text)), text.replace(" = ", "\u00a0=\u00a0")):
+        assert told(same) == [("here.p", "0,5", 0.5)]
+    assert told(text.replace("p = ", "")) == []
