@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,20 @@ def test_colab_keeps_every_library_that_it_has() -> None:
     assert missing == {*fonts, "imagehash", "weasyprint"}
 
 
+PINNED = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()))
+
+
 def test_every_pinned_version_is_one_that_the_project_accepts() -> None:
-    pinned = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()))
     for one in requirements():
         name = one.name.lower().replace("_", "-")
-        if name in pinned:
-            assert one.specifier.contains(pinned[name]), f"{one} is pinned as {pinned[name]}"
+        if name in PINNED:
+            assert one.specifier.contains(PINNED[name]), f"{one} is pinned as {PINNED[name]}"
+
+
+def test_every_pinned_version_is_one_that_debian_12_can_install() -> None:
+    here = {found.name.lower(): found for found in distributions()}
+    pinned = [here[name] for name, version in PINNED.items() if name in here and here[name].version == version]
+    assert len(pinned) > 100
+    for found in pinned:
+        versions = found.metadata["Requires-Python"] or ""
+        assert SpecifierSet(versions).contains("3.11.2"), f"{found.name} {found.version} asks for Python {versions}"
