@@ -20,8 +20,9 @@ from cnnlab.training.checkpoint import Checkpoint, load_newest, save
 
 @pytest.fixture(autouse=True)
 def former_handlers() -> Any:
-    """What handled the signals before handles them afterwards."""
+    """As in a terminal: a shell that starts the tests in the background has Ctrl-C ignored. What handled them comes back."""
     former = {number: signal.getsignal(number) for number in STOPPING}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in former.items():
         signal.signal(number, handler)
