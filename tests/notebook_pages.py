@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from functools import partial
 from typing import Any
+
+import psutil
 
 from report.data.records import LabData
 from report.evidence.language import Language
@@ -68,9 +68,6 @@ PROSE: dict[str, Any] = {
 }
 
 
-def kernels() -> set[str]:
+def kernels() -> set[int]:
     """Process ids of the kernels that this process started."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], check=False, capture_output=True, text=True
-    )
-    return {line.split()[0] for line in listed.stdout.splitlines() if "ipykernel_launcher" in line}
+    return {child.pid for child in psutil.Process().children() if "ipykernel_launcher" in child.cmdline()}
