@@ -242,9 +242,8 @@ def _search(lab: Lab, trainings: Trainings) -> list[str]:
         tried.add(search_id)
         from cnnlab.training.search import run_search
 
-        options: dict[str, Any] = {"store": store, "progress": progress, "fresh": trainings.fresh}
         try:
-            run_search(base, search, opened.table, opened.splits, **options)
+            run_search(base, search, opened.table, opened.splits, store=store, progress=progress, fresh=trainings.fresh)
         except Unwritable:
             raise
         except CnnlabError as problem:

@@ -195,12 +195,14 @@ class Trainings:
             seconds = remaining * part / (part + sum(self._left.values()) or 1.0)
             seconds += prepared.seconds if prepared else 0.0
         opened = self.data[spec.dataset]
-        options: dict[str, Any] = {"store": self.store, "progress": self.progress, "fresh": self.fresh}
-        options |= {"budget_seconds": seconds, "prepared": prepared}
-        trained = train_model(spec, opened.table, opened.splits_for(spec), **options)
+        trained = train_model(
+            spec, opened.table, opened.splits_for(spec), store=self.store, progress=self.progress,
+            budget_seconds=seconds, prepared=prepared, fresh=self.fresh,
+        )  # fmt: skip
         if trained.model is None:
             self.tell(f"{spec.label}: another process has trained it meanwhile")
-        self.trained += trained.model is not None
+        else:
+            self.trained += 1
         return trained
 
     def _evaluated(self, planned: PlannedRun, run: Record, trained: Trained | None) -> dict[str, Any]:

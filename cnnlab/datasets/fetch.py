@@ -189,10 +189,8 @@ def gunzip_checked(path: Path, sha256: str, *, most: int = MOST_BYTES) -> bytes:
         raise DataError("a file of the data set cannot be read", where=path, received=reason) from None
     found = f"sha256 {hashlib.sha256(content).hexdigest()}" if len(content) <= most else f"more than {most:,} bytes"
     if found != f"sha256 {sha256}":
-        what, hint = (
-            "a file of the data set is not the published one",
-            "remove it; it is damaged, or of another data set",
-        )
+        what = "a file of the data set is not the published one"
+        hint = "remove it; it is damaged, or of another data set"
         raise DataError(what, where=path, received=found, expected=f"sha256 {sha256} of the content", hint=hint)
     return content
 
@@ -205,10 +203,8 @@ def parse_idx(content: bytes, where: Path, *, dimensions: int) -> np.ndarray:
     """
     header, magic = 4 + 4 * dimensions, bytes((0, 0, 8, dimensions))
     if content[:4] != magic or len(content) < header:
-        what, expected = (
-            "the file is not an IDX file of this kind",
-            f"{magic.hex(' ')}: bytes in {dimensions} dimensions",
-        )
+        what = "the file is not an IDX file of this kind"
+        expected = f"{magic.hex(' ')}: bytes in {dimensions} dimensions"
         received = f"{len(content):,} bytes that begin with {content[:4].hex(' ') or 'nothing'}"
         raise DataError(what, where=where, received=received, expected=expected)
     shape = struct.unpack(f">{dimensions}I", content[4:header])

@@ -44,10 +44,8 @@ def arrange(pictures: Pictures, looks: Sequence[Look]) -> Rows:
     good.sort(key=lambda i: (looks[i].digest, looks[i].width, looks[i].height, names[i], pictures.sources[i]))
     labels = [pictures.labels[index] for index in good]
     if empty := sorted(set(range(len(pictures.classes))) - set(labels)):
-        what, received = (
-            "a class of the data set has no image that can be decoded",
-            f"class “{pictures.classes[empty[0]]}”",
-        )
+        what = "a class of the data set has no image that can be decoded"
+        received = f"class “{pictures.classes[empty[0]]}”"
         hint = "add images to it, or remove its folder"
         raise DataError(what, where=pictures.where, received=received, hint=hint)
     ordered = [looks[index] for index in good]

@@ -132,10 +132,8 @@ def list_images(root: Path) -> Listing:
         while waiting:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
-                    path, target = (
-                        entry.path[start:],
-                        Path(os.path.realpath(entry.path)) if entry.is_symlink() else None,
-                    )
+                    path = entry.path[start:]
+                    target = Path(os.path.realpath(entry.path)) if entry.is_symlink() else None
                     if entry.name.startswith(".") or entry.name in _LITTER:
                         listing.others.append(path)
                     elif target and not (target.is_file() and target.is_relative_to(listing.root)):

@@ -69,10 +69,8 @@ def read_parquet(paths: Sequence[Path], root: Path) -> Labelled:
         received = f"{unlabelled:,} rows without a label"
         raise DataError("no image of the data set has a class", where=root, received=received)
     if len(numbered) > 1:
-        what, hint = (
-            "some files of the data set name the classes, others only number them",
-            "leave the one or the other out",
-        )
+        what = "some files of the data set name the classes, others only number them"
+        hint = "leave the one or the other out"
         received = f"numbers without names, but names in {numbered[False]}"
         raise DataError(what, where=numbered[True], received=received, hint=hint)
     images = _Images(rows)

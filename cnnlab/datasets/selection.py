@@ -66,10 +66,8 @@ def _chosen_classes(pictures: Pictures, spec: DatasetSpec, sizes: np.ndarray) ->
     elif spec.classes is not None:
         large = [label for label in chosen if sizes[label] >= least]
         if len(large) < spec.classes:
-            what, received = (
-                "the data set has too few classes to choose from",
-                f"{len(large)} classes of at least {least:,} images",
-            )
+            what = "the data set has too few classes to choose from"
+            received = f"{len(large)} classes of at least {least:,} images"
             hint = "lower `classes` or `images_per_class` in the lab file"
             raise DataError(what, where=pictures.where, received=received, expected=spec.classes, hint=hint)
         chosen = sorted(_lot(large, spec.split.seed, lambda label: pictures.class_ids[label])[: spec.classes])

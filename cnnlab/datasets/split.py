@@ -154,10 +154,8 @@ def _official(labels: np.ndarray, classes: Sequence[str], split: Split, official
             what = "the data set has no division of its own into training and test images"
             raise DataError(what, received=f"no {name} image", hint=hint)
         if absent := _absent(labels[parts[name]], classes):
-            what, hint = (
-                f"the data set's own division has no {name} image of some class",
-                f"{hint}, or leave those classes out with `classes`",
-            )
+            what = f"the data set's own division has no {name} image of some class"
+            hint = f"{hint}, or leave those classes out with `classes`"
             raise DataError(what, received=absent, hint=hint)
     if not len(parts["validation"]):
         sizes = np.bincount(labels[parts["train"]], minlength=len(classes))

@@ -75,10 +75,8 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
             answers.append(f"\n    - {place}: {answer}")
             if not isinstance(problem, _Absent):
                 report_progress(f"{place} did not serve: {answer}")
-    what, expected = (
-        "Fashion-MNIST could neither be found on this machine nor fetched",
-        "four IDX files in one of these",
-    )
+    what = "Fashion-MNIST could neither be found on this machine nor fetched"
+    expected = "four IDX files in one of these"
     hint = "run it again with a network, put the four files into that folder, or use data that needs nothing but pip "
     hint += "packages: make report LAB=offline (or: cnnlab run offline)"
     raise DataError(what, where=own, received="".join(answers), expected=expected, hint=hint)

@@ -42,10 +42,8 @@ def open_table(spec: DatasetSpec, *, data_dir: Path, report_progress: Report) ->
     if spec.name == "fashion_mnist":
         return fashion_mnist.open_table(spec, data_dir=data_dir, report_progress=report_progress)
     if spec.name not in SOURCES:
-        known, what = (
-            sorted([*SOURCES, "fashion_mnist"]),
-            "the reader `keras` needs the name of one of Keras's data sets",
-        )
+        known = sorted([*SOURCES, "fashion_mnist"])
+        what = "the reader `keras` needs the name of one of Keras's data sets"
         hint = did_you_mean(spec.name or "", known) or 'as in: name = "cifar10"'
         raise DataError(what, received=spec.name or "no key `name`", expected=", ".join(known), hint=hint)
     where = f"keras.datasets.{spec.name}"

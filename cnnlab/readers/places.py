@@ -75,10 +75,8 @@ def _by_lists(paths: Sequence[Path], listing: folders.Listing, max_bad: float) -
     for written, number in (line for path in categories for line in lines[path]):
         scene = _scene(PurePosixPath(written).parts)
         if names.setdefault(number, scene) != scene:
-            what, hint = (
-                "the files that name the scenes contradict each other",
-                "keep one categories file beside the lists",
-            )
+            what = "the files that name the scenes contradict each other"
+            hint = "keep one categories file beside the lists"
             received = f"number {number} is “{folders.display(names[number])}” and “{folders.display(scene)}”"
             raise DataError(what, where=listing.root, received=received, hint=hint)
     if not lists:
@@ -92,10 +90,8 @@ def _by_lists(paths: Sequence[Path], listing: folders.Listing, max_bad: float) -
         if share and share >= best.get(part, (0.0,))[0]:
             best[part] = share, path, found
     if not best:
-        what, received = (
-            "none of the images that the data set's lists name is there",
-            ", ".join(one.name for one in lists),
-        )
+        what = "none of the images that the data set's lists name is there"
+        received = ", ".join(one.name for one in lists)
         hint = "let `path` point to the folder that holds the lists and the images"
         raise DataError(what, where=lists[0].parent, received=received, hint=hint)
     rows, missing = list[folders.Row](), list[tuple[str, str]]()
@@ -103,10 +99,8 @@ def _by_lists(paths: Sequence[Path], listing: folders.Listing, max_bad: float) -
         for (written, number), image in zip(lines[path], found, strict=True):
             scene = names.get(number, "") if names else _scene(PurePosixPath(written).parent.parts)
             if not scene:
-                what, received = (
-                    "a list has a number that no categories file explains",
-                    f"{folders.display(written)} {number}",
-                )
+                what = "a list has a number that no categories file explains"
+                received = f"{folders.display(written)} {number}"
                 hint = "put the categories file of the same release beside the lists"
                 raise DataError(what, where=path, received=received, hint=hint)
             rows.append((scene, part, image)) if image else missing.append((scene, written))

@@ -88,10 +88,8 @@ def writing(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as problem:
-        what, hint = (
-            "the file or folder cannot be written",
-            "free some space or choose another folder with --runs or --out",
-        )
+        what = "the file or folder cannot be written"
+        hint = "free some space or choose another folder with --runs or --out"
         raise Unwritable(what, where=path, received=problem.strerror or problem, hint=hint) from None
 
 

@@ -81,10 +81,8 @@ def first_dense_layer(lab: LabData, language: Language) -> Evidence:
     """The first dense layer, which holds most of the network's parameters."""
     vgg, q = lab.architectures["vgg19"], numbers_of(lab.architectures["vgg19"].record)
     before, fc6 = _step(vgg, "flatten")["parameters"], _step(vgg, "fc6")
-    share, how = (
-        fc6["added_parameters"] / int(vgg.manifest["parameters"]),
-        "Parameters of the layer over all parameters",
-    )
+    share = fc6["added_parameters"] / int(vgg.manifest["parameters"])
+    how = "Parameters of the layer over all parameters"
     times = q(fc6["parameters"] / before, "ratio", how="Parameters with the layer over parameters without it")
     return _steps(
         vgg, language, ["fc6"], before=q.count(before), times_before=times, share_of_all=q(share, "share", how=how),

@@ -172,10 +172,8 @@ def _changes(lab: LabData, language: Language) -> Table:
         network = text("{network} ({classes} classes)", network=run.title, classes=classes)
         for change in run.architecture.manifest["adaptations"]:
             what = text(CHANGES.get(change["code"], change["code"]))
-            published, used = (
-                published_words(change["published"], language),
-                published_words(change["used"], language, record),
-            )
+            published = published_words(change["published"], language)
+            used = published_words(change["used"], language, record)
             rows.append({"network": network, "what": what, "published": published, "used": used})
     heads = {
         "network": text("Network"), "what": text("What changes"), "published": text("Published"),

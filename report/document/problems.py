@@ -100,10 +100,8 @@ def rendering_problem(
     where, received, known, hint = line_reached(problem, path), str(problem), list[str](), None
     match problem:
         case TemplateSyntaxError(message=message):
-            what, where = (
-                f"the template cannot be read: {message}",
-                f"{problem.filename or path}, line {problem.lineno}",
-            )
+            what = f"the template cannot be read: {message}"
+            where = f"{problem.filename or path}, line {problem.lineno}"
             name = re.search(r"No (?:filter|test) named '(\w+)'", message or "")
             hint = did_you_mean(name[1], [*environment.filters, *environment.tests]) if name else None
             return TemplateProblem(what, where=where, hint=hint)

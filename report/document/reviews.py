@@ -85,10 +85,8 @@ def read_reviews(lab: Lab) -> dict[str, dict[str, Acceptance]]:
         hint = "restore it, or remove it and accept the sections again"
         what = "the file of accepted sections is damaged"
         raise StoreError(what, where=lab.reviews, received=problem, hint=hint) from None
-    what, hint = (
-        "the file of accepted sections was written by a newer cnnlab",
-        "upgrade cnnlab: pip install --upgrade cnnlab",
-    )
+    what = "the file of accepted sections was written by a newer cnnlab"
+    hint = "upgrade cnnlab: pip install --upgrade cnnlab"
     raise StoreError(what, where=lab.reviews, received=f"format {found}", expected=f"format {FORMAT}", hint=hint)
 
 
@@ -132,10 +130,8 @@ def accept(document: Document, lab: Lab, keys: Sequence[str], *, time: datetime)
 
 def review_states(document: Document, lab: Lab) -> dict[str, Review]:
     """The state of each section's text, by key, where `review` says of it what its file says."""
-    accepted, states = (
-        read_reviews(lab).get(document.language.code, {}),
-        {one.key: one.review for one in document.sections},
-    )
+    accepted = read_reviews(lab).get(document.language.code, {})
+    states = {one.key: one.review for one in document.sections}
     holding = [key for key in states if key in accepted and accepted[key].holds_for(document.section(key))]
     stale = [one.section for one in audit_reviews(document, lab)]
     return states | dict.fromkeys(holding, "accepted") | dict.fromkeys(stale, "stale")

@@ -98,8 +98,6 @@ def _picture(figure: Figure, dpi: int = DPI) -> Bundle:
 
     form = {"dpi": dpi, "facecolor": "white", "metadata": {"Software": None}}
     content, inches = saved(figure, SCREEN, format="png", **form)
-    size, alt = (
-        dict(zip(("width", "height"), (round(side * SCREEN_DPI) for side in inches), strict=True)),
-        printable(figure.alt),
-    )
+    size = dict(zip(("width", "height"), (round(side * SCREEN_DPI) for side in inches), strict=True))
+    alt = printable(figure.alt)
     return {"image/png": content, "text/plain": alt}, {"image/png": {**size, "alt": alt}}
